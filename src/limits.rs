@@ -1,0 +1,62 @@
+//! Every bound in one place, each with its reason. No message from a peer changes any of them.
+
+use std::time::Duration;
+
+/// TCP port of the standalone listener and of remotes that name none.
+pub const PORT: u16 = 4242;
+
+/// Bytes of one name: NAME_MAX of every Linux file system.
+pub const NAME: usize = 255;
+/// Bytes of one path below its root: Linux's PATH_MAX less the terminating NUL.
+pub const PATH: usize = 4095;
+/// Components of one path: as many directory descriptors may be held at once.
+pub const DEPTH: usize = 256;
+/// Bytes of a symbolic link's target: PATH_MAX less the terminating NUL.
+pub const LINK: usize = 4095;
+/// Bytes of a user or group name, as in useradd(8) with room for directory services.
+pub const OWNER: usize = 255;
+
+/// Bytes of one line of a canonical specification: path and link target, each byte as `\ooo`, and every keyword.
+pub const SPEC_LINE: usize = 64 * 1024;
+/// Entries of one specification: an index is 32 bits on the wire, and ten million is past any tree measured.
+pub const SPEC_ENTRIES: u32 = 16_000_000;
+/// Bytes of one specification: offsets into it are kept in 32 bits.
+pub const SPEC_BYTES: u64 = u32::MAX as u64;
+/// Bytes of a specification in a foreign dialect, which is read into memory: one line for each of 16 million entries
+/// would be more, but such trees come from `smsync spec`, which streams.
+pub const DIALECT_BYTES: u64 = 2 << 30;
+
+/// Plaintext bytes of one transport record: larger ones gained nothing when measured.
+pub const RECORD: usize = 256 * 1024;
+/// Records sealed under one key before Noise's REKEY: at most 16 GiB, far below AES-GCM's comfort of 2^36 bytes.
+pub const RECORDS_PER_KEY: u64 = 65_536;
+/// Bytes of a user name in the greeting.
+pub const USER: usize = 64;
+/// Bytes of a module name.
+pub const MODULE: usize = 64;
+/// Bytes of a reason given with `Abort`, and of any other text for a person.
+pub const TEXT: usize = 512;
+/// Modules named in one answer to `List`.
+pub const MODULES: usize = 1024;
+/// Paths in the scope of one round, and patterns in its exclude list.
+pub const SCOPE: usize = 4096;
+/// Indices in one `Want` or `Ask`.
+pub const WANT_BATCH: usize = 4096;
+/// Bytes of one file: what ext4 and XFS hold, and below where offsets overflow.
+pub const FILE_SIZE: u64 = 8 << 50;
+/// Problems one side reports to the other; the rest are counted only.
+pub const PROBLEMS: u64 = 10_000;
+
+/// The greeting must be over by then, counted from before the first byte is read.
+pub const HANDSHAKE: Duration = Duration::from_secs(10);
+/// A connection on which nothing arrives for this long is given up, unless `timeout` says otherwise.
+pub const IDLE: Duration = Duration::from_secs(60);
+/// Whoever works this long without writing says `Alive`.
+pub const ALIVE: Duration = Duration::from_secs(10);
+/// The side that gave up reads on for this long, so that TCP does not throw its reason away.
+pub const DRAIN: Duration = Duration::from_secs(2);
+/// A connection must be made within this, unless `--contimeout` says otherwise.
+pub const CONNECT: Duration = Duration::from_secs(30);
+
+/// Bytes of a configuration or secrets file.
+pub const CONFIG: u64 = 1 << 20;

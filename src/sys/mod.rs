@@ -1,0 +1,1 @@
+//! The kernel: every system call of the program is in this folder, and every `unsafe`.
