@@ -1,1 +1,15 @@
-//! spec
+//! mtree(5) specifications: entries, the canonical form on the wire, and every dialect the client reads.
+
+mod entry;
+mod keyword;
+mod line;
+mod order;
+mod sealed;
+mod writer;
+
+pub use entry::{Device, Entry, InodeId, Kind, Time};
+pub use keyword::{Keyword, Keywords};
+pub use line::LineError;
+pub use order::OrderError;
+pub use sealed::{Index, Spec, SpecError, SpecFault};
+pub use writer::{SpecWriter, WriteError};

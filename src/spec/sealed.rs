@@ -1,0 +1,179 @@
+//! [`Spec`]: a specification in canonical form, mapped, every line checked.
+
+use crate::limits;
+use crate::spec::line::{self, LineError};
+use crate::spec::order::{Order, OrderError};
+use crate::spec::writer::SIGNATURE;
+use crate::spec::{Entry, Keyword, Keywords};
+use crate::sys::{Map, Spool};
+use std::io;
+
+/// A specification of which every line is known to be canonical and in place.
+#[derive(Debug)]
+pub struct Spec {
+    map: Map,
+    /// Where each line starts. Four bytes an entry are the price of asking by index.
+    offsets: Vec<u32>,
+    keywords: Keywords,
+}
+
+/// The place of an entry in one [`Spec`], `.` being 0. Only that spec hands it out, so it is always in range.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Index(u32);
+
+impl Index {
+    /// The entry of the root.
+    pub const ROOT: Index = Index(0);
+
+    /// The number on the wire.
+    #[must_use]
+    pub const fn get(self) -> u32 {
+        self.0
+    }
+}
+
+/// Why a spool is no specification.
+#[derive(Debug)]
+pub struct SpecError {
+    /// The line, counted from 1.
+    pub line: u64,
+    /// What is wrong with it.
+    pub fault: SpecFault,
+}
+
+/// What can be wrong with a line.
+#[derive(Debug)]
+pub enum SpecFault {
+    /// The spool cannot be mapped.
+    Io(io::Error),
+    /// The first line is not `#mtree`.
+    Signature,
+    /// There is no entry.
+    Empty,
+    /// The last line has no end, or a line is too long.
+    Length,
+    /// Too many entries.
+    TooMany,
+    /// The line itself.
+    Line(LineError),
+    /// Its place.
+    Order(OrderError),
+}
+
+impl std::fmt::Display for SpecError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "specification line {}: ", self.line)?;
+        match &self.fault {
+            SpecFault::Io(error) => error.fmt(f),
+            SpecFault::Signature => f.write_str("the first line must be '#mtree'"),
+            SpecFault::Empty => f.write_str("there is no entry"),
+            SpecFault::Length => f.write_str("a line is too long or has no end"),
+            SpecFault::TooMany => f.write_str("there are too many entries"),
+            SpecFault::Line(error) => error.fmt(f),
+            SpecFault::Order(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for SpecError {}
+
+impl Spec {
+    /// Maps a spool and checks every line.
+    ///
+    /// # Errors
+    /// The first line that is not canonical or not in place.
+    pub fn seal(spool: Spool) -> Result<Spec, SpecError> {
+        let map = spool.freeze().map_err(|error| SpecError { line: 0, fault: SpecFault::Io(error) })?;
+        let mut offsets = Vec::new();
+        let mut keywords = Keywords::of(&[Keyword::Type]);
+        let mut order = Order::default();
+        let error = |line, fault| SpecError { line, fault };
+        let mut rest = map.bytes().strip_prefix(SIGNATURE).ok_or_else(|| error(1, SpecFault::Signature))?;
+        let mut number = 1;
+        while !rest.is_empty() {
+            number += 1;
+            let offset = u32::try_from(map.bytes().len() - rest.len())
+                .map_err(|_| error(number, SpecFault::Length))?;
+            let (text, tail) = split_line(rest).ok_or_else(|| error(number, SpecFault::Length))?;
+            let entry = line::parse(text, &mut keywords).map_err(|e| error(number, SpecFault::Line(e)))?;
+            order.next(&entry.path, entry.kind).map_err(|e| error(number, SpecFault::Order(e)))?;
+            if offsets.len() >= limits::SPEC_ENTRIES as usize {
+                return Err(error(number, SpecFault::TooMany));
+            }
+            offsets.push(offset);
+            rest = tail;
+        }
+        if offsets.is_empty() {
+            return Err(error(number, SpecFault::Empty));
+        }
+        Ok(Spec { map, offsets, keywords })
+    }
+
+    /// Of what [`crate::spec::SpecWriter`] checked while it wrote.
+    pub(crate) fn of_parts(map: Map, offsets: Vec<u32>, keywords: Keywords) -> Spec {
+        Spec { map, offsets, keywords }
+    }
+
+    /// The number of entries, at least one.
+    #[must_use]
+    pub fn len(&self) -> u32 {
+        // Bounded by limits::SPEC_ENTRIES when it was made.
+        u32::try_from(self.offsets.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Never: a specification holds `.` at least.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.offsets.is_empty()
+    }
+
+    /// The index of this number: the only way to make one.
+    #[must_use]
+    pub fn index(&self, number: u32) -> Option<Index> {
+        (number < self.len()).then_some(Index(number))
+    }
+
+    /// The entry at an index of this spec.
+    #[must_use]
+    pub fn entry(&self, index: Index) -> Entry<'_> {
+        let start = self.offsets.get(index.0 as usize).map_or(0, |&offset| offset as usize);
+        let parsed = self
+            .map
+            .bytes()
+            .get(start..)
+            .and_then(split_line)
+            .and_then(|(text, _)| line::parse(text, &mut Keywords::default()).ok());
+        match parsed {
+            Some(entry) => entry,
+            None => unreachable!("an index of one spec was used with another"),
+        }
+    }
+
+    /// Every entry with its index, in tree order.
+    pub fn iter(&self) -> impl Iterator<Item = (Index, Entry<'_>)> {
+        (0..self.len()).map(|number| (Index(number), self.entry(Index(number))))
+    }
+
+    /// The keywords that occur.
+    #[must_use]
+    pub fn keywords(&self) -> Keywords {
+        self.keywords
+    }
+
+    /// The text, as it travels.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        self.map.bytes()
+    }
+}
+
+/// The text of the next line and what follows its end; `None` when it has no end within the limit.
+fn split_line(rest: &[u8]) -> Option<(&[u8], &[u8])> {
+    let at = rest.iter().take(limits::SPEC_LINE).position(|&byte| byte == b'\n')?;
+    let (line, tail) = rest.split_at(at);
+    Some((line, tail.get(1..)?))
+}
+
+#[cfg(test)]
+#[path = "sealed_tests.rs"]
+mod tests;
