@@ -1,1 +1,34 @@
-//! report
+//! What happened: problems, changes, the sums of a round, and who is told.
+
+mod change;
+mod problem;
+mod sums;
+
+pub use change::{Aspects, Change, Fate};
+pub use problem::{Problem, Step};
+pub use sums::Report;
+
+/// Who is told of a round while it runs: the log, a terminal, a stream of JSON, a test.
+pub trait Monitor: Send {
+    /// Something failed; the run goes on.
+    fn problem(&mut self, problem: &Problem);
+
+    /// Something was changed, or would be.
+    fn change(&mut self, change: &Change);
+
+    /// Bytes of contents and whole files so far, of those expected.
+    fn progress(&mut self, progress: &Progress);
+}
+
+/// How far the transfer of contents is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Files done.
+    pub files: u64,
+    /// Files in all.
+    pub files_total: u64,
+    /// Bytes done.
+    pub bytes: u64,
+    /// Bytes in all, as the specification says.
+    pub bytes_total: u64,
+}

@@ -2,12 +2,15 @@
 
 mod change;
 mod dir;
+mod errno;
 pub mod fault;
 mod file;
+pub mod ids;
 mod spool;
 mod stat;
 
 pub use dir::Dir;
+pub use errno::{errno, errno_words};
 pub use file::{File, Flushed};
 pub use spool::{Map, Spool};
 pub use stat::{FileKind, Stat};

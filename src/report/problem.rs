@@ -1,0 +1,126 @@
+//! A failing entry: it is reported to both sides, and the run goes on.
+
+use crate::path::RelPath;
+use crate::sys;
+
+/// What was being done when an entry failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Step {
+    /// Listing a directory of the sender.
+    List = 1,
+    /// Reading the metadata or target of a name.
+    Stat,
+    /// Opening or reading a file of the sender.
+    Read,
+    /// Writing a file into the stage.
+    Write,
+    /// The contents are not what the digest says.
+    Verify,
+    /// Making a directory.
+    MakeDir,
+    /// Making a symbolic link.
+    MakeLink,
+    /// Making a named pipe or a device.
+    MakeNode,
+    /// Making another name of a file.
+    HardLink,
+    /// Putting what was staged into its place.
+    Place,
+    /// Setting owner or group.
+    Owner,
+    /// Setting permissions.
+    Mode,
+    /// Setting the time of modification.
+    Time,
+    /// Removing what the specification does not have.
+    Remove,
+}
+
+impl Step {
+    /// Every step, in the order of their numbers.
+    pub const ALL: [Step; 14] = [
+        Step::List,
+        Step::Stat,
+        Step::Read,
+        Step::Write,
+        Step::Verify,
+        Step::MakeDir,
+        Step::MakeLink,
+        Step::MakeNode,
+        Step::HardLink,
+        Step::Place,
+        Step::Owner,
+        Step::Mode,
+        Step::Time,
+        Step::Remove,
+    ];
+
+    /// The step of this number on the wire.
+    #[must_use]
+    pub fn from_wire(number: u8) -> Option<Step> {
+        Step::ALL.into_iter().find(|step| *step as u8 == number)
+    }
+
+    /// In words, after "cannot".
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Step::List => "list directory",
+            Step::Stat => "examine",
+            Step::Read => "read",
+            Step::Write => "write",
+            Step::Verify => "verify",
+            Step::MakeDir => "make directory",
+            Step::MakeLink => "make symbolic link",
+            Step::MakeNode => "make special file",
+            Step::HardLink => "make hard link",
+            Step::Place => "put in place",
+            Step::Owner => "set owner of",
+            Step::Mode => "set mode of",
+            Step::Time => "set time of",
+            Step::Remove => "remove",
+        }
+    }
+}
+
+/// One entry that failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Where, below the root of the round.
+    pub path: RelPath<'static>,
+    /// Doing what.
+    pub step: Step,
+    /// Why, as errno(3).
+    pub errno: i32,
+}
+
+impl Problem {
+    /// Of an error of the system.
+    #[must_use]
+    pub fn new(path: &RelPath<'_>, step: Step, error: &std::io::Error) -> Problem {
+        Problem { path: path.clone().into_owned(), step, errno: sys::errno(error) }
+    }
+
+    /// Why, in words.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        match (self.step, self.errno) {
+            (Step::Verify, _) => "the contents that arrived are not those of the specification".into(),
+            (Step::Read, libc::ESTALE) => "it kept changing while it was read".into(),
+            (Step::Place | Step::MakeDir, libc::ENOTEMPTY) => {
+                "a directory that is not empty is in the way (--delete replaces it)".into()
+            }
+            (Step::Place | Step::MakeDir | Step::MakeLink | Step::MakeNode | Step::Write, libc::EXDEV) => {
+                "another file system is mounted there: export it as a module of its own".into()
+            }
+            (_, errno) => sys::errno_words(errno),
+        }
+    }
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: cannot {}: {}", self.path, self.step.words(), self.reason())
+    }
+}

@@ -1,0 +1,21 @@
+//! Errors of the system as numbers and in words.
+
+use std::io;
+
+/// The number of an error; one that the kernel did not give counts as EIO.
+#[must_use]
+pub fn errno(error: &io::Error) -> i32 {
+    error.raw_os_error().unwrap_or(match error.kind() {
+        io::ErrorKind::InvalidInput => libc::EINVAL,
+        io::ErrorKind::IsADirectory => libc::EISDIR,
+        io::ErrorKind::AlreadyExists => libc::EEXIST,
+        io::ErrorKind::NotFound => libc::ENOENT,
+        _ => libc::EIO,
+    })
+}
+
+/// strerror(3).
+#[must_use]
+pub fn errno_words(errno: i32) -> String {
+    nix::errno::Errno::from_raw(errno).desc().to_owned()
+}

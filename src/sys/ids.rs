@@ -1,0 +1,48 @@
+//! Who we are, and the names of users and groups.
+
+use nix::unistd::{Gid, Group, Uid, User};
+
+/// Our effective user id.
+#[must_use]
+pub fn euid() -> u32 {
+    Uid::effective().as_raw()
+}
+
+/// Our effective group id.
+#[must_use]
+pub fn egid() -> u32 {
+    Gid::effective().as_raw()
+}
+
+/// Every group we are in.
+#[must_use]
+pub fn groups() -> Vec<u32> {
+    let mut groups: Vec<u32> =
+        nix::unistd::getgroups().unwrap_or_default().into_iter().map(Gid::as_raw).collect();
+    groups.push(egid());
+    groups
+}
+
+/// The name of a user; `None` when there is none.
+#[must_use]
+pub fn user_name(uid: u32) -> Option<Vec<u8>> {
+    Some(User::from_uid(Uid::from_raw(uid)).ok()??.name.into_bytes())
+}
+
+/// The name of a group; `None` when there is none.
+#[must_use]
+pub fn group_name(gid: u32) -> Option<Vec<u8>> {
+    Some(Group::from_gid(Gid::from_raw(gid)).ok()??.name.into_bytes())
+}
+
+/// The id of a user; `None` when there is no such name. Never 0 for want of an answer.
+#[must_use]
+pub fn user_id(name: &[u8]) -> Option<u32> {
+    Some(User::from_name(std::str::from_utf8(name).ok()?).ok()??.uid.as_raw())
+}
+
+/// The id of a group; `None` when there is no such name. Never 0 for want of an answer.
+#[must_use]
+pub fn group_id(name: &[u8]) -> Option<u32> {
+    Some(Group::from_name(std::str::from_utf8(name).ok()?).ok()??.gid.as_raw())
+}

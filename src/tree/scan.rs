@@ -1,0 +1,295 @@
+//! The scan: describes a live tree as a specification, in tree order.
+
+use crate::digest::{Algorithms, Digests, Hasher};
+use crate::limits;
+use crate::path::RelPath;
+use crate::report::{Problem, Step};
+use crate::spec::{Device, Entry, InodeId, Keyword, Keywords, Kind, SpecWriter, Time, WriteError};
+use crate::sys::{self, Dir, FileKind, Stat};
+use crate::tree::{Root, STAGE, Scope};
+use std::collections::HashMap;
+use std::io::{self, Read, Write};
+
+/// What to describe, and how.
+#[derive(Debug, Clone, Copy)]
+pub struct Scan<'a> {
+    /// The part of the tree.
+    pub scope: &'a Scope,
+    /// What to say of each path.
+    pub keywords: Keywords,
+    /// Whether to stay on the root's file system.
+    pub one_file_system: bool,
+}
+
+/// What a scan found besides the specification.
+#[derive(Debug, Default)]
+pub struct Scanned {
+    /// What could not be read.
+    pub problems: Vec<Problem>,
+    /// Entries of types that are not carried.
+    pub skipped: u64,
+    /// Directories, in tree order, that hold something the specification does not show: excluded, not carried, on
+    /// another file system, unreadable. They cannot be removed or replaced.
+    pub hidden: Vec<RelPath<'static>>,
+}
+
+/// Why there is no specification.
+pub type ScanError = WriteError;
+
+/// Describes the tree below `root` to `writer`.
+///
+/// # Errors
+/// The output failed, or there are more entries than [`limits`] allows. What cannot be read in the tree is a
+/// [`Problem`] and the scan goes on; a directory that cannot be listed is marked `ignore`, which protects it.
+pub fn scan<W: Write>(root: &Root, what: Scan<'_>, writer: &mut SpecWriter<W>) -> Result<Scanned, ScanError> {
+    let mut walk = Walk {
+        what,
+        algorithms: what.keywords.algorithms(),
+        writer,
+        found: Scanned::default(),
+        users: HashMap::new(),
+        groups: HashMap::new(),
+        buffer: Vec::new(),
+    };
+    walk.root(root)?;
+    let mut found = walk.found;
+    // A directory is found to hide something after those below it.
+    found.hidden.sort_unstable();
+    found.hidden.dedup();
+    Ok(found)
+}
+
+struct Walk<'a, W: Write> {
+    what: Scan<'a>,
+    algorithms: Algorithms,
+    writer: &'a mut SpecWriter<W>,
+    found: Scanned,
+    users: HashMap<u32, Option<Vec<u8>>>,
+    groups: HashMap<u32, Option<Vec<u8>>>,
+    buffer: Vec<u8>,
+}
+
+/// A directory being walked: what is left of it, sorted, last first.
+struct Level<'d> {
+    dir: Held<'d>,
+    path: RelPath<'static>,
+    rest: Vec<Box<[u8]>>,
+}
+
+/// A directory of the walk: opened by it, or the root's.
+enum Held<'d> {
+    Own(Dir),
+    Root(&'d Root),
+}
+
+impl Held<'_> {
+    fn of(&self, name: &[u8]) -> io::Result<&Dir> {
+        match self {
+            Held::Own(dir) => Ok(dir),
+            Held::Root(root) => root.holder(name).ok_or_else(|| io::ErrorKind::NotFound.into()),
+        }
+    }
+}
+
+impl<W: Write> Walk<'_, W> {
+    fn root(&mut self, root: &Root) -> Result<(), ScanError> {
+        let listed = root.names();
+        let bare = root.is_bare() || !self.what.scope.only().is_empty();
+        let mut entry =
+            if bare { Entry::new(RelPath::ROOT, Kind::Dir) } else { self.describe(RelPath::ROOT, Kind::Dir, root.stat()) };
+        entry.ignore = listed.is_err();
+        self.writer.push(&entry)?;
+        let names = match listed {
+            Ok(names) => names,
+            Err(error) => return Ok(self.unlisted(&RelPath::ROOT, &error)),
+        };
+        let rest = sorted(names.into_iter().filter(|name| **name != *STAGE).collect());
+        let mut levels = vec![Level { dir: Held::Root(root), path: RelPath::ROOT, rest }];
+        while let Some(level) = levels.last_mut() {
+            let Some(name) = level.rest.pop() else {
+                levels.pop();
+                continue;
+            };
+            if let Some(deeper) = self.name(level, &name, root.stat())? {
+                levels.push(deeper);
+            }
+        }
+        Ok(())
+    }
+
+    /// Describes one name of a directory; gives back the level below it when it is a directory to be walked.
+    fn name(&mut self, level: &Level<'_>, name: &[u8], root: &Stat) -> Result<Option<Level<'static>>, ScanError> {
+        let path = match level.path.join(name) {
+            Ok(path) => path,
+            Err(_) => {
+                let error = io::Error::from_raw_os_error(libc::ENAMETOOLONG);
+                self.hide(&level.path);
+                self.found.problems.push(Problem::new(&level.path, Step::List, &error));
+                return Ok(None);
+            }
+        };
+        if !self.what.scope.covers(&path) {
+            return Ok(None);
+        }
+        let stat = match level.dir.of(name).and_then(|dir| dir.stat(name)) {
+            Ok(stat) => stat,
+            // It vanished since the directory was listed: it is simply not there.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => {
+                self.hide(&level.path);
+                self.found.problems.push(Problem::new(&path, Step::Stat, &error));
+                return Ok(None);
+            }
+        };
+        if self.what.scope.excludes(&path, stat.kind == Some(FileKind::Dir)) {
+            self.hide(&level.path);
+            return Ok(None);
+        }
+        let Some(kind) = kind(&stat) else {
+            self.hide(&level.path);
+            self.found.skipped += 1;
+            return Ok(None);
+        };
+        match kind {
+            Kind::Dir => self.directory(level, name, path, &stat, root),
+            _ => self.leaf(level, name, path, kind, &stat),
+        }
+    }
+
+    fn directory(
+        &mut self,
+        level: &Level<'_>,
+        name: &[u8],
+        path: RelPath<'static>,
+        stat: &Stat,
+        root: &Stat,
+    ) -> Result<Option<Level<'static>>, ScanError> {
+        let opened = level.dir.of(name).and_then(|dir| dir.subdir(name)).and_then(|dir| Ok((dir.names()?, dir)));
+        // The descriptor tells which directory is walked; the name may have changed hands since the stat above.
+        let now = opened.as_ref().ok().and_then(|(_, dir)| dir.stat_self().ok()).unwrap_or(*stat);
+        let mounted = self.what.one_file_system && now.dev != root.dev;
+        let leads = self.what.scope.leads(&path);
+        let mut entry =
+            if leads { Entry::new(path.borrowed(), Kind::Dir) } else { self.describe(path.borrowed(), Kind::Dir, &now) };
+        entry.ignore = opened.is_err() || mounted;
+        if let Err(error) = &opened
+            && error.kind() == io::ErrorKind::NotFound
+        {
+            return Ok(None);
+        }
+        self.writer.push(&entry)?;
+        match opened {
+            Ok(_) if mounted => {
+                self.hide(&path);
+                Ok(None)
+            }
+            Ok((names, dir)) => Ok(Some(Level { dir: Held::Own(dir), path, rest: sorted(names) })),
+            Err(error) => {
+                self.unlisted(&path, &error);
+                Ok(None)
+            }
+        }
+    }
+
+    fn leaf(
+        &mut self,
+        level: &Level<'_>,
+        name: &[u8],
+        path: RelPath<'static>,
+        kind: Kind,
+        stat: &Stat,
+    ) -> Result<Option<Level<'static>>, ScanError> {
+        let mut entry = self.describe(path.borrowed(), kind, stat);
+        if kind == Kind::Link {
+            match level.dir.of(name).and_then(|dir| dir.read_link(name)) {
+                Ok(target) => entry.link = Some(target.into()),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+                Err(error) => {
+                    self.hide(&level.path);
+                    self.found.problems.push(Problem::new(&path, Step::Stat, &error));
+                    return Ok(None);
+                }
+            }
+        }
+        if kind == Kind::File && !self.algorithms.is_empty() {
+            match level.dir.of(name).and_then(|dir| self.digest(dir, name, stat)) {
+                Ok(digests) => entry.digests = digests,
+                Err(error) => self.found.problems.push(Problem::new(&path, Step::Read, &error)),
+            }
+        }
+        self.writer.push(&entry)?;
+        Ok(None)
+    }
+
+    /// The digests of the file, if it is still the one that was examined.
+    fn digest(&mut self, dir: &Dir, name: &[u8], stat: &Stat) -> io::Result<Digests<'static>> {
+        let (mut file, now) = dir.open_file(name)?;
+        if !now.same_contents(stat) {
+            return Err(io::Error::from_raw_os_error(libc::ESTALE));
+        }
+        let mut hasher = Hasher::new(self.algorithms);
+        self.buffer.resize(limits::RECORD, 0);
+        loop {
+            let read = file.read(&mut self.buffer)?;
+            if read == 0 {
+                return Ok(hasher.finish());
+            }
+            hasher.update(self.buffer.get(..read).unwrap_or_default());
+        }
+    }
+
+    /// The entry of what stat(2) said.
+    fn describe<'p>(&mut self, path: RelPath<'p>, kind: Kind, stat: &Stat) -> Entry<'p> {
+        let says = |keyword| self.what.keywords.contains(keyword);
+        let owner = |names: &mut HashMap<u32, Option<Vec<u8>>>, id, look: fn(u32) -> Option<Vec<u8>>| {
+            names.entry(id).or_insert_with(|| look(id).filter(|name| name.len() <= limits::OWNER)).clone()
+        };
+        let file = kind == Kind::File;
+        let device = |(major, minor)| Device { major, minor };
+        let id = InodeId { device: device(stat.dev), inode: stat.ino };
+        Entry {
+            uid: Some(stat.uid).filter(|id| *id != u32::MAX),
+            gid: Some(stat.gid).filter(|id| *id != u32::MAX),
+            uname: says(Keyword::Uname).then(|| owner(&mut self.users, stat.uid, sys::ids::user_name)).flatten().map(Into::into),
+            gname: says(Keyword::Gname).then(|| owner(&mut self.groups, stat.gid, sys::ids::group_name)).flatten().map(Into::into),
+            mode: Some(stat.mode),
+            device: kind.is_device().then(|| device(stat.rdev)),
+            nlink: Some(stat.nlink),
+            size: file.then_some(stat.size),
+            time: Some(Time { sec: stat.mtime.0, nsec: stat.mtime.1 }),
+            inode: (kind != Kind::Dir && stat.nlink > 1).then_some(id),
+            ..Entry::new(path, kind)
+        }
+    }
+
+    fn unlisted(&mut self, path: &RelPath<'_>, error: &io::Error) {
+        self.hide(path);
+        self.found.problems.push(Problem::new(path, Step::List, error));
+    }
+
+    /// Remembers that the directory holds something the specification does not show.
+    fn hide(&mut self, dir: &RelPath<'_>) {
+        if self.found.hidden.last().is_none_or(|last| last != dir) {
+            self.found.hidden.push(dir.clone().into_owned());
+        }
+    }
+}
+
+/// The kind of a path, if it is one that is carried.
+fn kind(stat: &Stat) -> Option<Kind> {
+    Some(match stat.kind? {
+        FileKind::Block => Kind::Block,
+        FileKind::Char => Kind::Char,
+        FileKind::Dir => Kind::Dir,
+        FileKind::Fifo => Kind::Fifo,
+        FileKind::File => Kind::File,
+        FileKind::Link => Kind::Link,
+        FileKind::Socket => return None,
+    })
+}
+
+/// In tree order, last first, so that the next one is popped.
+fn sorted(mut names: Vec<Box<[u8]>>) -> Vec<Box<[u8]>> {
+    names.sort_unstable_by(|a, b| b.cmp(a));
+    names
+}
