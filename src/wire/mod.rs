@@ -1,1 +1,4 @@
-//! wire
+//! Bytes and messages between client and server.
+
+pub mod noise;
+pub mod secret;

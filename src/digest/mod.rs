@@ -1,0 +1,12 @@
+//! Digests of file contents: those an mtree(5) specification names, and BLAKE3.
+
+mod algorithm;
+mod hasher;
+mod text;
+
+pub use algorithm::{Algorithm, Algorithms};
+pub use hasher::{Content, Hasher};
+pub use text::{DigestError, Digests, hex};
+
+#[cfg(test)]
+mod tests;
