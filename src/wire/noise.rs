@@ -1,8 +1,8 @@
 //! `Noise_NNpsk0_25519_{AESGCM,ChaChaPoly}_SHA256`: the handshake that proves the secret, and the records after it.
 //!
 //! Names and steps are those of the Noise Protocol Framework, revision 34, so that it can be read beside the code:
-//! `-> psk, e` and `<- e, ee`, both with an empty payload. What `ring` keeps of a key inside itself is not wiped;
-//! everything held here is.
+//! `-> psk, e` and `<- e, ee`, both with an empty payload. Secrets and chaining keys are wiped when dropped; what
+//! `ring` keeps inside itself, and what a move leaves on the stack, cannot be from safe Rust.
 
 mod cipher;
 mod symmetric;
