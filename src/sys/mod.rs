@@ -8,9 +8,11 @@ mod file;
 pub mod ids;
 mod spool;
 mod stat;
+mod stream;
 
 pub use dir::Dir;
 pub use errno::{errno, errno_words};
 pub use file::{File, Flushed};
 pub use spool::{Map, Spool};
 pub use stat::{FileKind, Stat};
+pub use stream::{Ready, Stream, resolve};

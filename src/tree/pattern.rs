@@ -24,7 +24,10 @@ enum Token {
     /// `**`: any bytes.
     DoubleStar,
     /// `[…]`: one byte of these ranges, or of none of them; never `/`.
-    Class { negated: bool, ranges: Vec<(u8, u8)> },
+    Class {
+        negated: bool,
+        ranges: Vec<(u8, u8)>,
+    },
 }
 
 impl Pattern {
@@ -126,7 +129,11 @@ fn tokens(body: &[u8]) -> Vec<Token> {
                 Token::Byte(*escaped)
             }
             (b'*', [b'*', ..]) => {
-                rest = tail.iter().position(|&byte| byte != b'*').and_then(|at| tail.get(at..)).unwrap_or_default();
+                rest = tail
+                    .iter()
+                    .position(|&byte| byte != b'*')
+                    .and_then(|at| tail.get(at..))
+                    .unwrap_or_default();
                 Token::DoubleStar
             }
             (b'*', _) => Token::Star,

@@ -95,13 +95,19 @@ impl<W: Write> Walk<'_, W> {
     fn root(&mut self, root: &Root) -> Result<(), ScanError> {
         let listed = root.names();
         let bare = root.is_bare() || !self.what.scope.only().is_empty();
-        let mut entry =
-            if bare { Entry::new(RelPath::ROOT, Kind::Dir) } else { self.describe(RelPath::ROOT, Kind::Dir, root.stat()) };
+        let mut entry = if bare {
+            Entry::new(RelPath::ROOT, Kind::Dir)
+        } else {
+            self.describe(RelPath::ROOT, Kind::Dir, root.stat())
+        };
         entry.ignore = listed.is_err();
         self.writer.push(&entry)?;
         let names = match listed {
             Ok(names) => names,
-            Err(error) => return Ok(self.unlisted(&RelPath::ROOT, &error)),
+            Err(error) => {
+                self.unlisted(&RelPath::ROOT, &error);
+                return Ok(());
+            }
         };
         let rest = sorted(names.into_iter().filter(|name| **name != *STAGE).collect());
         let mut levels = vec![Level { dir: Held::Root(root), path: RelPath::ROOT, rest }];
@@ -118,7 +124,12 @@ impl<W: Write> Walk<'_, W> {
     }
 
     /// Describes one name of a directory; gives back the level below it when it is a directory to be walked.
-    fn name(&mut self, level: &Level<'_>, name: &[u8], root: &Stat) -> Result<Option<Level<'static>>, ScanError> {
+    fn name(
+        &mut self,
+        level: &Level<'_>,
+        name: &[u8],
+        root: &Stat,
+    ) -> Result<Option<Level<'static>>, ScanError> {
         let path = match level.path.join(name) {
             Ok(path) => path,
             Err(_) => {
@@ -164,13 +175,17 @@ impl<W: Write> Walk<'_, W> {
         stat: &Stat,
         root: &Stat,
     ) -> Result<Option<Level<'static>>, ScanError> {
-        let opened = level.dir.of(name).and_then(|dir| dir.subdir(name)).and_then(|dir| Ok((dir.names()?, dir)));
+        let opened =
+            level.dir.of(name).and_then(|dir| dir.subdir(name)).and_then(|dir| Ok((dir.names()?, dir)));
         // The descriptor tells which directory is walked; the name may have changed hands since the stat above.
         let now = opened.as_ref().ok().and_then(|(_, dir)| dir.stat_self().ok()).unwrap_or(*stat);
         let mounted = self.what.one_file_system && now.dev != root.dev;
         let leads = self.what.scope.leads(&path);
-        let mut entry =
-            if leads { Entry::new(path.borrowed(), Kind::Dir) } else { self.describe(path.borrowed(), Kind::Dir, &now) };
+        let mut entry = if leads {
+            Entry::new(path.borrowed(), Kind::Dir)
+        } else {
+            self.describe(path.borrowed(), Kind::Dir, &now)
+        };
         entry.ignore = opened.is_err() || mounted;
         if let Err(error) = &opened
             && error.kind() == io::ErrorKind::NotFound
@@ -250,8 +265,14 @@ impl<W: Write> Walk<'_, W> {
         Entry {
             uid: Some(stat.uid).filter(|id| *id != u32::MAX),
             gid: Some(stat.gid).filter(|id| *id != u32::MAX),
-            uname: says(Keyword::Uname).then(|| owner(&mut self.users, stat.uid, sys::ids::user_name)).flatten().map(Into::into),
-            gname: says(Keyword::Gname).then(|| owner(&mut self.groups, stat.gid, sys::ids::group_name)).flatten().map(Into::into),
+            uname: says(Keyword::Uname)
+                .then(|| owner(&mut self.users, stat.uid, sys::ids::user_name))
+                .flatten()
+                .map(Into::into),
+            gname: says(Keyword::Gname)
+                .then(|| owner(&mut self.groups, stat.gid, sys::ids::group_name))
+                .flatten()
+                .map(Into::into),
             mode: Some(stat.mode),
             device: kind.is_device().then(|| device(stat.rdev)),
             nlink: Some(stat.nlink),

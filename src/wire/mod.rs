@@ -1,4 +1,15 @@
 //! Bytes and messages between client and server.
 
+mod channel;
+mod codec;
+mod error;
+pub mod message;
 pub mod noise;
+mod record;
 pub mod secret;
+
+pub use channel::{Channel, Listener, Speaker};
+pub use error::WireError;
+pub use message::{Flags, Message};
+pub use record::{Batch, Record};
+pub use secret::{Secret, SecretError};

@@ -1,0 +1,252 @@
+//! Compares what is wanted with what is there: a pure function from two specifications to a [`Plan`].
+
+use crate::path::RelPath;
+use crate::plan::links::Links;
+use crate::plan::{Merge, Met};
+use crate::report::{Aspects, Change, Fate};
+use crate::spec::{Entry, Index, Kind, Spec};
+
+/// What is to be done at one path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Ask the sender for the contents.
+    Fetch,
+    /// Copy the contents that are here into a file of its own: the name shares it with others that must not change.
+    Detach,
+    /// Make a directory.
+    MakeDir,
+    /// Make a symbolic link, a named pipe or a device.
+    MakeNode,
+    /// Make the name a link of the file at this index.
+    Link(Index),
+    /// Change metadata only.
+    Meta,
+    /// Nothing can be done.
+    Blocked(Because),
+}
+
+/// Why nothing can be done at a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Because {
+    /// A directory that is not empty is in the way, and nothing may be removed, or not all of it is ours to remove.
+    NotEmpty,
+    /// The directory above it could not be examined, or another file system is mounted there.
+    Unseen,
+}
+
+/// One thing to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PlanStep {
+    /// The wanted entry.
+    pub want: Index,
+    /// What is there now.
+    pub have: Option<Index>,
+    /// What to do.
+    pub action: Action,
+    /// In what they differ.
+    pub aspects: Aspects,
+}
+
+/// What must be done.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// At wanted paths, in tree order.
+    pub steps: Vec<PlanStep>,
+    /// Entries of the receiver that are not wanted and can be removed, in tree order.
+    pub extras: Vec<Index>,
+}
+
+/// Which owner an entry is to have on this host, if that is to be compared and can be set.
+pub trait Owners {
+    /// The user.
+    fn user(&self, want: &Entry<'_>) -> Option<u32>;
+    /// The group.
+    fn group(&self, want: &Entry<'_>) -> Option<u32>;
+}
+
+impl Plan {
+    /// What the steps and extras change, in tree order within each.
+    pub fn changes<'a>(&'a self, want: &'a Spec, have: &'a Spec) -> impl Iterator<Item = Change> + 'a {
+        let steps = self.steps.iter().map(|step| Change {
+            path: want.entry(step.want).path.into_owned(),
+            fate: if step.have.is_none() { Fate::Missing } else { Fate::Changed },
+            aspects: step.aspects,
+        });
+        let extras = self.extras.iter().map(|extra| Change {
+            path: have.entry(*extra).path.into_owned(),
+            fate: Fate::Extra,
+            aspects: Aspects::NONE,
+        });
+        steps.chain(extras)
+    }
+
+    /// The files to ask for, in tree order.
+    pub fn wanted(&self) -> impl Iterator<Item = Index> + '_ {
+        self.steps.iter().filter(|step| step.action == Action::Fetch).map(|step| step.want)
+    }
+}
+
+/// What must be done to make `have` like `want`. `hidden` are the directories of the receiver, sorted, that hold
+/// something its scan did not show; with `delete`, extras may be removed to make way.
+pub fn compare(want: &Spec, have: &Spec, hidden: &[RelPath<'_>], owners: &dyn Owners, delete: bool) -> Plan {
+    let mut compare = Compare {
+        owners,
+        hidden,
+        delete,
+        links: Links::new(have),
+        plan: Plan::default(),
+        ignored: None,
+        unseen: None,
+        in_the_way: None,
+    };
+    let mut merge = Merge::new([want, have]).peekable();
+    while let Some(met) = merge.next() {
+        let occupied = merge.peek().is_some_and(|next| next.path.is_within(&met.path));
+        compare.path(met, occupied);
+    }
+    compare.plan
+}
+
+struct Compare<'c> {
+    owners: &'c dyn Owners,
+    hidden: &'c [RelPath<'c>],
+    delete: bool,
+    links: Links,
+    plan: Plan,
+    /// The wanted directory whose contents are left alone.
+    ignored: Option<RelPath<'static>>,
+    /// The directory of the receiver that could not be listed.
+    unseen: Option<RelPath<'static>>,
+    /// The directory of the receiver that must go to make way for something else, and may not.
+    in_the_way: Option<RelPath<'static>>,
+}
+
+fn below(directory: Option<&RelPath<'_>>, path: &RelPath<'_>) -> bool {
+    directory.is_some_and(|directory| path.is_within(directory))
+}
+
+impl Compare<'_> {
+    /// `occupied`: whether something below this path is wanted or there.
+    fn path(&mut self, met: Met<'_, 2>, occupied: bool) {
+        let Met { path, entries: [want, have] } = met;
+        if below(self.ignored.as_ref(), &path) {
+            return;
+        }
+        if want.as_ref().is_some_and(|(_, entry)| entry.ignore) {
+            self.ignored = Some(path.clone().into_owned());
+        }
+        if have.as_ref().is_some_and(|(_, entry)| entry.ignore) {
+            self.unseen = Some(path.clone().into_owned());
+        }
+        match (want, have) {
+            (Some((index, want)), None) => {
+                let action = if below(self.unseen.as_ref(), &path) {
+                    Action::Blocked(Because::Unseen)
+                } else if below(self.in_the_way.as_ref(), &path) {
+                    Action::Blocked(Because::NotEmpty)
+                } else {
+                    self.make(index, &want)
+                };
+                self.step(index, None, action, Aspects::NONE);
+            }
+            (Some((index, want)), Some((at, have))) => self.both(index, &want, at, &have, occupied),
+            (None, Some((at, _))) => {
+                // What is extra and holds something that we do not see is not ours to remove.
+                if !self.hides(&path) && !below(self.in_the_way.as_ref(), &path) {
+                    self.plan.extras.push(at);
+                }
+            }
+            (None, None) => {}
+        }
+    }
+
+    fn step(&mut self, want: Index, have: Option<Index>, action: Action, aspects: Aspects) {
+        self.plan.steps.push(PlanStep { want, have, action, aspects });
+    }
+
+    /// Whether anything at or below the path is hidden from the scan.
+    fn hides(&self, path: &RelPath<'_>) -> bool {
+        let at = self.hidden.partition_point(|hidden| hidden < path);
+        self.hidden.get(at).is_some_and(|hidden| hidden.is_within(path))
+    }
+
+    /// How to make what is not there.
+    fn make(&mut self, index: Index, want: &Entry<'_>) -> Action {
+        if let Some(leader) = self.links.leader(want) {
+            return Action::Link(leader.want);
+        }
+        self.links.lead(want, index, None);
+        match want.kind {
+            Kind::Dir => Action::MakeDir,
+            Kind::File => Action::Fetch,
+            Kind::Link | Kind::Fifo | Kind::Block | Kind::Char => Action::MakeNode,
+        }
+    }
+
+    fn both(&mut self, index: Index, want: &Entry<'_>, at: Index, have: &Entry<'_>, occupied: bool) {
+        if want.kind != have.kind {
+            let blocked = have.kind == Kind::Dir && (self.hides(&want.path) || occupied && !self.delete);
+            let action = if blocked {
+                self.in_the_way = Some(want.path.clone().into_owned());
+                Action::Blocked(Because::NotEmpty)
+            } else {
+                self.make(index, want)
+            };
+            return self.step(index, Some(at), action, Aspects::TYPE);
+        }
+        let mut aspects = self.metadata(want, have);
+        aspects = aspects.with(contents(want, have));
+        if let Some(leader) = self.links.leader(want) {
+            // The same file as the group's first name, and that one stays: whatever else differs is set there.
+            if leader.kept.is_some() && leader.kept == have.inode {
+                return;
+            }
+            return self.step(index, Some(at), Action::Link(leader.want), aspects.with(Aspects::HARDLINK));
+        }
+        let remade = aspects.intersects(Aspects::SIZE.with(Aspects::DIGEST).with(Aspects::LINK).with(Aspects::DEVICE))
+            || want.kind == Kind::File && aspects.contains(Aspects::TIME)
+            || matches!(want.kind, Kind::Fifo | Kind::Block | Kind::Char) && aspects.contains(Aspects::MODE);
+        if remade {
+            self.links.lead(want, index, None);
+            let action = if want.kind == Kind::File { Action::Fetch } else { Action::MakeNode };
+            return self.step(index, Some(at), action, aspects);
+        }
+        let foreign = !self.links.claim(want, have);
+        if foreign || !aspects.is_empty() && self.links.elsewhere(have) {
+            aspects.note(Aspects::HARDLINK, foreign);
+            self.links.lead(want, index, None);
+            let action = if want.kind == Kind::File { Action::Detach } else { Action::MakeNode };
+            return self.step(index, Some(at), action, aspects);
+        }
+        self.links.lead(want, index, have.inode);
+        if !aspects.is_empty() {
+            self.step(index, Some(at), Action::Meta, aspects);
+        }
+    }
+
+    /// In what owner, mode and time differ. Time is metadata here; that a file's time differs also means, without a
+    /// digest, that its contents may.
+    fn metadata(&self, want: &Entry<'_>, have: &Entry<'_>) -> Aspects {
+        let mut aspects = Aspects::NONE;
+        let differs = |wanted: Option<u32>, there: Option<u32>| wanted.is_some() && there.is_some() && wanted != there;
+        aspects.note(Aspects::USER, differs(self.owners.user(want), have.uid));
+        aspects.note(Aspects::GROUP, differs(self.owners.group(want), have.gid));
+        aspects.note(Aspects::MODE, want.kind != Kind::Link && differs(want.mode, have.mode));
+        let same_contents = want.kind == Kind::File && want.digests.agrees(&have.digests) == Some(true);
+        let retimed = want.time.is_some() && want.time != have.time;
+        // With digests that agree, another time is metadata only.
+        aspects.note(Aspects::TIME, retimed && !same_contents);
+        aspects.note(Aspects::RETIMED, retimed && same_contents);
+        aspects
+    }
+}
+
+/// In what contents differ.
+fn contents(want: &Entry<'_>, have: &Entry<'_>) -> Aspects {
+    let mut aspects = Aspects::NONE;
+    aspects.note(Aspects::SIZE, want.size.is_some() && want.size != have.size);
+    aspects.note(Aspects::LINK, want.link.is_some() && want.link != have.link);
+    aspects.note(Aspects::DEVICE, want.device.is_some() && want.device != have.device);
+    aspects.note(Aspects::DIGEST, want.digests.agrees(&have.digests) == Some(false));
+    aspects
+}

@@ -1,0 +1,57 @@
+//! The one merge: several sorted specifications walked together, a path at a time.
+
+use crate::path::RelPath;
+use crate::spec::{Entry, Index, Spec};
+
+/// One path with what each specification says of it.
+#[derive(Debug)]
+pub struct Met<'s, const N: usize> {
+    /// The path.
+    pub path: RelPath<'s>,
+    /// What each says, in the order in which they were given.
+    pub entries: [Option<(Index, Entry<'s>)>; N],
+}
+
+/// Walks `N` specifications together, in tree order.
+#[derive(Debug)]
+pub struct Merge<'s, const N: usize> {
+    specs: [&'s Spec; N],
+    next: [u32; N],
+    heads: [Option<(Index, Entry<'s>)>; N],
+}
+
+impl<'s, const N: usize> Merge<'s, N> {
+    /// From the first path on.
+    #[must_use]
+    pub fn new(specs: [&'s Spec; N]) -> Merge<'s, N> {
+        let mut merge = Merge { specs, next: [0; N], heads: std::array::from_fn(|_| None) };
+        merge.refill();
+        merge
+    }
+
+    /// Puts the next entry of each specification whose last one was taken at its head.
+    fn refill(&mut self) {
+        for ((spec, next), head) in self.specs.iter().zip(&mut self.next).zip(&mut self.heads) {
+            if head.is_none()
+                && let Some(index) = spec.index(*next)
+            {
+                *next += 1;
+                *head = Some((index, spec.entry(index)));
+            }
+        }
+    }
+}
+
+impl<'s, const N: usize> Iterator for Merge<'s, N> {
+    type Item = Met<'s, N>;
+
+    fn next(&mut self) -> Option<Met<'s, N>> {
+        let path = self.heads.iter().flatten().map(|(_, entry)| &entry.path).min()?.clone();
+        let entries = std::array::from_fn(|at| {
+            let head = self.heads.get_mut(at)?;
+            if head.as_ref().is_some_and(|(_, entry)| entry.path == path) { head.take() } else { None }
+        });
+        self.refill();
+        Some(Met { path, entries })
+    }
+}

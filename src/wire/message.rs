@@ -1,0 +1,418 @@
+//! Every message of the protocol, and the bytes of each: smsync(4), MESSAGES.
+
+use crate::exit::Exit;
+use crate::limits;
+use crate::path::RelPath;
+use crate::report::{Aspects, Change, Fate, Problem, Report, Step};
+use crate::spec::{Keywords, Time};
+use crate::tree::{Pattern, Scope};
+use crate::wire::WireError;
+use crate::wire::codec::{Reader, put_bytes};
+use std::borrow::Cow;
+
+/// What a client asks for with a round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Flags(u32);
+
+impl Flags {
+    /// Nothing.
+    pub const NONE: Flags = Flags(0);
+    /// Compare and report; change nothing.
+    pub const DRY_RUN: Flags = Flags(1);
+    /// Remove what the sender does not have.
+    pub const DELETE: Flags = Flags(1 << 1);
+    /// Name each change.
+    pub const ITEMIZE: Flags = Flags(1 << 2);
+    const ALL: u32 = 7;
+
+    /// Whether all of `other` are set.
+    #[must_use]
+    pub const fn has(self, other: Flags) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// Both together when `wanted`.
+    #[must_use]
+    pub const fn with(self, other: Flags, wanted: bool) -> Flags {
+        if wanted { Flags(self.0 | other.0) } else { self }
+    }
+}
+
+/// Which way the files go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// From the client to the server.
+    Push,
+    /// From the server to the client.
+    Pull,
+}
+
+/// What one round is: sent by the client, never more than a wish.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Round {
+    /// Which way the files go.
+    pub direction: Direction,
+    /// What is asked for.
+    pub flags: Flags,
+    /// What the sender's specification is to say.
+    pub keywords: Keywords,
+    /// Which part of the tree.
+    pub scope: Scope,
+}
+
+/// One message. Paths and contents are borrowed from the record it came in.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Message<'a> {
+    /// The client names a module and a path in it.
+    Open {
+        /// Name of the module.
+        module: Cow<'a, str>,
+        /// Below the module's root.
+        path: RelPath<'a>,
+    },
+    /// The client asks which modules it may see.
+    List,
+    /// The server agrees.
+    Welcome {
+        /// The name in its directory when the path is that of a single file; empty when it is a directory.
+        single: RelPath<'a>,
+    },
+    /// One module, in answer to `List`.
+    Module {
+        /// Its name.
+        name: Cow<'a, str>,
+        /// Its comment.
+        comment: Cow<'a, str>,
+        /// Whether it can only be read.
+        read_only: bool,
+    },
+    /// No more modules.
+    ModulesEnd,
+    /// The client begins a round.
+    Round(Round),
+    /// A piece of the specification, compressed.
+    Spec(&'a [u8]),
+    /// The specification is complete.
+    SpecEnd {
+        /// BLAKE3 of its text.
+        digest: [u8; 32],
+        /// Its entries.
+        entries: u32,
+        /// Whether the sender could read everything it is about.
+        whole: bool,
+        /// Entries of types that are not carried.
+        skipped: u64,
+    },
+    /// Whose digests the receiver would like: `count` entries from `first` on.
+    Ask {
+        /// Index of the first.
+        first: u32,
+        /// How many.
+        count: u32,
+    },
+    /// No more questions.
+    AskEnd,
+    /// The digest of one file asked for.
+    Digest {
+        /// Its index.
+        index: u32,
+        /// BLAKE3 of its contents.
+        digest: [u8; 32],
+    },
+    /// No more digests.
+    DigestsEnd,
+    /// Which files the receiver lacks: `count` entries from `first` on.
+    Want {
+        /// Index of the first.
+        first: u32,
+        /// How many.
+        count: u32,
+    },
+    /// No more wishes.
+    WantEnd,
+    /// A wanted file begins.
+    File {
+        /// Its index.
+        index: u32,
+        /// Its size when it was opened.
+        size: u64,
+        /// Its time of modification when it was opened.
+        time: Time,
+    },
+    /// A piece of its contents.
+    Data(&'a [u8]),
+    /// This many bytes of zeros that take no room at the sender.
+    Hole(u64),
+    /// The file is complete.
+    FileEnd {
+        /// BLAKE3 of its contents.
+        digest: [u8; 32],
+    },
+    /// The file changed while it was read: forget it, it comes once more.
+    Again,
+    /// A wanted file does not come, or not to its end.
+    Missing {
+        /// Its index.
+        index: u32,
+        /// Why, as errno(3).
+        errno: i32,
+    },
+    /// No more files.
+    FilesEnd,
+    /// An entry failed on the other side.
+    Problem(Problem),
+    /// What is changed, or would be.
+    Change(Change),
+    /// How the round went.
+    Report(Report),
+    /// The client is done.
+    Bye,
+    /// I am working.
+    Alive,
+    /// I give up.
+    Abort {
+        /// Which exit code stands for it.
+        exit: Exit,
+        /// Why, for a person.
+        text: Cow<'a, str>,
+    },
+}
+
+impl<'a> Message<'a> {
+    /// The number of its kind.
+    #[must_use]
+    pub const fn kind(&self) -> u8 {
+        match self {
+            Message::Open { .. } => 1,
+            Message::List => 2,
+            Message::Welcome { .. } => 3,
+            Message::Module { .. } => 4,
+            Message::ModulesEnd => 5,
+            Message::Round(_) => 6,
+            Message::Spec(_) => 7,
+            Message::SpecEnd { .. } => 8,
+            Message::Ask { .. } => 9,
+            Message::AskEnd => 10,
+            Message::Digest { .. } => 11,
+            Message::DigestsEnd => 12,
+            Message::Want { .. } => 13,
+            Message::WantEnd => 14,
+            Message::File { .. } => 15,
+            Message::Data(_) => 16,
+            Message::Hole(_) => 17,
+            Message::FileEnd { .. } => 18,
+            Message::Again => 19,
+            Message::Missing { .. } => 20,
+            Message::FilesEnd => 21,
+            Message::Problem(_) => 22,
+            Message::Change(_) => 23,
+            Message::Report(_) => 24,
+            Message::Bye => 25,
+            Message::Alive => 26,
+            Message::Abort { .. } => 27,
+        }
+    }
+
+    /// Appends the body.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        match self {
+            Message::Open { module, path } => {
+                put_bytes(out, module.as_bytes());
+                put_bytes(out, path.as_bytes());
+            }
+            Message::Welcome { single } => put_bytes(out, single.as_bytes()),
+            Message::Module { name, comment, read_only } => {
+                put_bytes(out, name.as_bytes());
+                put_bytes(out, comment.as_bytes());
+                out.push((*read_only).into());
+            }
+            Message::Round(round) => encode_round(round, out),
+            Message::Spec(bytes) | Message::Data(bytes) => out.extend_from_slice(bytes),
+            Message::SpecEnd { digest, entries, whole, skipped } => {
+                out.extend_from_slice(digest);
+                out.extend_from_slice(&entries.to_be_bytes());
+                out.push((*whole).into());
+                out.extend_from_slice(&skipped.to_be_bytes());
+            }
+            Message::Ask { first, count } | Message::Want { first, count } => {
+                out.extend_from_slice(&first.to_be_bytes());
+                out.extend_from_slice(&count.to_be_bytes());
+            }
+            Message::Digest { index, digest } => {
+                out.extend_from_slice(&index.to_be_bytes());
+                out.extend_from_slice(digest);
+            }
+            Message::File { index, size, time } => {
+                out.extend_from_slice(&index.to_be_bytes());
+                out.extend_from_slice(&size.to_be_bytes());
+                out.extend_from_slice(&time.sec.to_be_bytes());
+                out.extend_from_slice(&time.nsec.to_be_bytes());
+            }
+            Message::Hole(length) => out.extend_from_slice(&length.to_be_bytes()),
+            Message::FileEnd { digest } => out.extend_from_slice(digest),
+            Message::Missing { index, errno } => {
+                out.extend_from_slice(&index.to_be_bytes());
+                out.extend_from_slice(&errno.unsigned_abs().to_be_bytes());
+            }
+            Message::Problem(problem) => {
+                out.push(problem.step as u8);
+                out.extend_from_slice(&problem.errno.unsigned_abs().to_be_bytes());
+                put_bytes(out, problem.path.as_bytes());
+            }
+            Message::Change(change) => {
+                out.push(change.fate as u8);
+                out.extend_from_slice(&change.aspects.bits().to_be_bytes());
+                put_bytes(out, change.path.as_bytes());
+            }
+            Message::Report(report) => {
+                report.values().iter().for_each(|value| out.extend_from_slice(&value.to_be_bytes()));
+            }
+            Message::Abort { exit, text } => {
+                out.push(exit.code());
+                put_bytes(out, text.as_bytes());
+            }
+            Message::List
+            | Message::ModulesEnd
+            | Message::AskEnd
+            | Message::DigestsEnd
+            | Message::WantEnd
+            | Message::Again
+            | Message::FilesEnd
+            | Message::Bye
+            | Message::Alive => {}
+        }
+    }
+
+    /// Reads a message of this kind from its body.
+    ///
+    /// # Errors
+    /// [`WireError::Malformed`] for anything [`Message::encode`] would not have written.
+    pub fn decode(kind: u8, body: &'a [u8]) -> Result<Message<'a>, WireError> {
+        let mut body = Reader(body);
+        let message = match kind {
+            1 => Message::Open { module: body.text(limits::MODULE)?, path: body.path()? },
+            2 => Message::List,
+            3 => Message::Welcome { single: body.path()? },
+            4 => Message::Module {
+                name: body.text(limits::MODULE)?,
+                comment: body.text(limits::TEXT)?,
+                read_only: body.bool()?,
+            },
+            5 => Message::ModulesEnd,
+            6 => Message::Round(decode_round(&mut body)?),
+            7 => Message::Spec(body.rest()),
+            8 => Message::SpecEnd {
+                digest: body.hash()?,
+                entries: body.u32()?,
+                whole: body.bool()?,
+                skipped: body.u64()?,
+            },
+            9 => Message::Ask { first: body.u32()?, count: body.u32()? },
+            10 => Message::AskEnd,
+            11 => Message::Digest { index: body.u32()?, digest: body.hash()? },
+            12 => Message::DigestsEnd,
+            13 => Message::Want { first: body.u32()?, count: body.u32()? },
+            14 => Message::WantEnd,
+            15 => Message::File { index: body.u32()?, size: size(&mut body)?, time: time(&mut body)? },
+            16 => Message::Data(body.rest()),
+            17 => Message::Hole(size(&mut body)?),
+            18 => Message::FileEnd { digest: body.hash()? },
+            19 => Message::Again,
+            20 => Message::Missing { index: body.u32()?, errno: errno(&mut body)? },
+            21 => Message::FilesEnd,
+            22 => Message::Problem(Problem {
+                step: Step::from_wire(body.u8()?).ok_or(WireError::Malformed("an unknown step"))?,
+                errno: errno(&mut body)?,
+                path: body.path()?.into_owned(),
+            }),
+            23 => Message::Change(Change {
+                fate: Fate::from_wire(body.u8()?).ok_or(WireError::Malformed("an unknown fate"))?,
+                aspects: Aspects::from_bits(body.u16()?).ok_or(WireError::Malformed("an unknown aspect"))?,
+                path: body.path()?.into_owned(),
+            }),
+            24 => Message::Report(decode_report(&mut body)?),
+            25 => Message::Bye,
+            26 => Message::Alive,
+            27 => Message::Abort {
+                exit: Exit::from_code(body.u8()?)
+                    .filter(|exit| *exit != Exit::Ok)
+                    .ok_or(WireError::Malformed("an unknown exit code"))?,
+                text: body.text(limits::TEXT)?,
+            },
+            _ => return Err(WireError::Malformed("an unknown kind of message")),
+        };
+        body.end()?;
+        Ok(message)
+    }
+}
+
+fn encode_round(round: &Round, out: &mut Vec<u8>) {
+    out.push(match round.direction {
+        Direction::Push => 1,
+        Direction::Pull => 2,
+    });
+    out.extend_from_slice(&round.flags.0.to_be_bytes());
+    out.extend_from_slice(&round.keywords.bits().to_be_bytes());
+    let count = |length| u16::try_from(length).unwrap_or(u16::MAX).to_be_bytes();
+    out.extend_from_slice(&count(round.scope.only().len()));
+    round.scope.only().iter().for_each(|path| put_bytes(out, path.as_bytes()));
+    out.extend_from_slice(&count(round.scope.patterns().len()));
+    round.scope.patterns().iter().for_each(|pattern| put_bytes(out, pattern.text()));
+}
+
+fn decode_round(body: &mut Reader<'_>) -> Result<Round, WireError> {
+    let direction = match body.u8()? {
+        1 => Direction::Push,
+        2 => Direction::Pull,
+        _ => return Err(WireError::Malformed("an unknown direction")),
+    };
+    let flags = body.u32()?;
+    if flags & !Flags::ALL != 0 {
+        return Err(WireError::Malformed("an unknown flag"));
+    }
+    let keywords = Keywords::from_bits(body.u32()?).ok_or(WireError::Malformed("an unknown keyword"))?;
+    let mut only = Vec::new();
+    for _ in 0..scope_count(body)? {
+        only.push(body.path()?.into_owned());
+    }
+    let mut exclude = Vec::new();
+    for _ in 0..scope_count(body)? {
+        let text = body.bytes(limits::PATH)?;
+        exclude.push(Pattern::new(text).ok_or(WireError::Malformed("an empty pattern"))?);
+    }
+    Ok(Round { direction, flags: Flags(flags), keywords, scope: Scope::new(only, exclude) })
+}
+
+fn scope_count(body: &mut Reader<'_>) -> Result<u16, WireError> {
+    let count = body.u16()?;
+    if usize::from(count) > limits::SCOPE {
+        Err(WireError::Malformed("a scope is too large"))
+    } else {
+        Ok(count)
+    }
+}
+
+fn decode_report(body: &mut Reader<'_>) -> Result<Report, WireError> {
+    let mut values = Report::default().values();
+    for value in &mut values {
+        *value = body.u64()?;
+    }
+    Ok(Report::of_values(values))
+}
+
+fn size(body: &mut Reader<'_>) -> Result<u64, WireError> {
+    let size = body.u64()?;
+    if size > limits::FILE_SIZE { Err(WireError::Malformed("a file is too large")) } else { Ok(size) }
+}
+
+fn time(body: &mut Reader<'_>) -> Result<Time, WireError> {
+    let time = Time { sec: body.i64()?, nsec: body.u32()? };
+    if time.nsec < 1_000_000_000 { Ok(time) } else { Err(WireError::Malformed("a time is out of range")) }
+}
+
+fn errno(body: &mut Reader<'_>) -> Result<i32, WireError> {
+    match i32::try_from(body.u32()?) {
+        Ok(errno @ 1..=4095) => Ok(errno),
+        _ => Err(WireError::Malformed("an error number is out of range")),
+    }
+}
