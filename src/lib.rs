@@ -8,6 +8,7 @@ pub mod digest;
 pub mod exit;
 pub mod limits;
 pub mod path;
+pub mod plan;
 pub mod report;
 pub mod spec;
 pub mod sys;

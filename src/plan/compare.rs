@@ -2,7 +2,7 @@
 
 use crate::path::RelPath;
 use crate::plan::links::Links;
-use crate::plan::{Merge, Met};
+use crate::plan::{Merge, Met, Owners};
 use crate::report::{Aspects, Change, Fate};
 use crate::spec::{Entry, Index, Kind, Spec};
 
@@ -56,14 +56,6 @@ pub struct Plan {
     pub extras: Vec<Index>,
 }
 
-/// Which owner an entry is to have on this host, if that is to be compared and can be set.
-pub trait Owners {
-    /// The user.
-    fn user(&self, want: &Entry<'_>) -> Option<u32>;
-    /// The group.
-    fn group(&self, want: &Entry<'_>) -> Option<u32>;
-}
-
 impl Plan {
     /// What the steps and extras change, in tree order within each.
     pub fn changes<'a>(&'a self, want: &'a Spec, have: &'a Spec) -> impl Iterator<Item = Change> + 'a {
@@ -88,7 +80,7 @@ impl Plan {
 
 /// What must be done to make `have` like `want`. `hidden` are the directories of the receiver, sorted, that hold
 /// something its scan did not show; with `delete`, extras may be removed to make way.
-pub fn compare(want: &Spec, have: &Spec, hidden: &[RelPath<'_>], owners: &dyn Owners, delete: bool) -> Plan {
+pub fn compare(want: &Spec, have: &Spec, hidden: &[RelPath<'_>], owners: &Owners, delete: bool) -> Plan {
     let mut compare = Compare {
         owners,
         hidden,
@@ -108,7 +100,7 @@ pub fn compare(want: &Spec, have: &Spec, hidden: &[RelPath<'_>], owners: &dyn Ow
 }
 
 struct Compare<'c> {
-    owners: &'c dyn Owners,
+    owners: &'c Owners,
     hidden: &'c [RelPath<'c>],
     delete: bool,
     links: Links,
@@ -203,8 +195,11 @@ impl Compare<'_> {
             }
             return self.step(index, Some(at), Action::Link(leader.want), aspects.with(Aspects::HARDLINK));
         }
-        let remade = aspects.intersects(Aspects::SIZE.with(Aspects::DIGEST).with(Aspects::LINK).with(Aspects::DEVICE))
-            || want.kind == Kind::File && aspects.contains(Aspects::TIME)
+        // Another time means other contents, unless digests say that they are the same.
+        let proven = want.digests.agrees(&have.digests) == Some(true);
+        let remade = aspects
+            .intersects(Aspects::SIZE.with(Aspects::DIGEST).with(Aspects::LINK).with(Aspects::DEVICE))
+            || want.kind == Kind::File && aspects.contains(Aspects::TIME) && !proven
             || matches!(want.kind, Kind::Fifo | Kind::Block | Kind::Char) && aspects.contains(Aspects::MODE);
         if remade {
             self.links.lead(want, index, None);
@@ -224,19 +219,15 @@ impl Compare<'_> {
         }
     }
 
-    /// In what owner, mode and time differ. Time is metadata here; that a file's time differs also means, without a
-    /// digest, that its contents may.
+    /// In what owner, mode and time differ.
     fn metadata(&self, want: &Entry<'_>, have: &Entry<'_>) -> Aspects {
         let mut aspects = Aspects::NONE;
-        let differs = |wanted: Option<u32>, there: Option<u32>| wanted.is_some() && there.is_some() && wanted != there;
+        let differs =
+            |wanted: Option<u32>, there: Option<u32>| wanted.is_some() && there.is_some() && wanted != there;
         aspects.note(Aspects::USER, differs(self.owners.user(want), have.uid));
         aspects.note(Aspects::GROUP, differs(self.owners.group(want), have.gid));
         aspects.note(Aspects::MODE, want.kind != Kind::Link && differs(want.mode, have.mode));
-        let same_contents = want.kind == Kind::File && want.digests.agrees(&have.digests) == Some(true);
-        let retimed = want.time.is_some() && want.time != have.time;
-        // With digests that agree, another time is metadata only.
-        aspects.note(Aspects::TIME, retimed && !same_contents);
-        aspects.note(Aspects::RETIMED, retimed && same_contents);
+        aspects.note(Aspects::TIME, want.time.is_some() && want.time != have.time);
         aspects
     }
 }

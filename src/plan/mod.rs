@@ -3,9 +3,11 @@
 mod compare;
 mod links;
 mod merge;
+mod owners;
 
-pub use compare::{Action, Because, Owners, Plan, PlanStep, compare};
+pub use compare::{Action, Because, Plan, PlanStep, compare};
 pub use merge::{Merge, Met};
+pub use owners::{Lookup, Owners};
 
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,68 @@
+//! Which user and group an entry is to belong to on this host.
+
+use crate::spec::Entry;
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+/// Finds the id of a name on this host.
+pub type Lookup = fn(&[u8]) -> Option<u32>;
+
+/// Maps owners of a specification to this host: by name where the name is known, else by number. What we have no
+/// privilege to set is not compared.
+#[derive(Debug)]
+pub struct Owners {
+    users: Option<Names>,
+    groups: Names,
+    /// The groups that an ordinary user may give; `None` for root, who may give any.
+    allowed: Option<Vec<u32>>,
+}
+
+#[derive(Debug)]
+struct Names {
+    lookup: Lookup,
+    /// A tree has few owners, and asking for one may go over the network.
+    known: RefCell<HashMap<Box<[u8]>, Option<u32>>>,
+}
+
+impl Names {
+    fn new(lookup: Lookup) -> Names {
+        Names { lookup, known: RefCell::default() }
+    }
+
+    fn id(&self, name: Option<&[u8]>, number: Option<u32>) -> Option<u32> {
+        let Some(name) = name else { return number };
+        let mut known = self.known.borrow_mut();
+        let id = match known.get(name) {
+            Some(id) => *id,
+            None => *known.entry(name.into()).or_insert((self.lookup)(name)),
+        };
+        id.or(number)
+    }
+}
+
+impl Owners {
+    /// For root: every owner can be set.
+    #[must_use]
+    pub fn any(user: Lookup, group: Lookup) -> Owners {
+        Owners { users: Some(Names::new(user)), groups: Names::new(group), allowed: None }
+    }
+
+    /// For an ordinary user, who owns what he makes and may give it to these groups.
+    #[must_use]
+    pub fn own(group: Lookup, allowed: Vec<u32>) -> Owners {
+        Owners { users: None, groups: Names::new(group), allowed: Some(allowed) }
+    }
+
+    /// The user the entry is to belong to, if that can be set.
+    #[must_use]
+    pub fn user(&self, want: &Entry<'_>) -> Option<u32> {
+        self.users.as_ref()?.id(want.uname.as_deref(), want.uid)
+    }
+
+    /// The group the entry is to belong to, if that can be set.
+    #[must_use]
+    pub fn group(&self, want: &Entry<'_>) -> Option<u32> {
+        let group = self.groups.id(want.gname.as_deref(), want.gid)?;
+        self.allowed.as_ref().is_none_or(|allowed| allowed.contains(&group)).then_some(group)
+    }
+}

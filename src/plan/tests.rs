@@ -1,0 +1,184 @@
+//! Tables: two specifications in, the plan out.
+
+use super::*;
+use crate::path::RelPath;
+use crate::report::{Aspects, Fate};
+use crate::spec::Spec;
+use crate::sys::{Dir, Spool};
+use std::io::Write;
+use std::path::Path;
+
+fn spec(lines: &str) -> Spec {
+    let mut spool = Spool::create(&Dir::open_root(Path::new("/tmp")).unwrap()).unwrap();
+    spool.write_all(b"#mtree\n. type=dir\n").unwrap();
+    for line in lines.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        writeln!(spool, "{line}").unwrap();
+    }
+    Spec::seal(spool).unwrap()
+}
+
+fn users(name: &[u8]) -> Option<u32> {
+    (name == b"alice").then_some(1001)
+}
+
+/// The plan in words, a step a line, sorted as the plan is.
+fn plan(want: &str, have: &str, hidden: &[&str], delete: bool) -> Vec<String> {
+    let (want, have) = (spec(want), spec(have));
+    let hidden: Vec<RelPath<'_>> = hidden.iter().map(|path| RelPath::new(path.as_bytes()).unwrap()).collect();
+    let plan = compare(&want, &have, &hidden, &Owners::any(users, users), delete);
+    let mut words: Vec<String> = plan
+        .steps
+        .iter()
+        .map(|step| {
+            let what: Vec<&str> = step.aspects.words().collect();
+            let action = match step.action {
+                Action::Link(leader) => format!("Link {}", want.entry(leader).path),
+                action => format!("{action:?}"),
+            };
+            format!("{} {action} {}", want.entry(step.want).path, what.join("+")).trim_end().to_owned()
+        })
+        .collect();
+    words.extend(plan.extras.iter().map(|extra| format!("{} extra", have.entry(*extra).path)));
+    words
+}
+
+const T1: &str = "time=1.000000000";
+const T2: &str = "time=2.000000000";
+
+fn file(path: &str, rest: &str) -> String {
+    format!("./{path} type=file {rest}\n")
+}
+
+#[test]
+fn equal_trees_need_nothing() {
+    let tree =
+        "./d type=dir mode=0755\n./d/f type=file mode=0644 size=3 time=1.000000000\n./l type=link link=x\n";
+    assert!(plan(tree, tree, &[], true).is_empty());
+}
+
+#[test]
+fn what_is_missing_is_made() {
+    let tree = "./c type=char device=native,1,3\n./d type=dir\n./d/f type=file size=3 time=1.000000000\n\
+                ./l type=link link=x\n./p type=fifo\n";
+    assert_eq!(
+        plan(tree, "", &[], false),
+        ["c MakeNode", "d MakeDir", "d/f Fetch", "l MakeNode", "p MakeNode"]
+    );
+}
+
+#[test]
+fn metadata_never_causes_a_transfer() {
+    let want = file("f", &format!("uid=5 gid=6 mode=0600 size=3 {T1}"));
+    let have = file("f", &format!("uid=1 gid=1 mode=0644 size=3 {T1}"));
+    assert_eq!(plan(&want, &have, &[], false), ["f Meta permissions+user+group"]);
+    // A digest that agrees makes another time metadata, too.
+    let sum = "md5=d41d8cd98f00b204e9800998ecf8427e";
+    let (want, have) = (file("f", &format!("size=0 {T1} {sum}")), file("f", &format!("size=0 {T2} {sum}")));
+    assert_eq!(plan(&want, &have, &[], false), ["f Meta modification time"]);
+}
+
+#[test]
+fn changed_contents_are_fetched() {
+    let have = file("f", &format!("size=3 {T1}"));
+    assert_eq!(plan(&file("f", &format!("size=4 {T1}")), &have, &[], false), ["f Fetch size"]);
+    assert_eq!(plan(&file("f", &format!("size=3 {T2}")), &have, &[], false), ["f Fetch modification time"]);
+    let (a, b) = ("cksum=1", "cksum=2");
+    let (want, have) = (file("f", &format!("size=3 {T1} {a}")), file("f", &format!("size=3 {T1} {b}")));
+    assert_eq!(plan(&want, &have, &[], false), ["f Fetch digest"]);
+}
+
+#[test]
+fn special_files_are_made_anew_only_where_they_must() {
+    assert_eq!(plan("./l type=link link=x\n", "./l type=link link=y\n", &[], false), ["l MakeNode link ref"]);
+    assert_eq!(
+        plan("./p type=fifo mode=0600\n", "./p type=fifo mode=0644\n", &[], false),
+        ["p MakeNode permissions"]
+    );
+    assert_eq!(plan("./p type=fifo uid=1\n", "./p type=fifo uid=2\n", &[], false), ["p Meta user"]);
+    assert_eq!(
+        plan("./l type=link mode=0755 link=x\n", "./l type=link mode=0777 link=x\n", &[], false),
+        [""; 0]
+    );
+}
+
+#[test]
+fn owners_go_by_name_then_by_number() {
+    let have = "./d type=dir uid=1001 gid=7\n";
+    assert!(plan("./d type=dir uname=alice uid=5 gname=nobody-knows gid=7\n", have, &[], false).is_empty());
+    assert_eq!(plan("./d type=dir uname=mallory uid=5\n", have, &[], false), ["d Meta user"]);
+    let (want, have) = (spec("./d type=dir uid=0 gid=0\n"), spec("./d type=dir uid=1 gid=1\n"));
+    let own = compare(&want, &have, &[], &Owners::own(users, vec![1]), false);
+    assert!(own.steps.is_empty(), "what an ordinary user cannot set is not compared");
+}
+
+#[test]
+fn extras_and_what_protects_them() {
+    let have =
+        "./a type=dir\n./a/b type=dir\n./a/b/f type=file size=1 time=1.000000000\n./c type=link link=x\n";
+    assert_eq!(plan("", have, &[], true), ["a extra", "a/b extra", "a/b/f extra", "c extra"]);
+    assert_eq!(plan("", have, &["a/b"], true), ["a/b/f extra", "c extra"]);
+    assert_eq!(plan("./a type=dir ignore\n", have, &[], true), ["c extra"]);
+    assert_eq!(
+        plan("./a type=dir\n./a/x type=dir\n", "./a type=dir ignore\n", &[], true),
+        ["a/x Blocked(Unseen)"]
+    );
+}
+
+#[test]
+fn types_change() {
+    let dir = "./x type=dir\n./x/f type=file size=1 time=1.000000000\n";
+    let link = "./x type=link link=y\n";
+    assert_eq!(plan(dir, link, &[], false), ["x MakeDir type", "x/f Fetch"]);
+    assert_eq!(plan(link, dir, &[], true), ["x MakeNode type", "x/f extra"]);
+    assert_eq!(plan(link, dir, &[], false), ["x Blocked(NotEmpty) type"]);
+    assert_eq!(plan(link, "./x type=dir\n", &[], false), ["x MakeNode type"]);
+    assert_eq!(
+        plan(link, dir, &["x"], true),
+        ["x Blocked(NotEmpty) type"],
+        "not all of it is ours to remove"
+    );
+}
+
+#[test]
+fn hard_links() {
+    let linked = |inode: u32| format!("size=1 {T1} inode={inode} resdevice=native,8,1");
+    let counted =
+        |inode: u32, count: u32| format!("nlink={count} size=1 {T1} inode={inode} resdevice=native,9,9");
+    let single = format!("size=1 {T1}");
+    let ab = file("a", &linked(1)) + &file("b", &linked(1));
+    assert_eq!(plan(&ab, "", &[], false), ["a Fetch", "b Link a"]);
+    // Already one file, whatever its number here.
+    let same = file("a", &counted(77, 2)) + &file("b", &counted(77, 2));
+    assert!(plan(&ab, &same, &[], false).is_empty());
+    // Equal files that are not one.
+    let apart = file("a", &single) + &file("b", &single);
+    assert_eq!(plan(&ab, &apart, &[], false), ["b Link a hard links"]);
+    // One file that must become two, without a transfer.
+    assert_eq!(plan(&apart, &same, &[], false), ["b Detach hard links"]);
+    // Two groups where one was.
+    let want =
+        file("a", &linked(1)) + &file("b", &linked(1)) + &file("c", &linked(2)) + &file("d", &linked(2));
+    let have: String = ["a", "b", "c", "d"].iter().map(|path| file(path, &counted(7, 4))).collect();
+    assert_eq!(plan(&want, &have, &[], false), ["c Detach hard links", "d Link c hard links"]);
+    // A name outside of the tree: other metadata must not reach it.
+    let want = file("a", &format!("mode=0600 {single}"));
+    let have = file("a", &format!("mode=0644 {}", counted(7, 2)));
+    assert_eq!(plan(&want, &have, &[], false), ["a Detach permissions"]);
+    // All names are here: metadata are set in place.
+    let mode = |mode: &str, rest: &str| format!("mode={mode} {rest}");
+    let want = file("a", &mode("0600", &linked(1))) + &file("b", &mode("0600", &linked(1)));
+    let have = file("a", &mode("0644", &counted(7, 2))) + &file("b", &mode("0644", &counted(7, 2)));
+    assert_eq!(plan(&want, &have, &[], false), ["a Meta permissions"]);
+}
+
+#[test]
+fn changes_are_named() {
+    let (want, have) =
+        (spec("./a type=dir\n./b type=dir mode=0700\n"), spec("./b type=dir mode=0755\n./c type=dir\n"));
+    let plan = compare(&want, &have, &[], &Owners::any(users, users), true);
+    let changes: Vec<_> = plan.changes(&want, &have).collect();
+    let fates: Vec<_> = changes.iter().map(|change| change.fate).collect();
+    assert_eq!(fates, [Fate::Missing, Fate::Changed, Fate::Extra]);
+    assert_eq!(changes[1].aspects, Aspects::MODE);
+    assert_eq!(changes[1].to_string(), "changed: b (permissions)");
+}
