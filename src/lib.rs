@@ -6,6 +6,7 @@
 
 pub mod digest;
 pub mod exit;
+pub mod install;
 pub mod limits;
 pub mod path;
 pub mod plan;

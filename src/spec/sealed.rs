@@ -1,6 +1,7 @@
 //! [`Spec`]: a specification in canonical form, mapped, every line checked.
 
 use crate::limits;
+use crate::path::RelPath;
 use crate::spec::line::{self, LineError};
 use crate::spec::order::{Order, OrderError};
 use crate::spec::writer::SIGNATURE;
@@ -136,17 +137,29 @@ impl Spec {
     /// The entry at an index of this spec.
     #[must_use]
     pub fn entry(&self, index: Index) -> Entry<'_> {
-        let start = self.offsets.get(index.0 as usize).map_or(0, |&offset| offset as usize);
+        self.at(self.offsets.get(index.0 as usize).copied().unwrap_or_default())
+    }
+
+    /// The entry whose line starts there.
+    fn at(&self, offset: u32) -> Entry<'_> {
         let parsed = self
             .map
             .bytes()
-            .get(start..)
+            .get(offset as usize..)
             .and_then(split_line)
             .and_then(|(text, _)| line::parse(text, &mut Keywords::default()).ok());
         match parsed {
             Some(entry) => entry,
-            None => unreachable!("an index of one spec was used with another"),
+            None => unreachable!("every offset was that of a line that parsed"),
         }
+    }
+
+    /// The entry of this path, if there is one.
+    #[must_use]
+    pub fn find(&self, path: &RelPath<'_>) -> Option<Entry<'_>> {
+        let at = self.offsets.partition_point(|&offset| self.at(offset).path < *path);
+        let index = self.index(u32::try_from(at).ok()?)?;
+        Some(self.entry(index)).filter(|entry| entry.path == *path)
     }
 
     /// Every entry with its index, in tree order.

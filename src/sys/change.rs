@@ -148,7 +148,25 @@ impl Dir {
         Ok(rustix::fs::futimens(self, &modified(time))?)
     }
 
-    /// Drops what a default ACL of the parent gave this directory: its own default, and its access list.
+    /// Sets the mode of what has this name and cannot be opened. The kernel can do that since 6.6.
+    ///
+    /// # Errors
+    /// Not permitted, or the kernel is older: ENOSYS.
+    pub fn set_mode(&self, name: &[u8], mode: u32) -> io::Result<()> {
+        fault::point("fchmodat2")?;
+        let name = std::ffi::CString::new(one(name)?)?;
+        let directory = std::os::fd::AsRawFd::as_raw_fd(&std::os::fd::AsFd::as_fd(self));
+        // SAFETY: the call takes a descriptor, which `self` keeps open, a string ended by NUL, which `name` keeps alive,
+        // and two numbers; it writes to no memory of ours.
+        #[allow(unsafe_code)]
+        let done = unsafe {
+            libc::syscall(libc::SYS_fchmodat2, directory, name.as_ptr(), mode, libc::AT_SYMLINK_NOFOLLOW)
+        };
+        if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    }
+
+    /// Drops what a default ACL of the parent gave this directory: its own default, and its access list. The directory
+    /// must have been opened for listing.
     ///
     /// # Errors
     /// Not permitted. That there is none, or that the file system has none, is no error.

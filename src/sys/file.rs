@@ -33,6 +33,12 @@ impl Read for File {
     }
 }
 
+impl Read for &File {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        (&self.0).read(buf)
+    }
+}
+
 impl Write for File {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         fault::point("write")?;

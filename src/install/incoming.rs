@@ -1,0 +1,124 @@
+//! A file that arrives: written into the stage, counted, digested, given its metadata.
+
+use crate::digest::{self, Algorithm, Algorithms, Content, Hasher};
+use crate::install::meta::Meta;
+use crate::install::{Durable, Failure, at};
+use crate::report::Step;
+use crate::spec::{Entry, Time};
+use crate::sys::File;
+use std::io::{self, Write};
+
+/// A file of the stage that is being written.
+#[derive(Debug)]
+pub struct Incoming {
+    file: File,
+    size: u64,
+    time: Time,
+    arrived: u64,
+    content: Content,
+    durable: Durable,
+    ends_in_hole: bool,
+}
+
+/// A file that arrived whole and waits in the stage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Arrived {
+    /// Its size, as it was sent.
+    pub size: u64,
+    /// Its time of modification, as it was sent.
+    pub time: Time,
+}
+
+const ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
+
+impl Incoming {
+    pub(super) fn new(file: File, size: u64, time: Time, durable: Durable) -> Incoming {
+        Incoming { file, size, time, arrived: 0, content: Content::new(), durable, ends_in_hole: false }
+    }
+
+    /// Whether this many bytes more are still less than or just what the file was said to have.
+    #[must_use]
+    pub fn fits(&self, length: u64) -> bool {
+        self.arrived.checked_add(length).is_some_and(|arrived| arrived <= self.size)
+    }
+
+    /// Writes a piece.
+    ///
+    /// # Errors
+    /// The disk is full, or broken.
+    pub fn write(&mut self, piece: &[u8]) -> io::Result<()> {
+        self.file.write_all(piece)?;
+        self.content.update(piece);
+        self.arrived += piece.len() as u64;
+        self.ends_in_hole = false;
+        Ok(())
+    }
+
+    /// Leaves a hole.
+    ///
+    /// # Errors
+    /// The file cannot be so long.
+    pub fn hole(&mut self, length: u64) -> io::Result<()> {
+        self.arrived += length;
+        self.file.seek(self.arrived)?;
+        self.ends_in_hole = true;
+        let mut left = length;
+        while left > 0 {
+            let piece = ZEROS.get(..usize::try_from(left).unwrap_or(usize::MAX)).unwrap_or(&ZEROS);
+            self.content.update(piece);
+            left -= piece.len() as u64;
+        }
+        Ok(())
+    }
+
+    /// Checks that all arrived and is what was sent, gives the file its metadata, and flushes it if that is the policy.
+    ///
+    /// # Errors
+    /// What failed; with [`Step::Verify`], the contents are not those that were sent or specified.
+    pub fn finish(self, sent: &[u8; 32], want: &Entry<'_>, meta: &Meta<'_>) -> Result<Arrived, Failure> {
+        let Incoming { file, size, time, arrived, content, durable, ends_in_hole } = self;
+        let differs = || (Step::Verify, io::Error::from_raw_os_error(libc::EBADMSG));
+        if ends_in_hole {
+            file.set_size(size).map_err(at(Step::Write))?;
+        }
+        let digest = content.finish();
+        if arrived != size || digest != *sent {
+            return Err(differs());
+        }
+        // The sender sends what is there now; the digest of the specification binds it unless it says that the file
+        // changed since.
+        if want.size == Some(size)
+            && want.time == Some(time)
+            && !specified(&file, &digest, want).map_err(at(Step::Write))?
+        {
+            return Err(differs());
+        }
+        let stat = file.stat().map_err(at(Step::Write))?;
+        meta.file(&file, &stat, want, time)?;
+        if durable == Durable::File {
+            let _on_disk = file.flush_to_disk().map_err(at(Step::Write))?;
+        }
+        Ok(Arrived { size, time })
+    }
+}
+
+/// Whether the contents have the strongest digest that the specification gives.
+fn specified(file: &File, blake3: &[u8; 32], want: &Entry<'_>) -> io::Result<bool> {
+    let Some(strongest) = want.digests.algorithms().strongest() else { return Ok(true) };
+    if strongest == Algorithm::Blake3 {
+        return Ok(want.digests.get(strongest) == Some(&digest::hex(blake3)));
+    }
+    let mut algorithms = Algorithms::default();
+    algorithms.insert(strongest);
+    let mut hasher = Hasher::new(algorithms);
+    file.seek(0)?;
+    let mut reader: &File = file;
+    let mut buffer = vec![0; ZEROS.len()];
+    loop {
+        let read = io::Read::read(&mut reader, &mut buffer)?;
+        if read == 0 {
+            return Ok(hasher.finish().get(strongest) == want.digests.get(strongest));
+        }
+        hasher.update(buffer.get(..read).unwrap_or_default());
+    }
+}

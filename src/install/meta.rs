@@ -1,0 +1,157 @@
+//! Owner, mode and time: on the descriptor before a file gets its name, by one name where nothing can be opened.
+
+use crate::install::{Failure, at};
+use crate::plan::Owners;
+use crate::report::Step;
+use crate::spec::{Entry, Kind, Time};
+use crate::sys::{Dir, File, Stat};
+use std::cell::Cell;
+
+/// Sets metadata as a specification wants them, in the order chown, chmod, times: chown clears the set-id bits, and
+/// nothing may touch a file after its time was set.
+#[derive(Debug)]
+pub struct Meta<'o> {
+    owners: &'o Owners,
+    /// Entries that belong to somebody else than they should, for want of privilege.
+    unowned: Cell<u64>,
+}
+
+/// Permissions of a file of which the specification does not tell them.
+const FILE_MODE: u32 = 0o644;
+/// Likewise of a directory.
+const DIR_MODE: u32 = 0o755;
+
+/// An id to be set, if it is not there already.
+fn other(want: Option<u32>, have: u32) -> Option<u32> {
+    want.filter(|id| *id != have)
+}
+
+impl<'o> Meta<'o> {
+    /// By these rules of ownership.
+    #[must_use]
+    pub fn new(owners: &'o Owners) -> Meta<'o> {
+        Meta { owners, unowned: Cell::new(0) }
+    }
+
+    /// How many entries belong to somebody else than they should.
+    #[must_use]
+    pub fn unowned(&self) -> u64 {
+        self.unowned.get()
+    }
+
+    /// The owner and group to be set, given those that are there.
+    fn owner(&self, want: &Entry<'_>, stat: &Stat) -> (Option<u32>, Option<u32>) {
+        let (user, group) = (self.owners.user(want), self.owners.group(want));
+        let kept = |wanted: Option<u32>, can: Option<u32>, there| {
+            can.is_none() && wanted.is_some_and(|id| id != there)
+        };
+        if kept(want.uid, user, stat.uid) || kept(want.gid, group, stat.gid) {
+            self.unowned.set(self.unowned.get() + 1);
+        }
+        (other(user, stat.uid), other(group, stat.gid))
+    }
+
+    /// Of a regular file that is open.
+    ///
+    /// # Errors
+    /// What was refused.
+    pub fn file(&self, file: &File, stat: &Stat, want: &Entry<'_>, time: Time) -> Result<(), Failure> {
+        let (uid, gid) = self.owner(want, stat);
+        let chown = uid.is_some() || gid.is_some();
+        if chown {
+            file.set_owner(uid, gid).map_err(at(Step::Owner))?;
+        }
+        let mode = want.mode.unwrap_or(FILE_MODE);
+        if chown || mode != stat.mode {
+            file.set_mode(mode).map_err(at(Step::Mode))?;
+        }
+        file.set_time((time.sec, time.nsec)).map_err(at(Step::Time))
+    }
+
+    /// Of a directory, when nothing more will be done in it.
+    ///
+    /// # Errors
+    /// What was refused.
+    pub fn dir(&self, holder: &Dir, name: &[u8], want: &Entry<'_>, new: bool) -> Result<(), Failure> {
+        match holder.subdir(name) {
+            Ok(dir) => self.open_dir(&dir, want, new),
+            // A directory that its owner may not read: every call by name but chmod is old.
+            Err(error) if error.raw_os_error() == Some(libc::EACCES) => self.unreadable(holder, name, want),
+            Err(error) => Err((Step::Mode, error)),
+        }
+    }
+
+    /// Of a directory that was opened for listing.
+    ///
+    /// # Errors
+    /// What was refused.
+    pub fn open_dir(&self, dir: &Dir, want: &Entry<'_>, new: bool) -> Result<(), Failure> {
+        let stat = dir.stat_self().map_err(at(Step::Stat))?;
+        let (uid, gid) = self.owner(want, &stat);
+        let chown = uid.is_some() || gid.is_some();
+        if chown {
+            dir.set_own_owner(uid, gid).map_err(at(Step::Owner))?;
+        }
+        if let Some(mode) = want.mode.or(new.then_some(DIR_MODE))
+            && (chown || mode != stat.mode)
+        {
+            dir.set_own_mode(mode).map_err(at(Step::Mode))?;
+        }
+        match want.time {
+            Some(time) if (time.sec, time.nsec) != stat.mtime => {
+                dir.set_own_time((time.sec, time.nsec)).map_err(at(Step::Time))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Of a name that cannot be opened: a symbolic link, a device, a named pipe. Their modes are given when they are
+    /// made.
+    ///
+    /// # Errors
+    /// What was refused.
+    pub fn unopened(&self, holder: &Dir, name: &[u8], want: &Entry<'_>) -> Result<(), Failure> {
+        let stat = holder.stat(name).map_err(at(Step::Stat))?;
+        let (uid, gid) = self.owner(want, &stat);
+        if uid.is_some() || gid.is_some() {
+            holder.set_owner(name, uid, gid).map_err(at(Step::Owner))?;
+        }
+        match want.time {
+            Some(time) => holder.set_time(name, (time.sec, time.nsec)).map_err(at(Step::Time)),
+            None => Ok(()),
+        }
+    }
+
+    /// Of a name that exists already and of which only metadata differ.
+    ///
+    /// # Errors
+    /// What was refused.
+    pub fn in_place(&self, holder: &Dir, name: &[u8], want: &Entry<'_>, names: u64) -> Result<(), Failure> {
+        if want.kind != Kind::File {
+            return self.unopened(holder, name, want);
+        }
+        match holder.open_file(name) {
+            // Somebody gave the file one more name since it was examined: it may be his, and not ours to change.
+            Ok((_, stat)) if stat.nlink != names => {
+                Err((Step::Mode, std::io::Error::from_raw_os_error(libc::ESTALE)))
+            }
+            Ok((file, stat)) => {
+                let time = want.time.unwrap_or(Time { sec: stat.mtime.0, nsec: stat.mtime.1 });
+                let mode = want.mode.unwrap_or(stat.mode);
+                self.file(&file, &stat, &Entry { mode: Some(mode), ..want.clone() }, time)
+            }
+            Err(error) if error.raw_os_error() == Some(libc::EACCES) => self.unreadable(holder, name, want),
+            Err(error) => Err((Step::Mode, error)),
+        }
+    }
+
+    /// Of a file or directory that an ordinary user owns and may not read.
+    fn unreadable(&self, holder: &Dir, name: &[u8], want: &Entry<'_>) -> Result<(), Failure> {
+        let stat = holder.stat(name).map_err(at(Step::Stat))?;
+        self.unopened(holder, name, want)?;
+        match want.mode {
+            Some(mode) if mode != stat.mode => holder.set_mode(name, mode).map_err(at(Step::Mode)),
+            _ => Ok(()),
+        }
+    }
+}

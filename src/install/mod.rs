@@ -1,0 +1,48 @@
+//! Carries out a plan on a live tree: what is new waits in the stage until all of it is there.
+
+mod durable;
+mod incoming;
+mod meta;
+mod place;
+mod remove;
+mod run;
+mod stage;
+
+pub use durable::Durable;
+pub use incoming::{Arrived, Incoming};
+pub use run::{Install, Installed};
+pub use stage::{Stage, StageError};
+
+use crate::path::RelPath;
+use crate::report::{Problem, Step};
+use std::io;
+
+/// What failed at an entry: the step and the error; the caller knows the path.
+pub type Failure = (Step, io::Error);
+
+/// Names the step that an error belongs to.
+fn at(step: Step) -> impl Fn(io::Error) -> Failure {
+    move |error| (step, error)
+}
+
+/// A failure as the problem of this path.
+fn problem(path: &RelPath<'_>, (step, error): &Failure) -> Problem {
+    Problem::new(path, *step, error)
+}
+
+/// Whether an error says that nothing more can be written, whichever file is next.
+#[must_use]
+pub fn hopeless(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(
+            libc::ENOSPC
+                | libc::EDQUOT
+                | libc::EROFS
+                | libc::EIO
+                | libc::EMFILE
+                | libc::ENFILE
+                | libc::ENOMEM
+        )
+    )
+}

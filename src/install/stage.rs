@@ -1,0 +1,227 @@
+//! The stage: a directory at the module's root where new files wait until all have arrived.
+
+use crate::digest::{self, Content};
+use crate::install::{Durable, Failure, Incoming, at};
+use crate::limits;
+use crate::path::RelPath;
+use crate::report::Step;
+use crate::spec::{Entry, Time};
+use crate::sys::{self, Dir, FileKind, Lock};
+use crate::tree::STAGE;
+use std::cell::{Cell, OnceCell};
+use std::collections::HashSet;
+use std::io::{self, Read};
+
+/// The stage of one module. While it lives, no other round changes the module.
+#[derive(Debug)]
+pub struct Stage {
+    module: Dir,
+    dir: OnceCell<Dir>,
+    left: HashSet<Box<[u8]>>,
+    serial: Cell<u64>,
+    _lock: Lock,
+}
+
+/// Why there is no stage.
+#[derive(Debug)]
+pub enum StageError {
+    /// Another round is at work on this module.
+    Locked,
+    /// `.smsync` is there and not ours: whose it is.
+    Foreign(u32),
+    /// The system refused.
+    Io(io::Error),
+}
+
+impl std::fmt::Display for StageError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            StageError::Locked => f.write_str("another transfer into this tree is running"),
+            StageError::Foreign(uid) => {
+                write!(
+                    f,
+                    "'.smsync' is not a private directory of ours (owner {uid}): remove it or move it away"
+                )
+            }
+            StageError::Io(error) => {
+                write!(f, "the stage '.smsync': {}", sys::errno_words(sys::errno(error)))
+            }
+        }
+    }
+}
+
+impl std::error::Error for StageError {}
+
+impl From<io::Error> for StageError {
+    fn from(error: io::Error) -> Self {
+        StageError::Io(error)
+    }
+}
+
+/// The name under which a file waits: whoever wants the same path, size and time finds it again.
+fn name_of(path: &RelPath<'_>, size: u64, time: Time) -> Vec<u8> {
+    let mut hash = Content::new();
+    hash.update(path.as_bytes());
+    hash.update(&[0]);
+    hash.update(&size.to_be_bytes());
+    hash.update(&time.sec.to_be_bytes());
+    hash.update(&time.nsec.to_be_bytes());
+    digest::hex(&hash.finish()).get(..32).unwrap_or_default().to_vec()
+}
+
+impl Stage {
+    /// Locks the module and looks what an interrupted run left. Makes nothing.
+    ///
+    /// # Errors
+    /// See [`StageError`].
+    pub fn open(module: &Dir, state: &Dir) -> Result<Stage, StageError> {
+        let stat = module.stat_self()?;
+        let lock = format!("lock-{}-{}-{}", stat.dev.0, stat.dev.1, stat.ino);
+        let lock = Lock::take(state, lock.as_bytes())?.ok_or(StageError::Locked)?;
+        let stage = Stage {
+            module: module.again()?,
+            dir: OnceCell::new(),
+            left: HashSet::new(),
+            serial: Cell::new(0),
+            _lock: lock,
+        };
+        let left = match module.stat(STAGE) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => HashSet::new(),
+            Err(error) => return Err(error.into()),
+            Ok(stat)
+                if stat.kind != Some(FileKind::Dir)
+                    || stat.uid != sys::ids::euid()
+                    || stat.mode & 0o077 != 0 =>
+            {
+                return Err(StageError::Foreign(stat.uid));
+            }
+            Ok(_) => {
+                let dir = module.subdir(STAGE)?;
+                let names = dir.names()?;
+                // Cannot be set already: the stage was made above.
+                let _ = stage.dir.set(dir);
+                names.into_iter().collect()
+            }
+        };
+        Ok(Stage { left, ..stage })
+    }
+
+    /// The directory, made when it is needed first.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub fn dir(&self) -> io::Result<&Dir> {
+        if let Some(dir) = self.dir.get() {
+            return Ok(dir);
+        }
+        self.module.make_dir(STAGE)?;
+        let dir = self.module.subdir(STAGE)?;
+        // What the module's root passes on must not reach what is made here, and so into the tree.
+        dir.drop_acl()?;
+        dir.set_own_owner(Some(sys::ids::euid()), Some(sys::ids::egid()))?;
+        dir.set_own_mode(0o700)?;
+        Ok(self.dir.get_or_init(|| dir))
+    }
+
+    /// Whether there is anything in it that could be taken over.
+    #[must_use]
+    pub fn has_left(&self) -> bool {
+        !self.left.is_empty()
+    }
+
+    /// Whether an interrupted run left a finished or half-finished file for this entry.
+    #[must_use]
+    pub fn left(&self, entry: &Entry<'_>) -> bool {
+        let (Some(size), Some(time)) = (entry.size, entry.time) else { return false };
+        self.left.contains(name_of(&entry.path, size, time).as_slice())
+    }
+
+    /// Removes what an interrupted run left, but for what `keep` names.
+    ///
+    /// # Errors
+    /// Something cannot be removed.
+    pub fn sweep<'e>(&mut self, keep: impl Iterator<Item = Entry<'e>>) -> io::Result<()> {
+        let keep: HashSet<Vec<u8>> =
+            keep.filter_map(|entry| Some(name_of(&entry.path, entry.size?, entry.time?))).collect();
+        if self.left.is_empty() {
+            return Ok(());
+        }
+        let dir = self.dir()?;
+        for name in self.left.iter().filter(|name| !keep.contains(name.as_ref())) {
+            crate::install::remove::clear(dir, name)?;
+        }
+        self.left.retain(|name| keep.contains(name.as_ref()));
+        Ok(())
+    }
+
+    /// Takes over the file left for this entry, if its contents have this digest; gives it the entry's metadata.
+    ///
+    /// # Errors
+    /// What failed. That it is not the right file is `Ok(false)`.
+    pub fn take_over(
+        &self,
+        entry: &Entry<'_>,
+        digest: &[u8; 32],
+        meta: &super::meta::Meta<'_>,
+    ) -> Result<bool, Failure> {
+        let (Some(size), Some(time)) = (entry.size, entry.time) else { return Ok(false) };
+        let name = name_of(&entry.path, size, time);
+        let dir = self.dir().map_err(at(Step::Write))?;
+        let (mut file, stat) = dir.open_file(&name).map_err(at(Step::Write))?;
+        if stat.size != size || stat.nlink != 1 {
+            return Ok(false);
+        }
+        let mut content = Content::new();
+        let mut buffer = vec![0; limits::RECORD];
+        loop {
+            let read = file.read(&mut buffer).map_err(at(Step::Write))?;
+            if read == 0 {
+                break;
+            }
+            content.update(buffer.get(..read).unwrap_or_default());
+        }
+        if content.finish() != *digest {
+            return Ok(false);
+        }
+        meta.file(&file, &stat, entry, time)?;
+        Ok(true)
+    }
+
+    /// Begins a file that arrives.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub fn begin(&self, path: &RelPath<'_>, size: u64, time: Time, durable: Durable) -> io::Result<Incoming> {
+        let name = name_of(path, size, time);
+        let dir = self.dir()?;
+        let file = match dir.make_file(&name) {
+            // Left by an interrupted run and found not to be the right one, or sent twice because it changed.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                dir.remove(&name)?;
+                dir.make_file(&name)?
+            }
+            made => made?,
+        };
+        Ok(Incoming::new(file, size, time, durable))
+    }
+
+    /// The name under which the file of this path, size and time waits.
+    pub(super) fn waiting(path: &RelPath<'_>, size: u64, time: Time) -> Vec<u8> {
+        name_of(path, size, time)
+    }
+
+    /// A name for something that is put in place at once.
+    pub(super) fn fresh(&self) -> Vec<u8> {
+        let serial = self.serial.get();
+        self.serial.set(serial + 1);
+        format!("new-{serial}").into_bytes()
+    }
+
+    /// Removes the stage and all that is in it.
+    ///
+    /// # Errors
+    /// Something cannot be removed.
+    pub fn clear(&self) -> io::Result<()> {
+        if self.dir.get().is_some() { crate::install::remove::clear(&self.module, STAGE) } else { Ok(()) }
+    }
+}
