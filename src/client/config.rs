@@ -121,11 +121,10 @@ impl ClientConfig {
         let fits =
             |to: &Destination| to.host == host && (to.module.is_none() || to.module.as_deref() == module);
         let fitting = || self.sections.iter().filter(|(to, _)| fits(to));
-        // The port first: it decides which of the sections with a port fit, none of which can change it.
-        let portless = fitting().filter(|(to, _)| to.port.is_none()).map(|(_, parameters)| parameters);
-        let port = port
-            .or_else(|| portless.chain([&self.globals]).find_map(|parameters| parameters.port))
-            .unwrap_or(limits::PORT);
+        // The port first, since it decides which of the sections with a port fit; none of those says another.
+        let said =
+            fitting().map(|(_, parameters)| parameters).chain([&self.globals]).find_map(|said| said.port);
+        let port = port.or(said).unwrap_or(limits::PORT);
         let ranked: Vec<&Parameters> = fitting()
             .filter(|(to, _)| to.port.is_none_or(|own| own == port))
             .map(|(_, parameters)| parameters)

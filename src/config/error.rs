@@ -21,6 +21,16 @@ pub enum ConfigError {
     },
 }
 
+impl ConfigError {
+    /// Its place among the errors of one file, at most one of which is about privacy.
+    fn place(&self) -> (usize, &str) {
+        match self {
+            ConfigError::Private(_) => (0, ""),
+            ConfigError::Line { line, text, .. } => (*line, text),
+        }
+    }
+}
+
 impl std::fmt::Display for ConfigError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -69,18 +79,9 @@ impl ConfigErrors {
     /// # Errors
     /// Everything that is wrong, in the order of the lines.
     pub fn finish<T>(mut self, value: Option<T>) -> Result<T, ConfigErrors> {
-        let line = |error: &ConfigError| match error {
-            ConfigError::Private(_) => 0,
-            ConfigError::Line { line, .. } => *line,
-        };
-        let text = |error: &ConfigError| match error {
-            ConfigError::Private(_) => None,
-            ConfigError::Line { text, .. } => Some(text.clone()),
-        };
-        self.list.sort_by_key(|error| (line(error), text(error)));
+        self.list.sort_by(|a, b| a.place().cmp(&b.place()));
         // A wrong default was met again in every section that takes it.
-        self.list
-            .dedup_by(|a, b| line(a) == line(b) && text(a).is_some_and(|text_a| Some(text_a) == text(b)));
+        self.list.dedup_by(|a, b| a.place() == b.place());
         value.filter(|_| self.list.is_empty()).ok_or(self)
     }
 }

@@ -56,6 +56,8 @@ fn the_most_specific_wins_parameter_by_parameter() {
     for (host, port, module, expected) in table {
         assert_eq!(said(&config.settings(host, *port, *module)), *expected, "{host} {port:?} {module:?}");
     }
+    let everywhere = read("port = 9\n[host:9]\nuser = nine\n").unwrap();
+    assert_eq!(said(&everywhere.settings("host", None, None)), "nine|-|9|AesGcm|60");
     let settings = config.settings("host", None, None);
     assert!(
         !format!("{config:?}{settings:?}").contains("secret: Some(\"")

@@ -102,6 +102,11 @@ fn owners_tried_as_an_ordinary_user() {
     chown(file(&d.join("mine/theirs"), 0o600), Some(OTHER - 1), None).unwrap();
     chown(dir(&d.join("mine/state"), 0o700), Some(OTHER), None).unwrap();
     dir(&d.join("mine/roots-state"), 0o700);
+    for (name, owner) in [("mine/sticky", OTHER), ("mine/roots-sticky", 0)] {
+        let sub = dir(&d.join(name), 0o1777);
+        chown(file(&sub.join("f"), 0o600), Some(OTHER), None).unwrap();
+        chown(&sub, Some(owner), None).unwrap();
+    }
     // The identity of one thread only: the other tests go on as root.
     let thread = std::thread::spawn(move || {
         let uid = rustix::process::Uid::from_raw(OTHER);
@@ -111,6 +116,8 @@ fn owners_tried_as_an_ordinary_user() {
         assert_eq!(rule("roots/f"), Ok(()));
         assert_eq!(rule("theirs/f"), Err(Rule::Owner(OTHER - 1, OTHER)));
         assert_eq!(rule("mine/theirs"), Err(Rule::Owner(OTHER - 1, OTHER)));
+        assert_eq!(rule("mine/sticky/f"), Err(Rule::Writable(0o1777)));
+        assert_eq!(rule("mine/roots-sticky/f"), Ok(()));
         // Root's file keeps the rules, but is closed to us.
         assert_eq!(rule("mine/roots"), Err(Rule::System(Errno::ACCESS)));
         let state =
