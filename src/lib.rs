@@ -1,9 +1,11 @@
 //! smsync: replication of file trees described by mtree(5) specifications.
 //!
 //! The floors, lowest first; a module uses only floors below its own (`tests/architecture.rs` holds this):
-//! `exit` `limits` · `sys` · `path` `vis` `digest` · `report` · `spec` · `tree` `wire` · `plan` · `install` ·
+//! `exit` `limits` · `sys` · `path` `vis` `digest` · `config` `report` · `spec` · `tree` `wire` · `plan` · `install` ·
 //! `session` · `client` `server`.
 
+pub mod client;
+pub mod config;
 pub mod digest;
 pub mod exit;
 pub mod install;
@@ -11,6 +13,8 @@ pub mod limits;
 pub mod path;
 pub mod plan;
 pub mod report;
+pub mod server;
+pub mod session;
 pub mod spec;
 pub mod sys;
 pub mod tree;

@@ -45,7 +45,7 @@ pub const WANT_BATCH: usize = 4096;
 /// Bytes of one file: what ext4 and XFS hold, and below where offsets overflow.
 pub const FILE_SIZE: u64 = 8 << 50;
 /// Problems one side reports to the other; the rest are counted only.
-pub const PROBLEMS: u64 = 10_000;
+pub const PROBLEMS: usize = 10_000;
 
 /// The greeting must be over by then, counted from before the first byte is read.
 pub const HANDSHAKE: Duration = Duration::from_secs(10);

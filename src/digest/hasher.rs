@@ -12,8 +12,7 @@ use std::borrow::Cow;
 static CKSUM: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_CKSUM);
 
 /// BLAKE3 of a content: the digest of the wire.
-#[derive(Default)]
-#[derive(Debug)]
+#[derive(Default, Debug)]
 pub struct Content(blake3::Hasher);
 
 impl Content {

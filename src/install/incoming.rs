@@ -1,8 +1,9 @@
 //! A file that arrives: written into the stage, counted, digested, given its metadata.
 
+use crate::config::Durable;
 use crate::digest::{self, Algorithm, Algorithms, Content, Hasher};
 use crate::install::meta::Meta;
-use crate::install::{Durable, Failure, at};
+use crate::install::{Failure, at};
 use crate::report::Step;
 use crate::spec::{Entry, Time};
 use crate::sys::File;
@@ -29,7 +30,7 @@ pub struct Arrived {
     pub time: Time,
 }
 
-const ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
+static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
 
 impl Incoming {
     pub(super) fn new(file: File, size: u64, time: Time, durable: Durable) -> Incoming {

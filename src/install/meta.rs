@@ -5,7 +5,7 @@ use crate::plan::Owners;
 use crate::report::Step;
 use crate::spec::{Entry, Kind, Time};
 use crate::sys::{Dir, File, Stat};
-use std::cell::Cell;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Sets metadata as a specification wants them, in the order chown, chmod, times: chown clears the set-id bits, and
 /// nothing may touch a file after its time was set.
@@ -13,7 +13,7 @@ use std::cell::Cell;
 pub struct Meta<'o> {
     owners: &'o Owners,
     /// Entries that belong to somebody else than they should, for want of privilege.
-    unowned: Cell<u64>,
+    unowned: AtomicU64,
 }
 
 /// Permissions of a file of which the specification does not tell them.
@@ -30,13 +30,13 @@ impl<'o> Meta<'o> {
     /// By these rules of ownership.
     #[must_use]
     pub fn new(owners: &'o Owners) -> Meta<'o> {
-        Meta { owners, unowned: Cell::new(0) }
+        Meta { owners, unowned: AtomicU64::new(0) }
     }
 
     /// How many entries belong to somebody else than they should.
     #[must_use]
     pub fn unowned(&self) -> u64 {
-        self.unowned.get()
+        self.unowned.load(Ordering::Relaxed)
     }
 
     /// The owner and group to be set, given those that are there.
@@ -46,7 +46,7 @@ impl<'o> Meta<'o> {
             can.is_none() && wanted.is_some_and(|id| id != there)
         };
         if kept(want.uid, user, stat.uid) || kept(want.gid, group, stat.gid) {
-            self.unowned.set(self.unowned.get() + 1);
+            self.unowned.fetch_add(1, Ordering::Relaxed);
         }
         (other(user, stat.uid), other(group, stat.gid))
     }

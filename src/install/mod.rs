@@ -8,8 +8,9 @@ mod remove;
 mod run;
 mod stage;
 
-pub use durable::Durable;
+pub use durable::for_files;
 pub use incoming::{Arrived, Incoming};
+pub use meta::Meta;
 pub use run::{Install, Installed};
 pub use stage::{Stage, StageError};
 

@@ -1,7 +1,8 @@
 //! The order of an installation: flush, put in place from the root down, remove, directories from the leaves up, flush.
 
+use crate::config::Durable;
 use crate::install::meta::Meta;
-use crate::install::{Arrived, Durable, Failure, Stage, at, place, problem};
+use crate::install::{Arrived, Failure, Stage, at, place, problem};
 use crate::path::RelPath;
 use crate::plan::{Action, Because, Owners, Plan, PlanStep};
 use crate::report::{Problem, Report, Step};

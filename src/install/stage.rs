@@ -1,24 +1,26 @@
 //! The stage: a directory at the module's root where new files wait until all have arrived.
 
+use crate::config::Durable;
 use crate::digest::{self, Content};
-use crate::install::{Durable, Failure, Incoming, at};
+use crate::install::{Failure, Incoming, at};
 use crate::limits;
 use crate::path::RelPath;
 use crate::report::Step;
 use crate::spec::{Entry, Time};
 use crate::sys::{self, Dir, FileKind, Lock};
 use crate::tree::STAGE;
-use std::cell::{Cell, OnceCell};
 use std::collections::HashSet;
 use std::io::{self, Read};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The stage of one module. While it lives, no other round changes the module.
 #[derive(Debug)]
 pub struct Stage {
     module: Dir,
-    dir: OnceCell<Dir>,
+    dir: OnceLock<Dir>,
     left: HashSet<Box<[u8]>>,
-    serial: Cell<u64>,
+    serial: AtomicU64,
     _lock: Lock,
 }
 
@@ -80,9 +82,9 @@ impl Stage {
         let lock = Lock::take(state, lock.as_bytes())?.ok_or(StageError::Locked)?;
         let stage = Stage {
             module: module.again()?,
-            dir: OnceCell::new(),
+            dir: OnceLock::new(),
             left: HashSet::new(),
-            serial: Cell::new(0),
+            serial: AtomicU64::new(0),
             _lock: lock,
         };
         let left = match module.stat(STAGE) {
@@ -140,7 +142,7 @@ impl Stage {
     ///
     /// # Errors
     /// Something cannot be removed.
-    pub fn sweep<'e>(&mut self, keep: impl Iterator<Item = Entry<'e>>) -> io::Result<()> {
+    pub fn sweep<'e>(&self, keep: impl Iterator<Item = Entry<'e>>) -> io::Result<()> {
         let keep: HashSet<Vec<u8>> =
             keep.filter_map(|entry| Some(name_of(&entry.path, entry.size?, entry.time?))).collect();
         if self.left.is_empty() {
@@ -150,7 +152,6 @@ impl Stage {
         for name in self.left.iter().filter(|name| !keep.contains(name.as_ref())) {
             crate::install::remove::clear(dir, name)?;
         }
-        self.left.retain(|name| keep.contains(name.as_ref()));
         Ok(())
     }
 
@@ -162,7 +163,7 @@ impl Stage {
         &self,
         entry: &Entry<'_>,
         digest: &[u8; 32],
-        meta: &super::meta::Meta<'_>,
+        meta: &crate::install::Meta<'_>,
     ) -> Result<bool, Failure> {
         let (Some(size), Some(time)) = (entry.size, entry.time) else { return Ok(false) };
         let name = name_of(&entry.path, size, time);
@@ -212,9 +213,7 @@ impl Stage {
 
     /// A name for something that is put in place at once.
     pub(super) fn fresh(&self) -> Vec<u8> {
-        let serial = self.serial.get();
-        self.serial.set(serial + 1);
-        format!("new-{serial}").into_bytes()
+        format!("new-{}", self.serial.fetch_add(1, Ordering::Relaxed)).into_bytes()
     }
 
     /// Removes the stage and all that is in it.

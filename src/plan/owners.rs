@@ -1,8 +1,8 @@
 //! Which user and group an entry is to belong to on this host.
 
 use crate::spec::Entry;
-use std::cell::RefCell;
 use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 
 /// Finds the id of a name on this host.
 pub type Lookup = fn(&[u8]) -> Option<u32>;
@@ -21,17 +21,17 @@ pub struct Owners {
 struct Names {
     lookup: Lookup,
     /// A tree has few owners, and asking for one may go over the network.
-    known: RefCell<HashMap<Box<[u8]>, Option<u32>>>,
+    known: Mutex<HashMap<Box<[u8]>, Option<u32>>>,
 }
 
 impl Names {
     fn new(lookup: Lookup) -> Names {
-        Names { lookup, known: RefCell::default() }
+        Names { lookup, known: Mutex::default() }
     }
 
     fn id(&self, name: Option<&[u8]>, number: Option<u32>) -> Option<u32> {
         let Some(name) = name else { return number };
-        let mut known = self.known.borrow_mut();
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let id = match known.get(name) {
             Some(id) => *id,
             None => *known.entry(name.into()).or_insert((self.lookup)(name)),

@@ -18,3 +18,5 @@ pub use lock::Lock;
 pub use spool::{Map, Spool};
 pub use stat::{FileKind, Stat};
 pub use stream::{Ready, Stream, resolve};
+pub mod env;
+pub mod private;

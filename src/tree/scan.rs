@@ -22,8 +22,10 @@ pub struct Scan<'a> {
 }
 
 /// What a scan found besides the specification.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Scanned {
+    /// Whether everything that is there is in the specification, or protected by an `ignore`.
+    pub whole: bool,
     /// What could not be read.
     pub problems: Vec<Problem>,
     /// Entries of types that are not carried.
@@ -46,7 +48,7 @@ pub fn scan<W: Write>(root: &Root, what: Scan<'_>, writer: &mut SpecWriter<W>) -
         what,
         algorithms: what.keywords.algorithms(),
         writer,
-        found: Scanned::default(),
+        found: Scanned { whole: true, problems: Vec::new(), skipped: 0, hidden: Vec::new() },
         users: HashMap::new(),
         groups: HashMap::new(),
         buffer: Vec::new(),
@@ -134,8 +136,7 @@ impl<W: Write> Walk<'_, W> {
             Ok(path) => path,
             Err(_) => {
                 let error = io::Error::from_raw_os_error(libc::ENAMETOOLONG);
-                self.hide(&level.path);
-                self.found.problems.push(Problem::new(&level.path, Step::List, &error));
+                self.missed(&level.path, &level.path, Step::List, &error);
                 return Ok(None);
             }
         };
@@ -147,8 +148,7 @@ impl<W: Write> Walk<'_, W> {
             // It vanished since the directory was listed: it is simply not there.
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => {
-                self.hide(&level.path);
-                self.found.problems.push(Problem::new(&path, Step::Stat, &error));
+                self.missed(&level.path, &path, Step::Stat, &error);
                 return Ok(None);
             }
         };
@@ -220,8 +220,7 @@ impl<W: Write> Walk<'_, W> {
                 Ok(target) => entry.link = Some(target.into()),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
                 Err(error) => {
-                    self.hide(&level.path);
-                    self.found.problems.push(Problem::new(&path, Step::Stat, &error));
+                    self.missed(&level.path, &path, Step::Stat, &error);
                     return Ok(None);
                 }
             }
@@ -283,6 +282,14 @@ impl<W: Write> Walk<'_, W> {
         }
     }
 
+    /// Something in `dir` cannot be described, and nothing stands for it.
+    fn missed(&mut self, dir: &RelPath<'_>, path: &RelPath<'_>, step: Step, error: &io::Error) {
+        self.hide(dir);
+        self.found.whole = false;
+        self.found.problems.push(Problem::new(path, step, error));
+    }
+
+    /// A directory cannot be listed; it is marked `ignore`, which stands for what is in it.
     fn unlisted(&mut self, path: &RelPath<'_>, error: &io::Error) {
         self.hide(path);
         self.found.problems.push(Problem::new(path, Step::List, error));

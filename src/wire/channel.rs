@@ -19,6 +19,8 @@ pub struct Channel {
     heard: Instant,
     sent: Instant,
     inbox: Inbox,
+    /// The record whose messages are being read.
+    current: Option<Record>,
     batch: Batch,
 }
 
@@ -36,10 +38,7 @@ struct Inbox {
 pub struct Speaker<'c>(&'c mut Channel);
 
 /// The duty to listen.
-pub struct Listener<'c> {
-    channel: &'c mut Channel,
-    record: Option<Record>,
-}
+pub struct Listener<'c>(&'c mut Channel);
 
 impl Channel {
     /// Over a stream, with the keys of a finished handshake. `idle`: how long the peer may be silent.
@@ -47,7 +46,7 @@ impl Channel {
     pub fn new(stream: Stream, transport: Transport, idle: Duration) -> Channel {
         let Transport { seal, open, .. } = transport;
         let (now, inbox) = (Instant::now(), Inbox::default());
-        Channel { stream, seal, open, idle, heard: now, sent: now, inbox, batch: Batch::new() }
+        Channel { stream, seal, open, idle, heard: now, sent: now, inbox, current: None, batch: Batch::new() }
     }
 
     /// Begins a turn in which we speak.
@@ -57,7 +56,7 @@ impl Channel {
 
     /// Begins a turn in which the peer speaks.
     pub fn listen(&mut self) -> Listener<'_> {
-        Listener { channel: self, record: None }
+        Listener(self)
     }
 
     /// Sets how long the peer may be silent.
@@ -313,18 +312,13 @@ impl Listener<'_> {
     /// # Errors
     /// The connection broke, the peer was silent, gave up, or sent what is no message.
     pub fn message(&mut self) -> Result<Message<'_>, WireError> {
-        loop {
-            // Asked twice, because the borrow of the first answer would last to the end of this function.
-            if self.record.as_ref().is_none_or(Record::is_over) {
-                if let Some(record) = self.record.take() {
-                    self.channel.inbox.spare = record.into_buffer();
-                }
-                self.record = Some(self.record()?);
-                continue;
+        if self.0.current.as_ref().is_none_or(Record::is_over) {
+            let record = self.record()?;
+            if let Some(over) = self.0.current.replace(record) {
+                self.recycle(over);
             }
-            break;
         }
-        let Some(record) = &mut self.record else { return Err(WireError::Closed) };
+        let Some(record) = &mut self.0.current else { return Err(WireError::Closed) };
         match record.message()? {
             Some(Message::Abort { exit, text }) => Err(WireError::Aborted { exit, text: text.into_owned() }),
             Some(message) => Ok(message),
@@ -332,13 +326,13 @@ impl Listener<'_> {
         }
     }
 
-    /// The next whole record that holds more than `Alive`; not to be mixed with a half-read one of [`Listener::message`].
+    /// The next whole record that is not `Alive`.
     ///
     /// # Errors
     /// As [`Listener::message`].
     pub fn record(&mut self) -> Result<Record, WireError> {
         loop {
-            let record = self.channel.next_record()?;
+            let record = self.0.next_record()?;
             if !record.ends_with(&Message::Alive) {
                 return Ok(record);
             }
@@ -351,11 +345,11 @@ impl Listener<'_> {
     /// # Errors
     /// The connection broke, or the peer gave up.
     pub fn await_worker<T>(&mut self, worker: &Receiver<T>) -> Result<Option<T>, WireError> {
-        self.channel.await_worker(worker)
+        self.0.await_worker(worker)
     }
 
     /// Gives the memory of a record back for the next one.
     pub fn recycle(&mut self, record: Record) {
-        self.channel.inbox.spare = record.into_buffer();
+        self.0.inbox.spare = record.into_buffer();
     }
 }

@@ -1,0 +1,130 @@
+//! From parameters to structures: serde says which parameters there are, `serde_ini` converts the values.
+
+use super::ConfigErrors;
+use super::part::Parameter;
+use crate::vis::shown_text;
+use serde::de::value::Error as NoError;
+use serde::de::{DeserializeOwned, Deserializer, Error, Visitor};
+use serde_ini::Item;
+use std::cell::Cell;
+
+/// A parameter under the name its structure has for it.
+#[derive(Clone, Copy)]
+pub(super) struct Picked<'a> {
+    pub(super) name: &'static str,
+    line: usize,
+    value: &'a str,
+}
+
+/// Asks a structure for the names of its fields, and gives it nothing.
+struct Names(&'static [&'static str]);
+
+impl<'de> Deserializer<'de> for &mut Names {
+    type Error = NoError;
+
+    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, NoError> {
+        Err(NoError::custom("asked for its names only"))
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, NoError> {
+        self.0 = fields;
+        self.deserialize_any(visitor)
+    }
+
+    serde::forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
+        newtype_struct seq tuple tuple_struct map enum identifier ignored_any
+    }
+}
+
+/// The parameters a structure is read from.
+pub(super) fn known<T: DeserializeOwned>() -> &'static [&'static str] {
+    let mut names = Names(&[]);
+    match T::deserialize(&mut names) {
+        // Whichever it is, the names were asked for on the way.
+        Ok(_) | Err(_) => names.0,
+    }
+}
+
+/// Neither case nor blanks count in the name of a parameter: `ReadOnly` is `read only`.
+fn folded(name: &str) -> String {
+    name.split_whitespace().collect::<String>().to_lowercase()
+}
+
+/// The parameters with their proper names, each once; what is unknown or doubled is an error.
+pub(super) fn pick<'a>(
+    known: &[&'static str],
+    parameters: &'a [Parameter],
+    errors: &mut ConfigErrors,
+) -> Vec<Picked<'a>> {
+    let mut picked: Vec<Picked<'a>> = Vec::new();
+    for parameter in parameters {
+        let given = folded(&parameter.name);
+        match known.iter().find(|name| folded(name) == given) {
+            None => errors.wrong(
+                parameter.line,
+                format!(
+                    "unknown parameter '{}'; known here: {}",
+                    shown_text(&parameter.name),
+                    known.join(", ")
+                ),
+            ),
+            Some(name) => match picked.iter().find(|earlier| earlier.name == *name) {
+                Some(first) => {
+                    errors.wrong(parameter.line, format!("'{name}' already given at line {}", first.line));
+                }
+                None => picked.push(Picked { name, line: parameter.line, value: &parameter.value }),
+            },
+        }
+    }
+    picked
+}
+
+/// Fills a structure. Whatever value is wrong is an error at its line, and what is missing one at the line of the
+/// part; without a line nothing counts as missing.
+pub(super) fn fill<T: DeserializeOwned>(
+    line: Option<usize>,
+    mut picked: Vec<Picked<'_>>,
+    errors: &mut ConfigErrors,
+) -> Option<T> {
+    let mut wrong = Vec::new();
+    // serde stops at the first error: leave that parameter out and see what else there is.
+    loop {
+        let at = Cell::new(None);
+        let mut rest = picked.iter().enumerate();
+        let items = std::iter::from_fn(|| {
+            let next = rest.next();
+            at.set(next.map(|(place, _)| place));
+            next.map(|(_, Picked { name, value, .. })| {
+                Ok::<_, serde_ini::de::Error>(Item::Value {
+                    key: (*name).to_owned(),
+                    value: (*value).to_owned(),
+                })
+            })
+        });
+        let error = match T::deserialize(&mut serde_ini::Deserializer::new(items)) {
+            Ok(value) => return wrong.is_empty().then_some(value),
+            Err(serde_ini::de::Error::Custom(text)) => text,
+            Err(error) => error.to_string(),
+        };
+        if let Some(place) = at.get() {
+            let Picked { name, line, .. } = picked.remove(place);
+            errors.wrong(line, format!("{name}: {error}"));
+            wrong.push(name);
+            continue;
+        }
+        // All were read, so one is missing; but not if it was just left out.
+        let name = error.strip_prefix("missing field `").and_then(|text| text.strip_suffix('`'));
+        if let Some(line) = line
+            && !name.is_some_and(|name| wrong.contains(&name))
+        {
+            errors.wrong(line, name.map_or(error.clone(), |name| format!("'{name}' is missing")));
+        }
+        return None;
+    }
+}

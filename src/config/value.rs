@@ -1,0 +1,121 @@
+//! The values of parameters. Each function serves `deserialize_with` for a plain field and for an `Option` of it.
+
+use crate::limits;
+use crate::vis::shown_text;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A value read by `read`, or else the text that was given and what was expected.
+///
+/// # Errors
+/// When `read` makes nothing of the text.
+pub fn expect<'de, D: Deserializer<'de>, V, T: From<V>>(
+    deserializer: D,
+    expected: &str,
+    read: impl FnOnce(&str) -> Option<V>,
+) -> Result<T, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let value = read(&text);
+    value.map(T::from).ok_or_else(|| D::Error::custom(format!("'{}' is not {expected}", shown_text(&text))))
+}
+
+/// `yes` or `no`, `true` or `false`, `on` or `off`, `1` or `0`, in any case.
+///
+/// # Errors
+/// On any other text.
+pub fn yes_no<'de, D: Deserializer<'de>, T: From<bool>>(deserializer: D) -> Result<T, D::Error> {
+    expect(deserializer, "yes or no", |text| match text.to_ascii_lowercase().as_str() {
+        "yes" | "true" | "on" | "1" => Some(true),
+        "no" | "false" | "off" | "0" => Some(false),
+        _ => None,
+    })
+}
+
+/// A TCP port.
+///
+/// # Errors
+/// On anything but a number from 1 to 65535.
+pub fn port<'de, D: Deserializer<'de>, T: From<u16>>(deserializer: D) -> Result<T, D::Error> {
+    expect(deserializer, "a port from 1 to 65535", read_port)
+}
+
+/// The port a text of digits names.
+#[must_use]
+pub fn read_port(text: &str) -> Option<u16> {
+    digits(text)?.parse().ok().filter(|&port| port != 0)
+}
+
+/// A limit in seconds; 0 is none.
+///
+/// # Errors
+/// On anything but a whole number of 32 bits.
+pub fn seconds<'de, D: Deserializer<'de>, T: From<Option<Duration>>>(deserializer: D) -> Result<T, D::Error> {
+    expect(deserializer, "a whole number of seconds (0 for no limit)", |text| {
+        let seconds: u32 = digits(text)?.parse().ok()?;
+        Some((seconds != 0).then(|| Duration::from_secs(seconds.into())))
+    })
+}
+
+/// The text, if it is digits only: Rust's own reading takes a sign as well.
+fn digits(text: &str) -> Option<&str> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then_some(text)
+}
+
+/// An absolute path of at most [`limits::PATH`] bytes.
+///
+/// # Errors
+/// On any other text.
+pub fn path<'de, D: Deserializer<'de>, T: From<PathBuf>>(deserializer: D) -> Result<T, D::Error> {
+    expect(deserializer, "an absolute path", |text| {
+        (text.starts_with('/') && text.len() <= limits::PATH).then(|| PathBuf::from(text))
+    })
+}
+
+/// A text for people of at most [`limits::TEXT`] bytes.
+///
+/// # Errors
+/// On a longer one.
+pub fn text<'de, D: Deserializer<'de>, T: From<String>>(deserializer: D) -> Result<T, D::Error> {
+    expect(deserializer, &format!("short enough (at most {} bytes)", limits::TEXT), |text| {
+        (text.len() <= limits::TEXT).then(|| text.to_owned())
+    })
+}
+
+/// IP addresses, separated by commas or blanks.
+///
+/// # Errors
+/// When there is none, or a word is not one.
+pub fn addresses<'de, D: Deserializer<'de>, T: From<Vec<IpAddr>>>(deserializer: D) -> Result<T, D::Error> {
+    expect(deserializer, "a list of IP addresses", |text| {
+        let read = words(text).map(|word| word.parse().ok()).collect::<Option<Vec<IpAddr>>>();
+        read.filter(|list| !list.is_empty())
+    })
+}
+
+/// The words of a list, separated by commas or blanks.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split([',', ' ', '\t']).filter(|word| !word.is_empty())
+}
+
+/// One of a few names, in any case.
+///
+/// # Errors
+/// On any other text.
+pub fn choice<'de, D: Deserializer<'de>, V: Copy>(
+    deserializer: D,
+    names: &[(&str, V)],
+) -> Result<V, D::Error> {
+    let list: Vec<&str> = names.iter().map(|(name, _)| *name).collect();
+    expect(deserializer, &format!("one of {}", list.join(", ")), |text| {
+        names.iter().find(|(name, _)| name.eq_ignore_ascii_case(text)).map(|&(_, value)| value)
+    })
+}
+
+/// The first name of one of [`choice`]'s values; empty if it has none.
+#[must_use]
+pub fn name_of<V: PartialEq>(names: &[(&'static str, V)], value: &V) -> &'static str {
+    names.iter().find(|(_, named)| named == value).map_or("", |(name, _)| name)
+}

@@ -1,0 +1,348 @@
+//! The server's configuration: what it means, what is wrong with it and where, and that nothing makes it panic.
+
+use super::*;
+use crate::config::ConfigError;
+use crate::config::mutate::mutations;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+const FULL: &str = "\
+# a full one
+secret = c2VjcmV0
+secrets file = /etc/smsyncd.secrets
+port = 873
+address = 127.0.0.1, ::1
+timeout = 0
+pid file = /run/smsyncd.pid
+Syslog Facility = local3
+log file = /var/log/smsyncd.log
+state dir = /srv/state
+spool dir = /srv/spool
+durable = file
+
+[home]
+\tpath = /home
+\tcomment = everybody's \\
+homes = here
+\tread only = no
+\tlist = false
+
+[www data]
+\tpath = /srv/www
+\tdurable = none
+";
+
+/// What the lines of a configuration mean, without the secrets file.
+fn read(text: impl AsRef<[u8]>) -> Result<Config, ConfigErrors> {
+    let mut errors = ConfigErrors::new(Path::new("smsyncd.conf"));
+    let config = parse(text.as_ref(), &mut errors);
+    errors.finish(config)
+}
+
+fn module(name: &str, path: &str) -> Module {
+    Module {
+        name: name.to_owned(),
+        path: path.into(),
+        comment: String::new(),
+        read_only: true,
+        list: true,
+        durable: Durable::Batch,
+    }
+}
+
+#[test]
+fn a_full_configuration() {
+    let config = read(FULL).unwrap();
+    let globals = &config.globals;
+    assert_eq!(config.secret_for("").unwrap().as_str(), "c2VjcmV0");
+    assert_eq!(globals.secrets_file.as_deref(), Some(Path::new("/etc/smsyncd.secrets")));
+    assert_eq!(globals.port, 873);
+    assert_eq!(globals.address, [IpAddr::from([127, 0, 0, 1]), "::1".parse().unwrap()]);
+    assert_eq!(globals.timeout, None);
+    assert_eq!(globals.pid_file.as_deref(), Some(Path::new("/run/smsyncd.pid")));
+    // LOG_LOCAL3 of syslog(3) is 19 << 3.
+    assert_eq!(globals.syslog_facility.number(), 19);
+    assert_eq!(globals.log_file.as_deref(), Some(Path::new("/var/log/smsyncd.log")));
+    assert_eq!(globals.state_dir, Path::new("/srv/state"));
+    assert_eq!(globals.spool_dir, Path::new("/srv/spool"));
+    let home = Module {
+        comment: "everybody's homes = here".to_owned(),
+        read_only: false,
+        list: false,
+        durable: Durable::File,
+        ..module("home", "/home")
+    };
+    let www = Module { durable: Durable::None, ..module("www data", "/srv/www") };
+    assert_eq!(config.modules, [home.clone(), www]);
+    assert_eq!(config.module("home"), Some(&home));
+    assert_eq!(config.module("Home"), None);
+}
+
+#[test]
+fn defaults() {
+    let config = read("secret = c2VjcmV0\n[m]\npath = /m").unwrap();
+    assert_eq!(config.globals.port, 4242);
+    assert_eq!(config.globals.address, Vec::<IpAddr>::new());
+    assert_eq!(config.globals.timeout, Some(Duration::from_secs(60)));
+    assert_eq!(config.globals.syslog_facility.number(), 3);
+    assert_eq!(config.globals.state_dir, Path::new("/var/lib/smsyncd"));
+    assert_eq!(config.globals.spool_dir, Path::new("/var/tmp"));
+    assert_eq!(config.modules, [module("m", "/m")]);
+    assert_eq!(read("secret = x").unwrap().modules, []);
+}
+
+#[test]
+fn facilities_are_syslogs() {
+    // From <syslog.h>, by way of libc.
+    let table = [
+        ("auth", libc::LOG_AUTH),
+        ("security", libc::LOG_AUTH),
+        ("authpriv", libc::LOG_AUTHPRIV),
+        ("cron", libc::LOG_CRON),
+        ("daemon", libc::LOG_DAEMON),
+        ("ftp", libc::LOG_FTP),
+        ("kern", libc::LOG_KERN),
+        ("lpr", libc::LOG_LPR),
+        ("mail", libc::LOG_MAIL),
+        ("news", libc::LOG_NEWS),
+        ("syslog", libc::LOG_SYSLOG),
+        ("user", libc::LOG_USER),
+        ("uucp", libc::LOG_UUCP),
+        ("local0", libc::LOG_LOCAL0),
+        ("local1", libc::LOG_LOCAL1),
+        ("local2", libc::LOG_LOCAL2),
+        ("local3", libc::LOG_LOCAL3),
+        ("local4", libc::LOG_LOCAL4),
+        ("local5", libc::LOG_LOCAL5),
+        ("local6", libc::LOG_LOCAL6),
+        ("local7", libc::LOG_LOCAL7),
+    ];
+    assert_eq!(table.len(), Facility::NAMES.len());
+    for (name, number) in table {
+        let config = read(format!("secret = x\nsyslog facility = {name}")).unwrap();
+        assert_eq!(i32::from(config.globals.syslog_facility.number()) << 3, number, "{name}");
+    }
+    assert_eq!(Facility::default().to_string(), "daemon");
+}
+
+#[test]
+fn every_error_has_its_line() {
+    let table: &[(&str, &[&str])] = &[
+        ("", &["1: 'secret' or 'secrets file' is missing: nobody could be let in"]),
+        ("\n[m]\npath = /", &["1: 'secret' or 'secrets file' is missing: nobody could be let in"]),
+        ("secret =\n", &["1: secret: the secret is empty; 'smsync keygen' makes one"]),
+        ("secrets file = here", &["1: secrets file: 'here' is not an absolute path"]),
+        (
+            "secret = x\n[m]\nsecret = y\npath = /",
+            &["3: unknown parameter 'secret'; known here: path, comment, read only, list, durable"],
+        ),
+        (
+            "secret = x\nhosts alow = y",
+            &[
+                "2: unknown parameter 'hosts alow'; known here: secret, secrets file, port, address, timeout, pid file, \
+               syslog facility, log file, state dir, spool dir, path, comment, read only, list, durable",
+            ],
+        ),
+        (
+            "secret = x\nsyslog facility = log",
+            &["2: syslog facility: 'log' is not one of kern, user, mail, daemon, \
+           auth, security, syslog, lpr, news, uucp, cron, authpriv, ftp, local0, local1, local2, local3, local4, \
+           local5, local6, local7"],
+        ),
+        ("secret = x\ndurable = maybe", &["2: durable: 'maybe' is not one of batch, file, none"]),
+        ("secret = x\n[m]\n", &["2: 'path' is missing"]),
+        ("secret = x\n[m]\npath = /a\n[m]\npath = /b", &["4: section [m] already given at line 2"]),
+        ("secret = x\npath = /\n[a/b]", &["3: a name holds '/'"]),
+        ("secret = x\npath = /\n[a:b]", &["3: a name holds ':'"]),
+        ("secret = x\npath = /\n[[a]]", &["3: a name holds '['"]),
+        (
+            "secret = x\npath = /\n[Global]",
+            &["3: the name is reserved: global parameters stand before the first section"],
+        ),
+        (
+            "port = 0\n[m]\npath = m\nlist = often",
+            &[
+                "1: port: '0' is not a port from 1 to 65535",
+                "3: path: 'm' is not an absolute path",
+                "4: list: 'often' is not yes or no",
+            ],
+        ),
+    ];
+    for (text, expected) in table {
+        let errors = read(text).expect_err(text).to_string();
+        let expected: Vec<_> = expected.iter().map(|error| format!("smsyncd.conf:{error}")).collect();
+        assert_eq!(errors.lines().collect::<Vec<_>>(), expected, "{text}");
+    }
+    let many: String = (0..1025).map(|module| format!("[m{module}]\n")).collect();
+    let errors = read(format!("secret = x\npath = /\n{many}")).unwrap_err();
+    assert_eq!(errors.to_string(), "smsyncd.conf:1027: more than 1024 modules");
+    let long = "m".repeat(65);
+    let errors = read(format!("secret = x\npath = /\n[{long}]")).unwrap_err();
+    assert_eq!(errors.to_string(), "smsyncd.conf:3: a name is longer than 64 bytes");
+}
+
+#[test]
+fn describe_says_what_is_in_effect_and_no_secret() {
+    let mut config = read(FULL).unwrap();
+    config.users = secrets::parse(b"zoe:em9l\nadam:YWRhbQ==", &mut ConfigErrors::new(Path::new("s")));
+    let expected = "\
+secret = (set)
+secrets file = /etc/smsyncd.secrets
+port = 873
+address = 127.0.0.1, ::1
+timeout = 0
+pid file = /run/smsyncd.pid
+syslog facility = local3
+log file = /var/log/smsyncd.log
+state dir = /srv/state
+spool dir = /srv/spool
+# users: adam, zoe
+
+[home]
+path = /home
+comment = everybody's homes = here
+read only = no
+list = no
+durable = file
+
+[www data]
+path = /srv/www
+read only = yes
+list = yes
+durable = none
+";
+    assert_eq!(config.describe(), expected);
+    assert!(!format!("{config:?}").contains("em9l"));
+    // In its own language: what is described reads the same.
+    assert_eq!(read(config.describe()).unwrap().modules, config.modules);
+}
+
+#[test]
+fn a_backslash_at_the_end_is_described_as_one() {
+    let config = read("secret = x\nport = 1\n[m]\npath = /a\\\\\n\nlist = no").unwrap();
+    assert_eq!(config.modules[0].path, Path::new("/a\\"));
+    assert_eq!(read(config.describe()).unwrap().modules, config.modules);
+}
+
+#[test]
+fn the_secrets_file() {
+    let long = format!("{}:x", "u".repeat(65));
+    /// Text; users and secrets, or errors.
+    type Row<'a> = (&'a str, Result<&'a [(&'a str, &'a str)], &'a [&'a str]>);
+    let table: &[Row<'_>] = &[
+        ("", Ok(&[])),
+        ("# c\r\n\r\n zoe : em9l \r\nadam:YWRhbQ==\n", Ok(&[("adam", "YWRhbQ=="), ("zoe", "em9l")])),
+        ("c2VjcmV0", Err(&["1: expected 'user:secret'"])),
+        ("\nzoe:", Err(&["2: user 'zoe': the secret is empty; 'smsync keygen' makes one"])),
+        (":c2VjcmV0", Err(&["1: the user before the ':': a name is empty"])),
+        ("a b:c2VjcmV0", Err(&["1: the user before the ':': a name holds ' '"])),
+        ("@zoe:c2VjcmV0", Err(&["1: the user before the ':': a name holds '@'"])),
+        (&long, Err(&["1: the user before the ':': a name is longer than 64 bytes"])),
+        (
+            "zoe:em9l\nadam:x\nzoe:em9l\nzoe",
+            Err(&["3: user 'zoe' already given at line 1", "4: expected 'user:secret'"]),
+        ),
+    ];
+    for (text, expected) in table {
+        let mut errors = ConfigErrors::new(Path::new("secrets"));
+        let users = secrets::parse(text.as_bytes(), &mut errors);
+        match (errors.finish(Some(users)), expected) {
+            (Ok(users), Ok(expected)) => {
+                let users: Vec<_> =
+                    users.iter().map(|(user, secret)| (user.as_str(), secret.as_str())).collect();
+                assert_eq!(&users, expected, "{text}");
+            }
+            (Err(errors), Err(expected)) => {
+                let expected: Vec<_> = expected.iter().map(|error| format!("secrets:{error}")).collect();
+                assert_eq!(errors.to_string().lines().collect::<Vec<_>>(), expected, "{text}");
+                assert!(!errors.to_string().contains("c2VjcmV0"));
+            }
+            (found, _) => panic!("{text}: {found:?}"),
+        }
+    }
+}
+
+/// Writes a file with these permission bits.
+fn write(path: &Path, bits: u32, text: &str) {
+    fs::write(path, text).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(bits)).unwrap();
+}
+
+#[test]
+fn both_files_must_be_private() {
+    let dir = tempfile::tempdir_in("/tmp").unwrap();
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o700)).unwrap();
+    let (file, secrets) = (dir.path().join("smsyncd.conf"), dir.path().join("secrets"));
+    let (shown, shown_secrets) = (file.display(), secrets.display());
+    let text = format!("secrets file = {shown_secrets}\n[m]\npath = /m\n");
+    let lines =
+        || Config::read(&file).unwrap_err().to_string().lines().map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(lines(), [format!("{shown} cannot be opened: No such file or directory (os error 2)")]);
+
+    write(&file, 0o600, &text);
+    assert_eq!(
+        lines(),
+        [format!("{shown_secrets} cannot be opened: No such file or directory (os error 2)")]
+    );
+
+    write(&secrets, 0o600, "zoe:em9l\n");
+    let config = Config::read(&file).unwrap();
+    assert_eq!(config.secret_for("zoe").unwrap().as_str(), "em9l");
+    assert!(config.secret_for("").is_none() && config.secret_for("adam").is_none());
+
+    write(&secrets, 0o640, "zoe:em9l\n");
+    let loose =
+        format!("{shown_secrets} is not for its owner alone (mode 0640); repair: chmod 0600 {shown_secrets}");
+    assert_eq!(lines(), std::slice::from_ref(&loose));
+
+    write(&file, 0o600, &format!("{text}list = perhaps\n"));
+    assert_eq!(lines(), [format!("{shown}:4: list: 'perhaps' is not yes or no"), loose]);
+
+    write(&file, 0o644, &text);
+    assert_eq!(
+        lines(),
+        [format!("{shown} is not for its owner alone (mode 0644); repair: chmod 0600 {shown}")]
+    );
+
+    write(&secrets, 0o600, "zoe\n");
+    write(&file, 0o600, &text);
+    assert_eq!(lines(), [format!("{shown_secrets}:1: expected 'user:secret'")]);
+
+    let size = usize::try_from(limits::CONFIG).unwrap();
+    write(&file, 0o600, &format!("secret = x\n{}", "#".repeat(size)));
+    assert_eq!(lines(), [format!("{shown} is larger than 1048576 bytes")]);
+}
+
+#[test]
+fn damage_never_panics_and_what_passes_is_sound() {
+    let (mut passed, mut refused) = (0, 0);
+    for bytes in mutations(FULL.as_bytes(), 5000) {
+        let shown = bytes.escape_ascii();
+        let count = bytes.iter().filter(|&&byte| byte == b'\n').count() + 1;
+        match read(&bytes) {
+            Ok(config) => {
+                passed += 1;
+                assert!(config.modules.iter().all(|module| module.path.is_absolute()), "{shown}");
+                assert!(config.modules.iter().all(|module| check_module(&module.name).is_ok()), "{shown}");
+                let again = read(config.describe()).unwrap_or_else(|errors| panic!("{shown}: {errors}"));
+                assert_eq!(again.modules, config.modules, "{shown}");
+                assert_eq!(again.describe(), config.describe(), "{shown}");
+            }
+            Err(errors) => {
+                refused += 1;
+                assert!(errors.iter().count() > 0, "{shown}");
+                for error in errors.iter() {
+                    let ConfigError::Line { line, text, .. } = error else { panic!("{shown}") };
+                    assert!((1..=count).contains(line), "{shown}: {error}");
+                    assert!(!text.contains(|c: char| c.is_control() || c == '\u{202e}'), "{shown}: {error}");
+                }
+            }
+        }
+    }
+    assert!(passed > 500 && refused > 500, "{passed} passed, {refused} refused");
+    for bytes in mutations(b"# users\nzoe:em9l\n\nadam:YWRhbQ==\n", 2000) {
+        for user in secrets::parse(&bytes, &mut ConfigErrors::new(Path::new("s"))).keys() {
+            assert!(config::check_user(user).is_ok());
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! The server: its configuration and the order of things in `smsyncd`.
+
+pub mod config;

@@ -1,0 +1,307 @@
+//! Turn 3: a worker reads the wanted files right into records, and the connection sends them.
+
+use crate::digest::Content;
+use crate::report::{Monitor, Progress};
+use crate::session::Error;
+use crate::spec::{Index, Kind, Spec, Time};
+use crate::sys::{self, File, Stat};
+use crate::tree::{Cursor, Root};
+use crate::wire::{Batch, Channel, Message, WireError};
+use std::io::{self, Read};
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+/// Indices that the receiver named, strictly rising, each that of a regular file.
+#[derive(Debug)]
+pub(super) struct Ranges<'s> {
+    spec: &'s Spec,
+    ranges: Vec<(u32, u32)>,
+    end: u32,
+}
+
+impl<'s> Ranges<'s> {
+    pub(super) fn new(spec: &'s Spec) -> Ranges<'s> {
+        Ranges { spec, ranges: Vec::new(), end: 0 }
+    }
+
+    /// Takes `count` indices from `first` on.
+    pub(super) fn add(&mut self, first: u32, count: u32) -> Result<(), WireError> {
+        let end = first.checked_add(count).filter(|end| *end <= self.spec.len() && count > 0);
+        match end {
+            Some(end) if first >= self.end => {
+                self.ranges.push((first, end));
+                self.end = end;
+                Ok(())
+            }
+            _ => Err(WireError::Violation("an index is out of range or out of order")),
+        }
+    }
+
+    /// The entries, each of which must be a regular file.
+    fn files(&self) -> impl Iterator<Item = Result<Index, WireError>> + '_ {
+        let indices = self.ranges.iter().flat_map(|(first, end)| *first..*end);
+        indices.map(|number| {
+            let index = self.spec.index(number).filter(|index| self.spec.entry(*index).kind == Kind::File);
+            index.ok_or(WireError::Violation("what is wanted is no regular file"))
+        })
+    }
+
+    /// How many there are, and how large they are together.
+    fn total(&self) -> Result<Progress, WireError> {
+        let mut total = Progress::default();
+        for index in self.files() {
+            total.files_total += 1;
+            total.bytes_total += self.spec.entry(index?).size.unwrap_or_default();
+        }
+        Ok(total)
+    }
+}
+
+/// Answers `Ask`: the digests of these files. One that cannot be read or that changed gets no answer.
+pub(super) fn digests(
+    channel: &mut Channel,
+    root: &Root,
+    spec: &Spec,
+    asked: &Ranges<'_>,
+) -> Result<(), Error> {
+    let mut cursor = Cursor::new(root, false);
+    for index in asked.files() {
+        let index = index?;
+        let digest = channel.while_working(|| digest(&mut cursor, spec, index))?;
+        if let Ok(digest) = digest {
+            channel.speak().say(&Message::Digest { index: index.get(), digest })?;
+        }
+    }
+    let mut speaker = channel.speak();
+    speaker.say(&Message::DigestsEnd)?;
+    Ok(speaker.end()?)
+}
+
+fn digest(cursor: &mut Cursor<'_>, spec: &Spec, index: Index) -> io::Result<[u8; 32]> {
+    let (mut file, stat) = open(cursor, spec, index)?;
+    let entry = spec.entry(index);
+    let changed = || io::Error::from_raw_os_error(libc::ESTALE);
+    if entry.size != Some(stat.size) || entry.time != Some(time(&stat)) {
+        return Err(changed());
+    }
+    let mut content = Content::new();
+    let mut buffer = vec![0; crate::limits::RECORD];
+    loop {
+        let read = file.read(&mut buffer)?;
+        if read == 0 {
+            break;
+        }
+        content.update(buffer.get(..read).unwrap_or_default());
+    }
+    if file.stat()?.same_contents(&stat) { Ok(content.finish()) } else { Err(changed()) }
+}
+
+fn open(cursor: &mut Cursor<'_>, spec: &Spec, index: Index) -> io::Result<(File, Stat)> {
+    let path = spec.entry(index).path;
+    let (holder, name) = cursor.holder(&path)?;
+    holder.open_file(name)
+}
+
+fn time(stat: &Stat) -> Time {
+    Time { sec: stat.mtime.0, nsec: stat.mtime.1 }
+}
+
+/// Records on their way from the reading worker to the connection.
+const READ_AHEAD: usize = 4;
+
+/// Sends the wanted files.
+pub(super) fn files(
+    connection: &mut Channel,
+    root: &Root,
+    spec: &Spec,
+    wanted: &Ranges<'_>,
+    monitor: &mut dyn Monitor,
+) -> Result<(), Error> {
+    let progress = wanted.total()?;
+    let (filled, from_worker) = channel();
+    let (empty, to_worker) = channel();
+    for _ in 0..READ_AHEAD {
+        // The other end lives in this function.
+        let _ = empty.send(Batch::new());
+    }
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            let mut reader = Reader {
+                spec,
+                cursor: Cursor::new(root, false),
+                batch: Batch::new(),
+                progress,
+                filled,
+                to_worker,
+            };
+            // Nobody takes what is read any more: the connection ended, and the other thread knows why.
+            let _ = reader.run(wanted);
+        });
+        let mut speaker = connection.speak();
+        while let Some((mut batch, progress)) = speaker.await_worker(&from_worker)? {
+            speaker.send(&mut batch)?;
+            monitor.progress(&progress);
+            let _ = empty.send(batch);
+        }
+        Ok(speaker.end()?)
+    })
+}
+
+/// The connection is gone.
+struct Gone;
+
+/// Reads files into records.
+struct Reader<'r> {
+    spec: &'r Spec,
+    cursor: Cursor<'r>,
+    batch: Batch,
+    progress: Progress,
+    filled: Sender<(Batch, Progress)>,
+    to_worker: Receiver<Batch>,
+}
+
+/// How reading one file once ended.
+enum Reading {
+    Whole,
+    /// It changed meanwhile.
+    Changed,
+    Failed(io::Error),
+}
+
+impl Reader<'_> {
+    fn run(&mut self, wanted: &Ranges<'_>) -> Result<(), Gone> {
+        // That every one is a regular file was checked when they were counted.
+        for index in wanted.files().flatten() {
+            self.file(index)?;
+            self.progress.files += 1;
+        }
+        self.say(&Message::FilesEnd)?;
+        self.pass_on()
+    }
+
+    /// Sends one file; once more when it changed while it was read.
+    fn file(&mut self, index: Index) -> Result<(), Gone> {
+        for again in [false, true] {
+            if again {
+                self.say(&Message::Again)?;
+            }
+            match self.file_once(index)? {
+                Reading::Whole => return Ok(()),
+                Reading::Changed => {}
+                Reading::Failed(error) => return self.missing(index, sys::errno(&error)),
+            }
+        }
+        self.missing(index, libc::ESTALE)
+    }
+
+    fn missing(&mut self, index: Index, errno: i32) -> Result<(), Gone> {
+        self.say(&Message::Missing { index: index.get(), errno })
+    }
+
+    fn file_once(&mut self, index: Index) -> Result<Reading, Gone> {
+        let (mut file, before) = match open(&mut self.cursor, self.spec, index) {
+            Ok(opened) => opened,
+            Err(error) => return Ok(Reading::Failed(error)),
+        };
+        let entry = self.spec.entry(index);
+        let changed = entry.size != Some(before.size) || entry.time != Some(time(&before));
+        if changed && !entry.digests.algorithms().is_empty() {
+            // The receiver would compare it with a digest of what it was.
+            return Ok(Reading::Failed(io::Error::from_raw_os_error(libc::ESTALE)));
+        }
+        self.say(&Message::File { index: index.get(), size: before.size, time: time(&before) })?;
+        let digest = match self.contents(&mut file, &before)? {
+            Ok(Some(digest)) => digest,
+            Ok(None) => return Ok(Reading::Changed),
+            Err(error) => return Ok(Reading::Failed(error)),
+        };
+        match file.stat() {
+            Ok(after) if after.same_contents(&before) => {
+                self.say(&Message::FileEnd { digest })?;
+                Ok(Reading::Whole)
+            }
+            Ok(_) => Ok(Reading::Changed),
+            Err(error) => Ok(Reading::Failed(error)),
+        }
+    }
+
+    /// Reads the contents, and tells holes from data where the file has any. `None` when it is shorter than it was.
+    fn contents(&mut self, file: &mut File, stat: &Stat) -> Result<io::Result<Option<[u8; 32]>>, Gone> {
+        let mut content = Content::new();
+        let sparse = stat.blocks.saturating_mul(512) < stat.size;
+        let mut at = 0;
+        while at < stat.size {
+            let end = if sparse {
+                match file.next_data(at) {
+                    Ok(data) => {
+                        let (start, end) = data.unwrap_or((stat.size, stat.size));
+                        let start = start.clamp(at, stat.size);
+                        if start > at {
+                            self.say(&Message::Hole(start - at))?;
+                            hash_zeros(&mut content, start - at);
+                            self.progress.bytes += start - at;
+                            at = start;
+                        }
+                        if let Err(error) = file.seek(at) {
+                            return Ok(Err(error));
+                        }
+                        end.clamp(at, stat.size)
+                    }
+                    Err(error) => return Ok(Err(error)),
+                }
+            } else {
+                stat.size
+            };
+            while at < end {
+                match self.data(file, end - at, &mut content)? {
+                    Ok(0) => return Ok(Ok(None)),
+                    Ok(read) => at += read,
+                    Err(error) => return Ok(Err(error)),
+                }
+            }
+        }
+        Ok(Ok(Some(content.finish())))
+    }
+
+    /// Reads one piece right into the record.
+    fn data(&mut self, file: &mut File, limit: u64, content: &mut Content) -> Result<io::Result<u64>, Gone> {
+        // A piece smaller than this is not worth a frame: the next record has room.
+        if (self.batch.room() as u64) < limit.min(1024) {
+            self.pass_on()?;
+        }
+        let read = match self.batch.read_data(limit, |space| file.read(space)) {
+            Ok(read) => read,
+            Err(error) => return Ok(Err(error)),
+        };
+        content.update(self.batch.last(read));
+        self.progress.bytes += read as u64;
+        Ok(Ok(read as u64))
+    }
+
+    fn say(&mut self, message: &Message<'_>) -> Result<(), Gone> {
+        if self.batch.push(message) {
+            return Ok(());
+        }
+        self.pass_on()?;
+        // It fits: no message of this turn but data is longer than a few bytes.
+        let _ = self.batch.push(message);
+        Ok(())
+    }
+
+    /// Hands the record over and takes an empty one.
+    fn pass_on(&mut self) -> Result<(), Gone> {
+        let empty = self.to_worker.recv().map_err(|_| Gone)?;
+        let full = std::mem::replace(&mut self.batch, empty);
+        self.filled.send((full, self.progress)).map_err(|_| Gone)
+    }
+}
+
+/// What a hole adds to the digest.
+fn hash_zeros(content: &mut Content, length: u64) {
+    static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
+    let mut left = length;
+    while left > 0 {
+        let piece = ZEROS.get(..usize::try_from(left).unwrap_or(usize::MAX)).unwrap_or(&ZEROS);
+        content.update(piece);
+        left -= piece.len() as u64;
+    }
+}

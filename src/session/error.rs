@@ -1,0 +1,111 @@
+//! Why a session ends without a report, and the one map from that to an exit code.
+
+use crate::exit::Exit;
+use crate::install::{StageError, hopeless};
+use crate::spec::{SpecError, SpecFault, WriteError};
+use crate::sys;
+use crate::wire::WireError;
+use std::io;
+
+/// Why a session ends without a report.
+#[derive(Debug)]
+pub enum Error {
+    /// The connection, or what came over it.
+    Wire(WireError),
+    /// The specification that the peer sent.
+    Spec(SpecError),
+    /// The stage of the tree to be changed.
+    Stage(StageError),
+    /// Our own specification could not be written.
+    Write(WriteError),
+    /// The system failed us: doing what, and how.
+    System(&'static str, io::Error),
+    /// The disk is full, or broken: doing what, and how.
+    Disk(&'static str, io::Error),
+    /// The other side does not know the secret, or we do not.
+    Denied,
+    /// The other side speaks another version of the protocol.
+    Version(u16),
+    /// The other side is no smsync.
+    Stranger,
+    /// We refuse what was asked for.
+    Refused(Exit, String),
+}
+
+impl Error {
+    /// The exit code that stands for it.
+    #[must_use]
+    pub fn exit(&self) -> Exit {
+        match self {
+            Error::Wire(error) => error.exit(),
+            Error::Spec(SpecError { fault: SpecFault::Io(_), .. }) => Exit::Io,
+            Error::Spec(_) | Error::Version(_) | Error::Stranger => Exit::Protocol,
+            Error::Stage(StageError::Locked) => Exit::TryAgain,
+            Error::Stage(StageError::Foreign(_)) | Error::Denied => Exit::Refused,
+            Error::Stage(StageError::Io(_)) | Error::Disk(..) => Exit::Io,
+            Error::Write(WriteError::Io(_)) => Exit::Io,
+            Error::Write(_) => Exit::Data,
+            Error::System(_, error) if hopeless(error) => Exit::Io,
+            Error::System(..) => Exit::System,
+            Error::Refused(exit, _) => *exit,
+        }
+    }
+
+    /// Whether the peer is to be told. It knows what came from it, and what it did not prove it never learns.
+    #[must_use]
+    pub const fn is_ours_to_tell(&self) -> bool {
+        !matches!(
+            self,
+            Error::Wire(WireError::Closed | WireError::Io(_) | WireError::Seal | WireError::Aborted { .. })
+                | Error::Denied
+                | Error::Version(_)
+                | Error::Stranger
+        )
+    }
+}
+
+impl std::fmt::Display for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let system = |f: &mut std::fmt::Formatter<'_>, step: &str, error: &io::Error| {
+            write!(f, "cannot {step}: {}", sys::errno_words(sys::errno(error)))
+        };
+        match self {
+            Error::Wire(error) => error.fmt(f),
+            Error::Spec(error) => error.fmt(f),
+            Error::Stage(error) => error.fmt(f),
+            Error::Write(WriteError::Io(error)) => system(f, "write the specification", error),
+            Error::Write(error) => error.fmt(f),
+            Error::System(step, error) | Error::Disk(step, error) => system(f, step, error),
+            Error::Denied => f.write_str("not authenticated: wrong secret or unknown user"),
+            Error::Version(version) => write!(f, "the other side speaks version {version} of the protocol"),
+            Error::Stranger => f.write_str("the other side does not speak the smsync protocol"),
+            Error::Refused(_, text) => f.write_str(text),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<WireError> for Error {
+    fn from(error: WireError) -> Self {
+        Error::Wire(error)
+    }
+}
+
+impl From<SpecError> for Error {
+    fn from(error: SpecError) -> Self {
+        Error::Spec(error)
+    }
+}
+
+impl From<StageError> for Error {
+    fn from(error: StageError) -> Self {
+        Error::Stage(error)
+    }
+}
+
+impl From<WriteError> for Error {
+    fn from(error: WriteError) -> Self {
+        Error::Write(error)
+    }
+}

@@ -1,0 +1,16 @@
+//! The only place where wire meets tree: greeting, rounds, sending and receiving.
+//!
+//! Who started the connection and who has the files are two questions: `send` and `receive` do not know which side of
+//! the socket they are on.
+
+mod delivery;
+mod error;
+mod greet;
+mod intake;
+mod receive;
+mod send;
+
+pub use error::Error;
+pub use greet::{Hello, VERSION, greet_client, greet_server};
+pub use receive::{Receiver, receive};
+pub use send::{Offer, deliver, offer};

@@ -1,0 +1,123 @@
+//! The sender's side of a round: says what it has, then sends what the receiver lacks.
+
+use crate::digest::Content;
+use crate::limits;
+use crate::report::{Monitor, Problem, Report};
+use crate::session::Error;
+use crate::session::delivery::{self, Ranges};
+use crate::spec::Spec;
+use crate::tree::{Root, Scanned};
+use crate::wire::{Channel, Message, Speaker, WireError};
+use std::io::{self, Write};
+
+/// What a sender has.
+#[derive(Debug)]
+pub struct Offer {
+    /// The specification of it.
+    pub spec: Spec,
+    /// What the scan could not read.
+    pub problems: Vec<Problem>,
+    /// Whether the specification shows everything that is there, or protects it.
+    pub whole: bool,
+    /// Entries of types that are not carried.
+    pub skipped: u64,
+}
+
+impl Offer {
+    /// Of a scan.
+    #[must_use]
+    pub fn new(spec: Spec, scanned: Scanned) -> Offer {
+        Offer { spec, problems: scanned.problems, whole: scanned.whole, skipped: scanned.skipped }
+    }
+}
+
+/// Compression of the specification: stronger levels are slower and, on this text, no smaller.
+const LEVEL: i32 = 1;
+
+/// Turn 1: says what we have.
+///
+/// # Errors
+/// The connection broke, or the receiver refused.
+pub fn offer(channel: &mut Channel, offer: &Offer, monitor: &mut dyn Monitor) -> Result<(), Error> {
+    let mut speaker = channel.speak();
+    for problem in offer.problems.iter().take(limits::PROBLEMS) {
+        monitor.problem(problem);
+        speaker.say(&Message::Problem(problem.clone()))?;
+    }
+    let mut content = Content::new();
+    content.update(offer.spec.bytes());
+    let mut pieces = Pieces { speaker: &mut speaker, failed: None };
+    let written = compress(&mut pieces, offer.spec.bytes());
+    if let Some(error) = pieces.failed {
+        return Err(error.into());
+    }
+    written.map_err(|error| Error::System("compress the specification", error))?;
+    speaker.say(&Message::SpecEnd {
+        digest: content.finish(),
+        entries: offer.spec.len(),
+        whole: offer.whole,
+        skipped: offer.skipped,
+    })?;
+    Ok(speaker.end()?)
+}
+
+fn compress(pieces: &mut Pieces<'_, '_>, bytes: &[u8]) -> io::Result<()> {
+    let mut encoder = zstd::stream::write::Encoder::new(pieces, LEVEL)?;
+    encoder.write_all(bytes)?;
+    encoder.finish()?;
+    Ok(())
+}
+
+/// Says what is written to it as `Spec` messages.
+struct Pieces<'s, 'c> {
+    speaker: &'s mut Speaker<'c>,
+    failed: Option<WireError>,
+}
+
+impl Write for Pieces<'_, '_> {
+    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
+        match self.speaker.say(&Message::Spec(piece)) {
+            Ok(()) => Ok(piece.len()),
+            Err(error) => {
+                self.failed = Some(error);
+                Err(io::ErrorKind::BrokenPipe.into())
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The turns after that: digests if they are asked for, the files that are wanted, and how it went.
+///
+/// # Errors
+/// The connection broke, or the receiver gave up or broke the protocol.
+pub fn deliver(
+    channel: &mut Channel,
+    root: &Root,
+    spec: &Spec,
+    monitor: &mut dyn Monitor,
+) -> Result<Report, Error> {
+    let (mut asked, mut wanted) = (Some(Ranges::new(spec)), Some(Ranges::new(spec)));
+    let broken = || WireError::Violation("a message that the sender does not expect");
+    loop {
+        match channel.listen().message()? {
+            Message::Ask { first, count } => asked.as_mut().ok_or_else(broken)?.add(first, count)?,
+            Message::AskEnd => delivery::digests(channel, root, spec, &asked.take().ok_or_else(broken)?)?,
+            Message::Want { first, count } => {
+                asked = None;
+                wanted.as_mut().ok_or_else(broken)?.add(first, count)?;
+            }
+            Message::WantEnd => {
+                asked = None;
+                delivery::files(channel, root, spec, &wanted.take().ok_or_else(broken)?, monitor)?;
+            }
+            Message::Problem(problem) => monitor.problem(&problem),
+            Message::Change(change) => monitor.change(&change),
+            Message::Report(report) => return Ok(report),
+            _ => return Err(broken().into()),
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Opening what holds secrets: nobody but root and the caller may read it, nor decide what its path leads to.
+//!
+//! Every step is taken on a held descriptor, so what was checked is what is opened.
+
+mod error;
+mod walk;
+
+pub use error::{PrivateError, Rule};
+
+use rustix::fs::{Mode, OFlags};
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use walk::{Found, Walk};
+
+/// Opens a file that holds secrets, for reading.
+///
+/// The file is regular, has one link, is owned by root or the caller and is open to nobody but its owner
+/// (`mode & 0177 == 0`). Every directory in which a name of its path is looked up is owned by root or the caller and
+/// not writable by group or others; a sticky directory of root's such as /tmp passes, since only what root or the
+/// caller put there is gone through. At most eight symbolic links are followed, each owned by root or the caller.
+///
+/// # Errors
+/// The rule that is broken and where; or what the system refused.
+pub fn open_private(path: &Path) -> Result<File, PrivateError> {
+    let walk = Walk::to(path)?;
+    match walk.go(None)? {
+        Found::Other(leaf) => leaf.open(),
+        Found::Directory(walk) => Err(walk.broken(Rule::NotRegular)),
+    }
+}
+
+/// Reads the whole of a file that [`open_private`] opens, if it is not larger than `max` bytes.
+///
+/// # Errors
+/// As [`open_private`], and when the file is larger or cannot be read.
+pub fn read_private(path: &Path, max: u64) -> Result<Vec<u8>, PrivateError> {
+    let file = open_private(path)?;
+    let broken = |rule| PrivateError::new(path, path, rule);
+    let mut bytes = Vec::new();
+    // One byte past the bound tells a file that is too large, also one that grows meanwhile.
+    file.take(max.saturating_add(1))
+        .read_to_end(&mut bytes)
+        .map_err(|error| broken(Rule::Read(error.kind())))?;
+    let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+    if size > max { Err(broken(Rule::TooLarge(max))) } else { Ok(bytes) }
+}
+
+/// Opens a directory that is the caller's alone (`mode & 077 == 0`); the way there follows [`open_private`]'s rules.
+/// With `create`, what is missing of the path is made: its last directory with mode 0700, those above with 0755.
+///
+/// # Errors
+/// As [`open_private`].
+pub fn open_private_dir(path: &Path, create: bool) -> Result<OwnedFd, PrivateError> {
+    let make = Mode::from_raw_mode(0o755);
+    let walk = match Walk::to(path)?.go(create.then_some(make))? {
+        Found::Directory(walk) => walk,
+        Found::Other(leaf) => return Err(leaf.broken(Rule::NotDirectory)),
+    };
+    walk.check_private()?;
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    walk.open_at(b".", flags).map_err(|errno| walk.broken(Rule::System(errno)))
+}
+
+/// Whether the path names anything. What cannot be told counts as there, so that it is refused rather than passed over.
+#[must_use]
+pub fn exists(path: &Path) -> bool {
+    use std::io::ErrorKind::{NotADirectory, NotFound};
+    match std::fs::symlink_metadata(path) {
+        Ok(_) => true,
+        Err(error) => !matches!(error.kind(), NotFound | NotADirectory),
+    }
+}
+
+#[cfg(test)]
+mod tests;

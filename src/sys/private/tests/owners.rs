@@ -1,0 +1,131 @@
+//! Owners: what belongs to a third user is refused, whoever the caller is. Only root can try this.
+
+use super::*;
+use std::os::unix::fs::{chown, lchown};
+
+/// The other user of these tests: nobody, on every Linux.
+const OTHER: u32 = 65534;
+
+/// Whether another owner can be tried; says so if not.
+fn root(test: &str) -> bool {
+    let root = caller() == 0;
+    if !root {
+        eprintln!("{test}: skipped, only root can give files to another owner");
+    }
+    root
+}
+
+#[test]
+fn owners_tried_as_root() {
+    if !root("owners_tried_as_root") {
+        return;
+    }
+    let owner = Err(Rule::Owner(OTHER, 0));
+    /// A sticky world-writable directory with a file of root's.
+    fn shared(d: &Path) -> PathBuf {
+        file(&dir(&d.join("s"), 0o1777).join("f"), 0o600)
+    }
+    fn give(path: &Path) {
+        lchown(path, Some(OTHER), None).unwrap();
+    }
+    check(&[
+        (
+            "another's file",
+            |d| {
+                give(&file(&d.join("f"), 0o600));
+                same(d.join("f"))
+            },
+            owner,
+        ),
+        (
+            "another's directory",
+            |d| {
+                let path = file(&dir(&d.join("a"), 0o755).join("f"), 0o600);
+                give(&d.join("a"));
+                (path, d.join("a"))
+            },
+            owner,
+        ),
+        (
+            "another's sticky directory",
+            |d| {
+                let path = shared(d);
+                give(&d.join("s"));
+                (path, d.join("s"))
+            },
+            owner,
+        ),
+        ("root's sticky directory", |d| same(shared(d)), Ok(())),
+        (
+            "another's file in root's sticky directory",
+            |d| {
+                give(&shared(d));
+                same(d.join("s/f"))
+            },
+            owner,
+        ),
+        (
+            "another's link in root's sticky directory, to a good file",
+            |d| {
+                symlink(shared(d), d.join("s/l")).unwrap();
+                give(&d.join("s/l"));
+                same(d.join("s/l"))
+            },
+            owner,
+        ),
+        (
+            "root's link in root's sticky directory",
+            |d| {
+                symlink(shared(d), d.join("s/l")).unwrap();
+                same(d.join("s/l"))
+            },
+            Ok(()),
+        ),
+    ]);
+}
+
+#[test]
+fn owners_tried_as_an_ordinary_user() {
+    if !root("owners_tried_as_an_ordinary_user") {
+        return;
+    }
+    let d = fresh();
+    let d = d.path().to_path_buf();
+    mode(&d, 0o755);
+    for (name, owner) in [("roots", 0), ("mine", OTHER), ("theirs", OTHER - 1)] {
+        let sub = dir(&d.join(name), 0o755);
+        let path = file(&sub.join("f"), 0o600);
+        chown(&path, Some(OTHER), None).unwrap();
+        chown(&sub, Some(owner), None).unwrap();
+    }
+    chown(file(&d.join("mine/roots"), 0o600), Some(0), None).unwrap();
+    chown(file(&d.join("mine/theirs"), 0o600), Some(OTHER - 1), None).unwrap();
+    chown(dir(&d.join("mine/state"), 0o700), Some(OTHER), None).unwrap();
+    dir(&d.join("mine/roots-state"), 0o700);
+    for (name, owner) in [("mine/sticky", OTHER), ("mine/roots-sticky", 0)] {
+        let sub = dir(&d.join(name), 0o1777);
+        chown(file(&sub.join("f"), 0o600), Some(OTHER), None).unwrap();
+        chown(&sub, Some(owner), None).unwrap();
+    }
+    // The identity of one thread only: the other tests go on as root.
+    let thread = std::thread::spawn(move || {
+        let uid = rustix::process::Uid::from_raw(OTHER);
+        rustix::thread::set_thread_res_uid(uid, uid, uid).unwrap();
+        let rule = |path: &str| open_private(&d.join(path)).map(|_| ()).map_err(|error| error.rule());
+        assert_eq!(rule("mine/f"), Ok(()));
+        assert_eq!(rule("roots/f"), Ok(()));
+        assert_eq!(rule("theirs/f"), Err(Rule::Owner(OTHER - 1, OTHER)));
+        assert_eq!(rule("mine/theirs"), Err(Rule::Owner(OTHER - 1, OTHER)));
+        assert_eq!(rule("mine/sticky/f"), Err(Rule::Writable(0o1777)));
+        assert_eq!(rule("mine/roots-sticky/f"), Ok(()));
+        // Root's file keeps the rules, but is closed to us.
+        assert_eq!(rule("mine/roots"), Err(Rule::System(Errno::ACCESS)));
+        let state =
+            |path: &str| open_private_dir(&d.join(path), true).map(|_| ()).map_err(|error| error.rule());
+        assert_eq!(state("mine/state"), Ok(()));
+        assert_eq!(state("mine/new/state"), Ok(()));
+        assert_eq!(state("mine/roots-state"), Err(Rule::Owner(0, OTHER)));
+        assert_eq!(state("roots/state"), Err(Rule::System(Errno::ACCESS)));
+    });
+    thread.join().unwrap();
+}
