@@ -9,6 +9,7 @@ pub mod exit;
 pub mod limits;
 pub mod path;
 pub mod report;
+pub mod server;
 pub mod spec;
 pub mod sys;
 pub mod tree;
