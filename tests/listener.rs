@@ -209,6 +209,8 @@ fn inherits_nothing_from_its_starter() {
     let script = "trap '' HUP TERM CHLD USR1; umask 0; cd /tmp; exec 3</dev/zero 9</dev/zero; ulimit -c unlimited; exec \"$@\"";
     command.args(["-c", script, "sh", SMSYNCD, "-c"]).arg(place.config());
     command.args(["--address", "127.0.0.1", "-p", &place.port.to_string()]);
+    // Sockets for another process: descriptor 3 is none of ours.
+    command.env("LISTEN_PID", "1").env("LISTEN_FDS", "1");
     let mut daemon = Foreground::start(&mut command);
     daemon.says("listening on 127.0.0.1 port");
     let status = std::fs::read_to_string(daemon.proc("status")).unwrap();

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use crate::limits;
+use crate::sys::clock::Local;
 use crate::sys::logfile::LogFile;
 use crate::sys::syslog::{Facility, Severity, Syslog};
 use crate::vis;
@@ -98,6 +99,8 @@ impl Log {
     }
 
     fn new(out: Out, debug: u8) -> Log {
+        // Reads the rules of the time zone while files can still be opened: a session confines itself later.
+        let _ = Local::now();
         let level = match debug {
             0 => Level::Notice,
             1 => Level::Info,

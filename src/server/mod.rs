@@ -111,6 +111,9 @@ fn route(parts: &Parts, start: Start, options: &Options, first: &Log) -> Result<
             // Until it is detached, a daemon speaks to whoever starts it.
             let stay = options.foreground || !start.handed.is_empty();
             let log = if stay { open(&settings, options, start.stderr)? } else { first.clone() };
+            if !start.handed.is_empty() {
+                warn_unused(options, &log);
+            }
             Ok(listen::run(&listening(parts, options, settings), start.handed, None, &log))
         }
     }
@@ -126,12 +129,17 @@ fn connection(
 ) -> Result<Exit, Failure> {
     let log = open(&read(parts, options)?, options, stderr)?;
     log.limit();
-    if options.port.is_some() || !options.address.is_empty() {
-        log.warning("-p and --address mean nothing with a connection on standard input");
-    }
+    warn_unused(options, &log);
     let exit = (parts.serve)(socket, peer, &options.config, &log);
     log.finish();
     Ok(exit)
+}
+
+/// Says what of the command line has no effect where somebody else listens.
+fn warn_unused(options: &Options, log: &Log) {
+    if options.port.is_some() || !options.address.is_empty() {
+        log.warning("-p and --address mean nothing here: somebody else listens for us");
+    }
 }
 
 /// Becomes the daemon somebody else detached, and tells them when it serves or why it does not.

@@ -103,3 +103,26 @@ fn an_unusable_log_file_is_named() {
     let error = Log::open(&Destination::File("/nonexistent/a\nb".into()), 0).err().unwrap().to_string();
     assert!(error.starts_with("cannot open log file /nonexistent/a\\012b: "), "{error}");
 }
+
+#[test]
+fn a_panic_is_one_record() {
+    let trial = Trial::new(0);
+    trial.log.report_panics();
+    let caught = std::panic::catch_unwind(|| panic!("boom\n2026/11/21 20:15:03 [1] forged"));
+    // While the sink is locked by the panicking thread itself, the record is dropped instead of waited for.
+    let locked = std::panic::catch_unwind(|| {
+        let _sink = trial.log.sink();
+        panic!("while writing")
+    });
+    let _ = std::panic::take_hook();
+    assert!(caught.is_err() && locked.is_err());
+    let texts = trial.texts();
+    assert_eq!(texts.len(), 1, "{texts:?}");
+    assert!(
+        texts[0].starts_with("our bug, please report it: panicked at src/server/log/tests.rs:"),
+        "{texts:?}"
+    );
+    assert!(texts[0].ends_with(": boom 2026/11/21 20:15:03 [1] forged"), "{texts:?}");
+    trial.log.notice("still works");
+    assert_eq!(trial.texts().len(), 2);
+}
