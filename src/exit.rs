@@ -62,6 +62,13 @@ impl Exit {
         self as u8
     }
 
+    /// The graver of two ways in which rounds ended that both ended with a report.
+    #[must_use]
+    pub fn max_of(self, other: Exit) -> Exit {
+        const GRAVEST_FIRST: [Exit; 4] = [Exit::DeleteLimit, Exit::Problems, Exit::Vanished, Exit::Different];
+        GRAVEST_FIRST.into_iter().find(|exit| *exit == self || *exit == other).unwrap_or(self)
+    }
+
     /// The code with this number, if it is one of ours.
     #[must_use]
     pub fn from_code(code: u8) -> Option<Exit> {

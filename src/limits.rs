@@ -60,3 +60,21 @@ pub const CONNECT: Duration = Duration::from_secs(30);
 
 /// Bytes of a configuration or secrets file.
 pub const CONFIG: u64 = 1 << 20;
+
+/// Listening sockets bound, or handed down by systemd(1).
+pub const SOCKETS: usize = 64;
+/// Connections waiting to be accepted at one listening socket.
+pub const BACKLOG: i32 = 1024;
+/// Processes of the standalone listener at once; further connections wait in its backlog. Strangers hold one for
+/// [`HANDSHAKE`] at most.
+pub const PROCESSES: usize = 512;
+/// The listener takes no connection for this long after the system ran out of descriptors or memory.
+pub const PAUSE: Duration = Duration::from_secs(1);
+/// Connections asked to end for the second time get this long, then they are killed.
+pub const END: Duration = Duration::from_secs(2);
+/// Inherited descriptors below this are closed where close_range(2) is missing.
+pub const DESCRIPTORS: i32 = 65_536;
+/// Bytes of the text of one log record: with date and tag it stays below the 1 KiB of RFC 3164.
+pub const LOG_TEXT: usize = 960;
+/// Log records of one connection; the rest are counted only.
+pub const LOG_RECORDS: u64 = 1000;

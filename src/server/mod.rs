@@ -1,3 +1,203 @@
-//! The server: its configuration and the order of things in `smsyncd`.
+//! The server program: the order of things from its first instruction to its exit.
 
 pub mod config;
+pub mod listen;
+pub mod log;
+pub mod options;
+mod serve;
+
+use core::net::IpAddr;
+use std::io::{self, Write};
+use std::os::fd::OwnedFd;
+use std::panic::AssertUnwindSafe;
+use std::path::{Path, PathBuf};
+
+use crate::exit::Exit;
+use crate::sys::detach::Starter;
+use crate::sys::stdio::{self, Kind, Peer, Start};
+use config::Config;
+use log::{Destination, Log};
+use options::{Options, Stop};
+
+/// What a configuration says about starting, logging and listening.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where the log goes, unless `-f` says standard error.
+    pub log: Destination,
+    /// Addresses to listen on; none means all.
+    pub addresses: Vec<IpAddr>,
+    /// TCP port to listen on.
+    pub port: u16,
+    /// Where a daemon leaves its process id.
+    pub pid_file: Option<PathBuf>,
+}
+
+impl Settings {
+    /// Reads them from a configuration, of which every fault is named.
+    fn read(path: &Path) -> Result<Settings, String> {
+        Config::read(path).map(Settings::of).map_err(|errors| errors.to_string())
+    }
+
+    fn of(config: Config) -> Settings {
+        let globals = config.globals;
+        let facility = globals.syslog_facility.number();
+        Settings {
+            log: globals.log_file.map_or(Destination::Syslog(facility), Destination::File),
+            addresses: globals.address,
+            port: globals.port,
+            pid_file: globals.pid_file,
+        }
+    }
+}
+
+/// Runs smsyncd. To be called first of all by a program, before it opens a file, starts a thread or prints.
+#[must_use]
+pub fn main() -> Exit {
+    // Descriptor 2 may be the peer: until there is a log, a panic is silent.
+    std::panic::set_hook(Box::new(|_| {}));
+    std::panic::catch_unwind(AssertUnwindSafe(|| run())).unwrap_or(Exit::Software)
+}
+
+/// Why smsyncd ends before it does anything.
+struct Failure(Exit, String);
+
+fn run() -> Exit {
+    let start = match stdio::start() {
+        Ok(start) => start,
+        Err(error) => {
+            Log::first(false).error(format_args!("cannot start: {error}"));
+            return Exit::System;
+        }
+    };
+    let first = Log::first(start.stderr);
+    first.report_panics();
+    let mut options = match Options::read(&start.arguments) {
+        Ok(options) => options,
+        Err(Stop::Shown(text)) => {
+            print(&mut io::stdout(), &text);
+            return Exit::Ok;
+        }
+        Err(Stop::Usage(text)) => {
+            if start.stderr {
+                print(&mut io::stderr(), &text);
+            } else {
+                first.error(text.lines().next().unwrap_or_default());
+            }
+            return Exit::Usage;
+        }
+    };
+    options.config = start.directory.join(&options.config);
+    route(start, &options, &first).unwrap_or_else(|Failure(exit, reason)| {
+        first.error(reason);
+        exit
+    })
+}
+
+/// Decides what this process is: a check, one connection, a daemon, or none of them.
+fn route(start: Start, options: &Options, first: &Log) -> Result<Exit, Failure> {
+    if options.check {
+        read(options)?;
+        print(&mut io::stdout(), &format!("{}: configuration is good\n", log::shown(&options.config)));
+        return Ok(Exit::Ok);
+    }
+    match (start.stdin, start.connection) {
+        (Kind::Connected(peer), Some(socket)) => connection(options, socket, peer, start.stderr),
+        (Kind::Connected(Peer::Local), None) if options.inetd => {
+            connection(options, take()?, Peer::Local, start.stderr)
+        }
+        (Kind::Connected(Peer::Local), None) if options.detached => detached(options, take()?),
+        (Kind::Gone, _) => Err(Failure(Exit::Unavailable, "the peer left before we started".into())),
+        (Kind::Listening, _) => {
+            let reason =
+                "standard input is a listening socket: inetd.conf must say nowait, xinetd.conf wait = no";
+            Err(Failure(Exit::Config, reason.into()))
+        }
+        _ if options.inetd || options.detached => {
+            Err(Failure(Exit::Usage, "standard input is no connected stream socket".into()))
+        }
+        _ => {
+            let settings = read(options)?;
+            // Until it is detached, a daemon speaks to whoever starts it.
+            let stay = options.foreground || !start.handed.is_empty();
+            let log = if stay { open(&settings, options, start.stderr)? } else { first.clone() };
+            if !start.handed.is_empty() {
+                warn_unused(options, &log);
+            }
+            Ok(listen::run(&listening(options, settings), start.handed, None, &log))
+        }
+    }
+}
+
+/// Serves one connection.
+fn connection(options: &Options, socket: OwnedFd, peer: Peer, stderr: bool) -> Result<Exit, Failure> {
+    let log = open(&read(options)?, options, stderr)?;
+    log.limit();
+    warn_unused(options, &log);
+    let exit = serve::serve(socket, peer, &options.config, &log);
+    log.finish();
+    Ok(exit)
+}
+
+/// Says what of the command line has no effect where somebody else listens.
+fn warn_unused(options: &Options, log: &Log) {
+    if options.port.is_some() || !options.address.is_empty() {
+        log.warning("-p and --address mean nothing here: somebody else listens for us");
+    }
+}
+
+/// Becomes the daemon somebody else detached, and tells them when it serves or why it does not.
+fn detached(options: &Options, channel: OwnedFd) -> Result<Exit, Failure> {
+    let starter = Starter::new(channel);
+    let prepared = read(options).and_then(|settings| {
+        let log = open(&settings, options, false)?;
+        let sockets = starter.sockets().map_err(|error| Failure(Exit::System, error.to_string()))?;
+        Ok((settings, log, sockets))
+    });
+    match prepared {
+        Ok((settings, log, sockets)) => {
+            Ok(listen::run(&listening(options, settings), sockets, Some(starter), &log))
+        }
+        Err(Failure(exit, reason)) => {
+            starter.failed(exit.code(), &reason);
+            Err(Failure(exit, reason))
+        }
+    }
+}
+
+/// The configuration's settings.
+fn read(options: &Options) -> Result<Settings, Failure> {
+    Settings::read(&options.config).map_err(|reason| Failure(Exit::Config, reason))
+}
+
+/// The log the settings and options want, which panics are reported to from now on.
+fn open(settings: &Settings, options: &Options, stderr: bool) -> Result<Log, Failure> {
+    let to_stderr = options.foreground && stderr;
+    let destination = if to_stderr { &Destination::Stderr } else { &settings.log };
+    let log =
+        Log::open(destination, options.debug).map_err(|error| Failure(Exit::System, error.to_string()))?;
+    log.report_panics();
+    Ok(log)
+}
+
+/// How to listen: the command line goes before the configuration.
+fn listening(options: &Options, settings: Settings) -> listen::Options {
+    listen::Options {
+        addresses: if options.address.is_empty() { settings.addresses } else { options.address.clone() },
+        port: options.port.unwrap_or(settings.port),
+        pid_file: settings.pid_file,
+        config: options.config.clone(),
+        settings: Settings::read,
+        foreground: options.foreground,
+        debug: options.debug,
+    }
+}
+
+/// The connection a local process gave us on standard input.
+fn take() -> Result<OwnedFd, Failure> {
+    stdio::take().map_err(|error| Failure(Exit::System, format!("cannot take the connection: {error}")))
+}
+
+/// Prints a text somebody asked for. Who closed the other end does not want it any more.
+fn print(out: &mut impl Write, text: &str) {
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}

@@ -19,6 +19,12 @@ impl AsFd for Dir {
     }
 }
 
+impl From<OwnedFd> for Dir {
+    fn from(fd: OwnedFd) -> Dir {
+        Dir(fd)
+    }
+}
+
 /// Lets a name through that stays in the directory.
 pub(super) fn one(name: &[u8]) -> io::Result<&[u8]> {
     match name {

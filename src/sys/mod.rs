@@ -1,15 +1,25 @@
 //! The kernel: every system call of the program is in this folder, and every `unsafe`.
 
 mod change;
+pub mod clock;
+pub mod detach;
 mod dir;
+pub mod env;
 mod errno;
 pub mod fault;
 mod file;
 pub mod ids;
+pub mod listen;
 mod lock;
+pub mod logfile;
+pub mod pidfile;
+pub mod private;
+pub mod process;
 mod spool;
 mod stat;
+pub mod stdio;
 mod stream;
+pub mod syslog;
 
 pub use dir::Dir;
 pub use errno::{errno, errno_words};
@@ -18,5 +28,3 @@ pub use lock::Lock;
 pub use spool::{Map, Spool};
 pub use stat::{FileKind, Stat};
 pub use stream::{Ready, Stream, resolve};
-pub mod env;
-pub mod private;

@@ -1,0 +1,336 @@
+//! The standalone listener: one process of this program for each connection, as inetd would start it.
+
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::ffi::OsString;
+use std::fmt;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use super::Settings;
+use super::log::{Log, shown};
+use crate::exit::Exit;
+use crate::limits;
+use crate::sys::detach::{self, Outcome, Starter};
+use crate::sys::listen::{self, Accepted, Signal, Signals};
+use crate::sys::pidfile::{PidFile, PidFileError};
+use crate::sys::process::{Ending, Process, Program};
+
+/// How to listen.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Addresses to bind; none means all of this host's, IPv6 and IPv4.
+    pub addresses: Vec<IpAddr>,
+    /// TCP port.
+    pub port: u16,
+    /// Where to leave our process id.
+    pub pid_file: Option<PathBuf>,
+    /// Configuration file each connection reads anew.
+    pub config: PathBuf,
+    /// Reads the configuration or says what is wrong with it; for SIGHUP.
+    pub settings: fn(&Path) -> Result<Settings, String>,
+    /// Stay in the foreground, with the connections' log on descriptor 2.
+    pub foreground: bool,
+    /// How many `-d` the connections get.
+    pub debug: u8,
+}
+
+/// Why there is no listener.
+#[derive(Debug)]
+enum ListenError {
+    /// An address and port that cannot be had.
+    Bind(IpAddr, u16, io::Error),
+    /// The pid file of this name.
+    PidFile(PathBuf, PidFileError),
+    /// A step the system refused.
+    System(&'static str, io::Error),
+    /// The detached process gave up, and said why.
+    Daemon(Exit, String),
+    /// The detached process ended without a word.
+    Died(Ending),
+}
+
+impl ListenError {
+    const fn exit(&self) -> Exit {
+        match self {
+            ListenError::PidFile(_, PidFileError::Running(_)) => Exit::TryAgain,
+            ListenError::Bind(..) | ListenError::PidFile(..) | ListenError::System(..) => Exit::System,
+            ListenError::Daemon(exit, _) => *exit,
+            ListenError::Died(_) => Exit::Software,
+        }
+    }
+}
+
+impl fmt::Display for ListenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ListenError::Bind(address, port, error) => {
+                write!(f, "cannot listen on {address} port {port}: {}", reason(error, *port))
+            }
+            ListenError::PidFile(path, error) => write!(f, "pid file {}: {error}", shown(path)),
+            ListenError::System(step, error) => write!(f, "{step}: {error}"),
+            ListenError::Daemon(_, reason) => f.write_str(reason),
+            ListenError::Died(Ending::Exit(code)) => {
+                write!(f, "the daemon ended at its start with exit code {code}")
+            }
+            ListenError::Died(Ending::Signal(signal)) => {
+                write!(f, "the daemon was ended at its start by signal {signal}")
+            }
+        }
+    }
+}
+
+/// Why a port cannot be had, in words that say what to do.
+fn reason(error: &io::Error, port: u16) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => "another process listens there".into(),
+        io::ErrorKind::AddrNotAvailable => "this host has no such address".into(),
+        io::ErrorKind::PermissionDenied if port < 1024 => "ports below 1024 are for root".into(),
+        _ => error.to_string(),
+    }
+}
+
+/// Listens until a signal ends it, and says how the program is to exit. Without sockets `handed` down it binds its own
+/// and, unless in the foreground, hands them to a process in the background, whose `starter` is then told how it went.
+#[must_use]
+pub fn run(options: &Options, handed: Vec<OwnedFd>, starter: Option<Starter>, log: &Log) -> Exit {
+    match prepare(options, handed, starter.as_ref(), log) {
+        Ok(Some((listener, signals))) => {
+            // The starter's end of file must not wait for our end.
+            drop(starter);
+            listener.serve(&signals)
+        }
+        Ok(None) => Exit::Ok,
+        Err(error) => {
+            log.error(&error);
+            if let Some(starter) = starter {
+                starter.failed(error.exit().code(), &error.to_string());
+            }
+            error.exit()
+        }
+    }
+}
+
+/// All that can fail before the first connection; `None` if a process in the background serves instead.
+fn prepare<'a>(
+    options: &'a Options,
+    handed: Vec<OwnedFd>,
+    starter: Option<&Starter>,
+    log: &'a Log,
+) -> Result<Option<(Listener<'a>, Signals)>, ListenError> {
+    let take =
+        |path: &PathBuf| PidFile::take(path).map_err(|error| ListenError::PidFile(path.clone(), error));
+    let pid_file = options.pid_file.as_ref().map(take).transpose()?;
+    // Who hands down sockets watches over us, and would take our detaching for our end.
+    let stay = options.foreground || !handed.is_empty();
+    let sockets = if handed.is_empty() {
+        bind(options, log)?
+    } else {
+        let adopted: io::Result<Vec<_>> = handed.into_iter().map(listen::adopt).collect();
+        adopted.map_err(|error| ListenError::System("cannot listen", error))?
+    };
+    if !stay {
+        // The background process takes it again, with its own process id.
+        drop(pid_file);
+        return detached(options, &sockets).map(|()| None);
+    }
+    // Blocked before we are called ready, so that whoever started us may end us from then on.
+    let signals = Signals::block().map_err(|error| ListenError::System("cannot wait for signals", error))?;
+    if let Some(starter) = starter {
+        starter.leave().map_err(|error| ListenError::System("cannot leave the session", error))?;
+        starter.ready().map_err(|error| ListenError::System("the starting process is gone", error))?;
+    }
+    for socket in &sockets {
+        match listen::address(socket) {
+            Some(address) => {
+                log.notice(format_args!("listening on {} port {}", address.ip(), address.port()))
+            }
+            None => log.notice("listening on a unix socket"),
+        }
+    }
+    Ok(Some((Listener::new(options, sockets, pid_file, log), signals)))
+}
+
+/// Binds every address, or all of this host's.
+fn bind(options: &Options, log: &Log) -> Result<Vec<OwnedFd>, ListenError> {
+    let bind = |address| {
+        listen::bind(address, options.port).map_err(|error| ListenError::Bind(address, options.port, error))
+    };
+    if !options.addresses.is_empty() {
+        return options.addresses.iter().copied().map(bind).collect();
+    }
+    match (bind(Ipv6Addr::UNSPECIFIED.into()), bind(Ipv4Addr::UNSPECIFIED.into())) {
+        (Ok(v6), Ok(v4)) => Ok(vec![v6, v4]),
+        (Err(ListenError::Bind(_, _, error)), Ok(one)) | (Ok(one), Err(ListenError::Bind(_, _, error)))
+            if listen::family_missing(&error) =>
+        {
+            log.info(format_args!("this host has only one family of addresses: {error}"));
+            Ok(vec![one])
+        }
+        (Err(error), _) | (_, Err(error)) => Err(error),
+    }
+}
+
+/// Has a process in the background serve these sockets, and waits until it does.
+fn detached(options: &Options, sockets: &[OwnedFd]) -> Result<(), ListenError> {
+    let program = Program::itself(arguments(options, "--detached"));
+    match detach::start(&program, sockets) {
+        Ok(Outcome::Ready) => Ok(()),
+        Ok(Outcome::Failed(code, reason)) => {
+            Err(ListenError::Daemon(Exit::from_code(code).unwrap_or(Exit::Software), reason))
+        }
+        Ok(Outcome::Died(ending)) => Err(ListenError::Died(ending)),
+        Err(error) => Err(ListenError::System("cannot start the daemon", error)),
+    }
+}
+
+/// The command line of another process of this program.
+fn arguments(options: &Options, role: &str) -> Vec<OsString> {
+    let mut arguments = vec![role.into(), "-c".into(), options.config.clone().into_os_string()];
+    if options.foreground {
+        arguments.push("-f".into());
+    }
+    arguments.extend((0..options.debug).map(|_| "-d".into()));
+    arguments
+}
+
+/// A listener at work.
+struct Listener<'a> {
+    options: &'a Options,
+    log: &'a Log,
+    /// What serves a connection.
+    program: Program,
+    /// Where connections come in; none once we were asked to end.
+    sockets: Vec<OwnedFd>,
+    processes: Vec<Process>,
+    /// No connection is taken before this, for lack of descriptors, memory or processes.
+    paused: Option<Instant>,
+    /// Processes that are left at this time are killed.
+    deadline: Option<Instant>,
+    /// Kept for its lock.
+    _pid_file: Option<PidFile>,
+}
+
+impl<'a> Listener<'a> {
+    fn new(
+        options: &'a Options,
+        sockets: Vec<OwnedFd>,
+        pid_file: Option<PidFile>,
+        log: &'a Log,
+    ) -> Listener<'a> {
+        Listener {
+            options,
+            log,
+            program: Program::itself(arguments(options, "--inetd")),
+            sockets,
+            processes: Vec::new(),
+            paused: None,
+            deadline: None,
+            _pid_file: pid_file,
+        }
+    }
+
+    /// Serves until a signal has closed the sockets and the last connection has ended.
+    fn serve(mut self, signals: &Signals) -> Exit {
+        while !(self.sockets.is_empty() && self.processes.is_empty()) {
+            let watched = if self.full() { &[] } else { self.sockets.as_slice() };
+            let until = self.paused.or(self.deadline);
+            let time = until.map(|until| until.saturating_duration_since(Instant::now()));
+            if let Err(error) = listen::wait(signals, watched, time) {
+                self.log.error(format_args!("cannot wait for connections: {error}"));
+                return Exit::System;
+            }
+            while let Some(signal) = signals.next() {
+                self.hear(signal);
+            }
+            self.on_time(Instant::now());
+            if !self.full() {
+                self.accept();
+            }
+        }
+        self.log.notice("ended");
+        Exit::Ok
+    }
+
+    /// Whether no connection can be taken now.
+    fn full(&self) -> bool {
+        self.paused.is_some() || self.processes.len() >= limits::PROCESSES
+    }
+
+    /// Does what a signal says.
+    fn hear(&mut self, signal: Signal) {
+        match signal {
+            Signal::Child => self.reap(),
+            Signal::Reload => self.reload(),
+            Signal::End if !self.sockets.is_empty() => {
+                self.sockets.clear();
+                self.paused = None;
+                self.log.notice(format_args!("ending, {} connections to finish", self.processes.len()));
+            }
+            Signal::End => {
+                self.log.notice(format_args!("ending {} connections", self.processes.len()));
+                self.processes.iter().for_each(Process::end);
+                self.deadline = Some(Instant::now() + limits::END);
+            }
+        }
+    }
+
+    /// Forgets the processes that have ended.
+    fn reap(&mut self) {
+        let log = self.log;
+        self.processes.retain_mut(|process| {
+            let Some(ending) = process.ended() else { return true };
+            match ending {
+                Ending::Exit(code) => log.debug(format_args!("process {} exited with {code}", process.id())),
+                Ending::Signal(signal) => {
+                    log.warning(format_args!("process {} was ended by signal {signal}", process.id()));
+                }
+            }
+            false
+        });
+    }
+
+    /// Each connection reads the configuration anew, so all we do is say early what they will find.
+    fn reload(&self) {
+        if let Err(error) = self.log.reopen() {
+            self.log.error(format_args!("cannot open the log file again: {error}"));
+        }
+        match (self.options.settings)(&self.options.config) {
+            Ok(_) => self.log.notice(format_args!("configuration {} is good", shown(&self.options.config))),
+            Err(reason) => self.log.error(format_args!("connections will be refused: {reason}")),
+        }
+    }
+
+    /// Does what is due.
+    fn on_time(&mut self, now: Instant) {
+        self.paused = self.paused.filter(|until| now < *until);
+        if self.deadline.is_some_and(|deadline| now >= deadline) {
+            self.processes.iter().for_each(Process::kill);
+            self.deadline = None;
+        }
+    }
+
+    /// Takes one connection from each socket, so that none has to wait for another, and starts its process.
+    fn accept(&mut self) {
+        let accepted: Vec<_> = self.sockets.iter().map(listen::accept).collect();
+        for accepted in accepted {
+            let started = match accepted {
+                Accepted::Nothing => continue,
+                Accepted::Connection(connection) => self.program.serve(connection, self.options.foreground),
+                Accepted::Exhausted(error) => Err(error),
+            };
+            match started {
+                Ok(process) => self.processes.push(process),
+                // The connection, if there was one, is closed; the next may have more luck in a moment.
+                Err(error) => {
+                    self.log.error(format_args!("cannot serve a connection: {error}"));
+                    self.paused = Some(Instant::now() + limits::PAUSE);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,243 @@
+//! Serves one connection: greeting, module, rounds.
+
+use crate::exit::Exit;
+use crate::limits;
+use crate::path::RelPath;
+use crate::report::{Change, Monitor, Problem, Progress, Report};
+use crate::server::config::{Config, Module};
+use crate::server::log::Log;
+use crate::session::{Error, Offer, Receiver, deliver, greet_server, offer, receive};
+use crate::spec::SpecWriter;
+use crate::sys::stdio::Peer;
+use crate::sys::{Dir, Spool, Stream, private};
+use crate::tree::{Root, STAGE, Scan, scan};
+use crate::vis::{shown, shown_text};
+use crate::wire::message::{Direction, Round};
+use crate::wire::{Channel, Flags, Message, WireError};
+use std::borrow::Cow;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// Serves one connection by the configuration of this path.
+pub(super) fn serve(connection: OwnedFd, peer: Peer, config: &Path, log: &Log) -> Exit {
+    // Armed before the first byte is read.
+    let deadline = Instant::now() + limits::HANDSHAKE;
+    let stream = Stream::new(connection);
+    let config = match Config::read(config) {
+        Ok(config) => config,
+        Err(errors) => {
+            log.error(errors);
+            return Exit::Config;
+        }
+    };
+    let greeted = greet_server(stream, &|user| config.secret_for(user), deadline);
+    let (mut channel, user) = match greeted {
+        Ok(greeted) => greeted,
+        Err(error) => {
+            log.notice(format_args!("{peer}: {error}"));
+            return error.exit();
+        }
+    };
+    let mut session = Session { config: &config, peer, user, log, proven: false };
+    match session.run(&mut channel) {
+        Ok(exit) => exit,
+        Err(error) => {
+            log.error(format_args!("{session}: {error}"));
+            if error.is_ours_to_tell() {
+                channel.abort(error.exit(), &error.to_string());
+            }
+            error.exit()
+        }
+    }
+}
+
+/// One connection whose greeting is over.
+struct Session<'s> {
+    config: &'s Config,
+    peer: Peer,
+    user: String,
+    log: &'s Log,
+    /// Whether the client's first record has opened: before that it may be a recording.
+    proven: bool,
+}
+
+impl std::fmt::Display for Session<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let claimed = if self.proven { "" } else { "claimed " };
+        write!(f, "{} {claimed}user \"{}\"", self.peer, shown_text(&self.user))
+    }
+}
+
+/// How long a peer may be silent when the configuration sets no limit.
+const FOREVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+
+fn refused(exit: Exit, text: impl Into<String>) -> Error {
+    Error::Refused(exit, text.into())
+}
+
+impl Session<'_> {
+    fn run(&mut self, channel: &mut Channel) -> Result<Exit, Error> {
+        let (module, path) = match channel.listen().message()? {
+            Message::List => return self.list(channel),
+            Message::Open { module, path } => (module.into_owned(), path.into_owned()),
+            _ => return Err(WireError::Violation("something else than the name of a module").into()),
+        };
+        self.proven = true;
+        channel.set_idle(self.config.globals.timeout.unwrap_or(FOREVER));
+        self.log.info(format_args!("{self}: opens {}", shown(module.as_bytes())));
+        let module = self.config.module(&module);
+        let module = module.ok_or_else(|| refused(Exit::Refused, "no such module, or not for you"))?;
+        if path.components().next() == Some(STAGE) {
+            return Err(refused(Exit::Refused, "the path is reserved"));
+        }
+        let mut exit = Exit::Ok;
+        let mut tree: Option<Tree> = None;
+        loop {
+            match channel.listen().message()? {
+                Message::Round(round) => {
+                    let tree = match &mut tree {
+                        Some(tree) => tree,
+                        none => {
+                            let opened = self.open(module, &path, &round)?;
+                            // Leaves with the first thing we have to say.
+                            channel.speak().say(&Message::Welcome { single: opened.single.borrowed() })?;
+                            none.insert(opened)
+                        }
+                    };
+                    let report = self.round(channel, module, tree, &round)?;
+                    exit = exit.max_of(report.exit());
+                }
+                Message::Bye => return Ok(exit),
+                _ => return Err(WireError::Violation("something else than a round").into()),
+            }
+        }
+    }
+
+    /// Names the modules that this user may see.
+    fn list(&mut self, channel: &mut Channel) -> Result<Exit, Error> {
+        self.proven = true;
+        self.log.info(format_args!("{self}: lists modules"));
+        let mut speaker = channel.speak();
+        for module in self.config.modules.iter().filter(|module| module.list) {
+            speaker.say(&Message::Module {
+                name: Cow::Borrowed(&module.name),
+                comment: Cow::Borrowed(&module.comment),
+                read_only: module.read_only,
+            })?;
+        }
+        speaker.say(&Message::ModulesEnd)?;
+        speaker.end()?;
+        channel.drain();
+        Ok(Exit::Ok)
+    }
+
+    /// Opens the tree a first round is about.
+    fn open(&self, module: &Module, path: &RelPath<'static>, round: &Round) -> Result<Tree, Error> {
+        let failed = |error: io::Error| {
+            self.log.error(format_args!("{self}: module {}: {}", module.name, system(&error)));
+            refused(Exit::Io, format!("the module cannot be opened: {}", system(&error)))
+        };
+        let push = round.direction == Direction::Push;
+        let dir = Dir::open_root(&module.path).map_err(failed)?;
+        let make = push && !module.read_only && !round.flags.has(Flags::DRY_RUN);
+        let root = Root::below(&dir, path, make)
+            .map_err(|error| refused(Exit::Io, format!("{path}: cannot open: {}", system(&error))))?;
+        let single = match path.split_last() {
+            Some((_, name)) if root.is_bare() => RelPath::ROOT.join(name).unwrap_or(RelPath::ROOT),
+            _ => RelPath::ROOT,
+        };
+        if push && root.is_bare() {
+            return Err(refused(Exit::Refused, format!("{path}: is no directory")));
+        }
+        Ok(Tree { dir, root, single })
+    }
+
+    fn round(
+        &self,
+        channel: &mut Channel,
+        module: &Module,
+        tree: &Tree,
+        round: &Round,
+    ) -> Result<Report, Error> {
+        let globals = &self.config.globals;
+        let spool = Dir::open_root(&globals.spool_dir)
+            .map_err(|error| Error::System("open the spool directory ('spool dir')", error))?;
+        let mut monitor = Logged { log: self.log, session: self.to_string(), module: &module.name };
+        let started = Instant::now();
+        let report = match round.direction {
+            Direction::Push => {
+                if module.read_only && !round.flags.has(Flags::DRY_RUN) {
+                    return Err(refused(Exit::Refused, "the module is read only"));
+                }
+                let state = private::open_private_dir(&globals.state_dir, true)
+                    .map_err(|error| refused(Exit::Config, error.to_string()))?;
+                let receiver = Receiver {
+                    module: &tree.dir,
+                    root: &tree.root,
+                    spool: &spool,
+                    state: &Dir::from(state),
+                    durable: module.durable,
+                };
+                receive(channel, &receiver, round.flags, &round.scope, &mut monitor)?
+            }
+            Direction::Pull => {
+                let what = Scan { scope: &round.scope, keywords: round.keywords, one_file_system: false };
+                let described = channel.while_working(|| {
+                    let spool = Spool::create(&spool)?;
+                    let mut writer = SpecWriter::new(spool, round.keywords)?;
+                    let scanned = scan(&tree.root, what, &mut writer)?;
+                    Ok::<_, crate::spec::WriteError>(Offer::new(writer.seal()?, scanned))
+                })??;
+                offer(channel, &described, &mut monitor)?;
+                deliver(channel, &tree.root, &described.spec, &mut monitor)?
+            }
+        };
+        self.log.notice(format_args!(
+            "{self}: {} {}: {} files, {} bytes, {} removed, {} problems, {:.1} s, exit {}",
+            if round.direction == Direction::Push { "push to" } else { "pull from" },
+            module.name,
+            report.files,
+            report.bytes,
+            report.removed,
+            report.problems,
+            started.elapsed().as_secs_f64(),
+            report.exit().code(),
+        ));
+        Ok(report)
+    }
+}
+
+/// The tree a connection is about.
+struct Tree {
+    /// The module's root.
+    dir: Dir,
+    /// Where in it.
+    root: Root,
+    /// The name, when it is a single file.
+    single: RelPath<'static>,
+}
+
+fn system(error: &io::Error) -> String {
+    crate::sys::errno_words(crate::sys::errno(error))
+}
+
+/// Tells the log what happens in a round.
+struct Logged<'l> {
+    log: &'l Log,
+    session: String,
+    module: &'l str,
+}
+
+impl Monitor for Logged<'_> {
+    fn problem(&mut self, problem: &Problem) {
+        self.log.warning(format_args!("{}: {}: {problem}", self.session, self.module));
+    }
+
+    fn change(&mut self, change: &Change) {
+        self.log.debug(format_args!("{}: {}: {change}", self.session, self.module));
+    }
+
+    fn progress(&mut self, _: &Progress) {}
+}

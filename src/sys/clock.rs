@@ -1,0 +1,67 @@
+//! The time of day where this host stands, for log records.
+
+/// A moment in local time.
+#[derive(Debug, Clone, Copy)]
+pub struct Local(libc::tm);
+
+impl Local {
+    /// Now, by the host's time zone. The zone's rules are read the first time, so call once before confinement.
+    #[must_use]
+    #[allow(unsafe_code)]
+    pub fn now() -> Local {
+        // SAFETY: a tm of zeros is valid (no names, no zone), time(2) may get a null pointer, and localtime_r writes
+        // only to the tm it is given. The environment it reads was settled before there were threads (`sys::stdio`).
+        unsafe {
+            let mut local: libc::tm = std::mem::zeroed();
+            let now = libc::time(std::ptr::null_mut());
+            libc::localtime_r(&raw const now, &raw mut local);
+            Local(local)
+        }
+    }
+
+    /// As rsync's log file has it: `2026/11/21 20:15:03`.
+    #[must_use]
+    pub fn numeric(&self) -> String {
+        let tm = &self.0;
+        let (year, month) = (tm.tm_year + 1900, tm.tm_mon + 1);
+        format!("{year}/{month:02}/{:02} {:02}:{:02}:{:02}", tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec)
+    }
+
+    /// As RFC 3164 has it: `Nov  1 20:15:03`.
+    #[must_use]
+    pub fn rfc3164(&self) -> String {
+        let names = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+        let tm = &self.0;
+        let month = usize::try_from(tm.tm_mon).ok().and_then(|month| names.get(month)).unwrap_or(&"Jan");
+        format!("{month} {:2} {:02}:{:02}:{:02}", tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn date(format: &str) -> String {
+        let out = std::process::Command::new("date").env("LC_ALL", "C").arg(format).output().unwrap();
+        String::from_utf8(out.stdout).unwrap().trim_end().to_owned()
+    }
+
+    /// A second may pass between the two, hence before or after.
+    fn agrees(ours: fn() -> String, format: &str) {
+        let (before, ours, after) = (date(format), ours(), date(format));
+        assert!(ours == before || ours == after, "{before} {ours} {after}");
+    }
+
+    #[test]
+    fn agrees_with_date() {
+        agrees(|| Local::now().numeric(), "+%Y/%m/%d %H:%M:%S");
+        agrees(|| Local::now().rfc3164(), "+%b %e %H:%M:%S");
+    }
+
+    #[test]
+    fn a_day_below_ten_has_a_space() {
+        let mut local = Local::now();
+        (local.0.tm_mon, local.0.tm_mday, local.0.tm_hour, local.0.tm_min, local.0.tm_sec) = (2, 7, 4, 5, 6);
+        assert_eq!(local.rfc3164(), "Mar  7 04:05:06");
+    }
+}

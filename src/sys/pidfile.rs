@@ -1,0 +1,158 @@
+//! The pid file of a daemon: locked as long as it runs, so that a stale one never stops a start.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FileType, FlockOperation, Mode, OFlags};
+use rustix::io::Errno;
+
+/// Bytes of a process id in decimal, and more.
+const DIGITS: u64 = 20;
+
+/// Why there is no pid file.
+#[derive(Debug)]
+pub enum PidFileError {
+    /// A daemon holds it; its process id, if the file tells.
+    Running(Option<u32>),
+    /// It cannot be made, or is not a plain file.
+    Io(io::Error),
+}
+
+impl fmt::Display for PidFileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PidFileError::Running(Some(pid)) => write!(f, "already running as pid {pid}"),
+            PidFileError::Running(None) => f.write_str("already running"),
+            PidFileError::Io(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for PidFileError {}
+
+impl<E: Into<io::Error>> From<E> for PidFileError {
+    fn from(error: E) -> PidFileError {
+        PidFileError::Io(error.into())
+    }
+}
+
+/// A pid file that is ours; dropping it removes it.
+#[derive(Debug)]
+pub struct PidFile {
+    path: PathBuf,
+    file: File,
+}
+
+impl PidFile {
+    /// Makes the file (0644), locks it and writes our process id to it.
+    ///
+    /// # Errors
+    /// Another process holds it, or it cannot be written.
+    pub fn take(path: &Path) -> Result<PidFile, PidFileError> {
+        loop {
+            let file = open(path)?;
+            match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Err(Errno::WOULDBLOCK) => return Err(PidFileError::Running(holder(&file))),
+                locked => locked?,
+            }
+            let held = PidFile { path: path.to_owned(), file };
+            // A daemon that ended between the two calls took the name away, and the next start would not see our lock.
+            if held.named() {
+                held.write()?;
+                return Ok(held);
+            }
+        }
+    }
+
+    /// Our process id, readable for everyone whatever the umask.
+    fn write(&self) -> io::Result<()> {
+        rustix::fs::fchmod(&self.file, Mode::RUSR | Mode::WUSR | Mode::RGRP | Mode::ROTH)?;
+        rustix::fs::ftruncate(&self.file, 0)?;
+        writeln!(&self.file, "{}", std::process::id())
+    }
+
+    /// Whether the name still means this file.
+    fn named(&self) -> bool {
+        let (Ok(ours), Ok(named)) = (rustix::fs::fstat(&self.file), rustix::fs::lstat(&self.path)) else {
+            return false;
+        };
+        (ours.st_dev, ours.st_ino) == (named.st_dev, named.st_ino)
+    }
+}
+
+impl Drop for PidFile {
+    fn drop(&mut self) {
+        if self.named() {
+            // One that stays is harmless: it is no longer locked.
+            let _ = rustix::fs::unlink(&self.path);
+        }
+    }
+}
+
+/// Opens the file, which must be a plain one with one name.
+fn open(path: &Path) -> Result<File, PidFileError> {
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let fd = rustix::fs::open(path, flags | OFlags::CLOEXEC, Mode::RUSR | Mode::WUSR)?;
+    let stat = rustix::fs::fstat(&fd)?;
+    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile || stat.st_nlink > 1 {
+        return Err(io::Error::other("it is no regular file with one name").into());
+    }
+    Ok(fd.into())
+}
+
+/// The process id in a file somebody else holds.
+fn holder(file: &File) -> Option<u32> {
+    let mut text = String::new();
+    file.take(DIGITS).read_to_string(&mut text).ok()?;
+    text.trim_end().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::MetadataExt;
+
+    #[test]
+    fn one_holder_at_a_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("pid");
+        // What a crash left, longer than ours.
+        std::fs::write(&path, "4000000000 and more\n").unwrap();
+        let first = PidFile::take(&path).unwrap();
+        let pid = std::process::id();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), format!("{pid}\n"));
+        assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o7777, 0o644);
+        let refused = PidFile::take(&path).unwrap_err();
+        assert_eq!(refused.to_string(), format!("already running as pid {pid}"));
+        assert!(path.exists(), "a refused start must not take the file away");
+        drop(first);
+        assert!(!path.exists());
+        drop(PidFile::take(&path).unwrap());
+    }
+
+    #[test]
+    fn leaves_another_file_of_that_name_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("pid");
+        let held = PidFile::take(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        std::fs::write(&path, "another").unwrap();
+        drop(held);
+        assert_eq!(std::fs::read(&path).unwrap(), b"another");
+    }
+
+    #[test]
+    fn writes_through_no_link() {
+        let dir = tempfile::tempdir().unwrap();
+        let [target, soft, hard] = ["target", "soft", "hard"].map(|name| dir.path().join(name));
+        std::fs::write(&target, "precious").unwrap();
+        std::os::unix::fs::symlink(&target, &soft).unwrap();
+        std::fs::hard_link(&target, &hard).unwrap();
+        for path in [&soft, &hard, &dir.path().to_owned()] {
+            assert!(matches!(PidFile::take(path), Err(PidFileError::Io(_))), "{}", path.display());
+        }
+        assert_eq!(std::fs::read(&target).unwrap(), b"precious");
+    }
+}

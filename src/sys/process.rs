@@ -1,0 +1,182 @@
+//! Starting this very program once more, and ending what was started.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use rustix::process::{Pid, Signal};
+
+/// A program to start with a socket on its standard descriptors. It inherits our environment, which `sys::stdio`
+/// cleared, and no descriptor but those.
+#[derive(Debug, Clone)]
+pub struct Program {
+    path: PathBuf,
+    arguments: Vec<OsString>,
+}
+
+impl Program {
+    /// The program that runs now, even if its file has been replaced since: both sides must speak the same options.
+    #[must_use]
+    pub fn itself(arguments: Vec<OsString>) -> Program {
+        Program::new(Path::new("/proc/self/exe"), arguments)
+    }
+
+    /// Any program.
+    #[must_use]
+    pub fn new(path: &Path, arguments: Vec<OsString>) -> Program {
+        Program { path: path.to_owned(), arguments }
+    }
+
+    /// Starts it for one connection, with the socket on descriptors 0 and 1 as inetd does; descriptor 2 is ours or
+    /// /dev/null.
+    ///
+    /// # Errors
+    /// No process, memory or descriptor is left.
+    pub fn serve(&self, connection: OwnedFd, stderr: bool) -> io::Result<Process> {
+        let stdin = Stdio::from(connection.try_clone()?);
+        let stderr = if stderr { Stdio::inherit() } else { Stdio::null() };
+        let mut command = self.command();
+        // Ctrl-C at a terminal is for the listener, which lets its connections finish.
+        command.stdin(stdin).stdout(connection).stderr(stderr).process_group(0);
+        command.spawn().map(Process)
+    }
+
+    /// Starts it in the background, with this socket on descriptor 0 and /dev/null on the others.
+    ///
+    /// # Errors
+    /// As [`Program::serve`].
+    pub fn background(&self, channel: OwnedFd) -> io::Result<Process> {
+        let mut command = self.command();
+        command.stdin(channel).stdout(Stdio::null()).stderr(Stdio::null()).spawn().map(Process)
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.path);
+        command.arg0("smsyncd").args(&self.arguments);
+        command
+    }
+}
+
+/// A process we started. Its number stays its own until [`Process::ended`] has said so.
+#[derive(Debug)]
+pub struct Process(Child);
+
+/// How a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// With this exit code.
+    Exit(i32),
+    /// By this signal.
+    Signal(i32),
+}
+
+impl Process {
+    /// Its process id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.0.id()
+    }
+
+    /// How it ended, if it has.
+    pub fn ended(&mut self) -> Option<Ending> {
+        // An error can only mean that it is no longer our child.
+        let status = self.0.try_wait().unwrap_or(Some(std::process::ExitStatus::default()))?;
+        Some(ending(status))
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Errors
+    /// It is no longer our child.
+    pub fn wait(mut self) -> io::Result<Ending> {
+        self.0.wait().map(ending)
+    }
+
+    /// Asks it to end.
+    pub fn end(&self) {
+        self.signal(Signal::TERM);
+    }
+
+    /// Ends it.
+    pub fn kill(&self) {
+        self.signal(Signal::KILL);
+    }
+
+    fn signal(&self, signal: Signal) {
+        if let Some(pid) = i32::try_from(self.id()).ok().and_then(Pid::from_raw) {
+            // A process that ended on its own is what we wanted.
+            let _ = rustix::process::kill_process(pid, signal);
+        }
+    }
+}
+
+/// Our own process id.
+#[must_use]
+pub fn id() -> u32 {
+    std::process::id()
+}
+
+fn ending(status: std::process::ExitStatus) -> Ending {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => Ending::Exit(code),
+        (None, signal) => Ending::Signal(signal.unwrap_or_default()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read, Write};
+    use std::os::unix::net::UnixStream;
+
+    #[test]
+    fn the_socket_is_on_both_descriptors() {
+        let (mut ours, theirs) = UnixStream::pair().unwrap();
+        let process = Program::new(Path::new("/bin/cat"), vec![]).serve(theirs.into(), false).unwrap();
+        ours.write_all(b"through cat").unwrap();
+        ours.shutdown(std::net::Shutdown::Write).unwrap();
+        let mut back = String::new();
+        // The end of file also shows that no copy of the socket stayed with us.
+        ours.read_to_string(&mut back).unwrap();
+        assert_eq!(back, "through cat");
+        assert_eq!(process.wait().unwrap(), Ending::Exit(0));
+    }
+
+    #[test]
+    fn inherits_nothing_else() {
+        let (mut ours, theirs) = UnixStream::pair().unwrap();
+        let script =
+            "ls -l /proc/self/fd | grep -c socket: ; readlink /proc/self/fd/2; ps -o pgid= -p $$; echo $$";
+        let arguments = ["-c", script].map(OsString::from).to_vec();
+        let process = Program::new(Path::new("/bin/sh"), arguments).serve(theirs.into(), false).unwrap();
+        let mut out = String::new();
+        ours.read_to_string(&mut out).unwrap();
+        let lines: Vec<_> = out.lines().map(str::trim).collect();
+        // In the pipe ls has the socket on 0 only.
+        assert_eq!(lines.get(..2).unwrap(), ["1", "/dev/null"]);
+        assert_eq!(lines.get(2), lines.get(3), "a process group of its own");
+        assert_eq!(process.wait().unwrap(), Ending::Exit(0));
+    }
+
+    #[test]
+    fn ends_and_kills() {
+        for (script, kill, signal) in [("read x", false, 15), ("trap '' TERM; echo; read x", true, 9)] {
+            let (mut ours, theirs) = UnixStream::pair().unwrap();
+            let arguments = ["-c", script].map(OsString::from).to_vec();
+            let mut process =
+                Program::new(Path::new("/bin/sh"), arguments).serve(theirs.into(), false).unwrap();
+            assert_eq!(process.ended(), None);
+            if kill {
+                ours.read_exact(&mut [0]).unwrap();
+                process.end();
+                process.kill();
+            } else {
+                process.end();
+            }
+            assert_eq!(process.wait().unwrap(), Ending::Signal(signal));
+        }
+    }
+}

@@ -1,0 +1,357 @@
+//! How the real smsyncd starts, listens, detaches and ends.
+
+// clippy.toml allows these in tests; what the tests share is as much a test.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStderr, Command, Output, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Resource, Rlimit, Signal};
+
+const SMSYNCD: &str = env!("CARGO_BIN_EXE_smsyncd");
+
+/// A directory with a private configuration, and a port nobody listens on.
+struct Place {
+    dir: tempfile::TempDir,
+    port: u16,
+}
+
+impl Place {
+    fn new() -> Place {
+        let dir = tempfile::tempdir().unwrap();
+        let mut private = File::options();
+        let mut file =
+            private.write(true).create_new(true).mode(0o600).open(dir.path().join("conf")).unwrap();
+        let secret = "secret = MDEyMzQ1Njc4OWFiY2RlZmdoaWprbG1ub3BxcnN0dXY=\n";
+        std::io::Write::write_all(&mut file, secret.as_bytes()).unwrap();
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+        Place { dir, port }
+    }
+
+    fn config(&self) -> PathBuf {
+        self.dir.path().join("conf")
+    }
+
+    /// smsyncd with this configuration and these further arguments.
+    fn smsyncd(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(SMSYNCD);
+        command.arg("-c").arg(self.config()).args(arguments);
+        command
+    }
+
+    /// smsyncd at our port of the loopback address.
+    fn daemon(&self) -> Command {
+        let port = self.port.to_string();
+        self.smsyncd(&["--address", "127.0.0.1", "-p", &port])
+    }
+
+    fn connect(&self) -> std::io::Result<TcpStream> {
+        TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))
+    }
+
+    /// The process ids of daemons with our configuration.
+    fn running(&self) -> Vec<Pid> {
+        let config = self.config().into_os_string().into_encoded_bytes();
+        let processes = std::fs::read_dir("/proc").unwrap().flatten();
+        let numbers = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+        let ours = numbers.filter(|pid| {
+            let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            line.starts_with(b"smsyncd\0") && line.split(|&byte| byte == 0).any(|word| word == config)
+        });
+        ours.filter_map(Pid::from_raw).collect()
+    }
+}
+
+/// A listener in the foreground; dropping it ends it.
+struct Foreground {
+    child: Child,
+    log: BufReader<ChildStderr>,
+}
+
+impl Foreground {
+    fn start(command: &mut Command) -> Foreground {
+        let mut child = command.arg("-f").stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let log = BufReader::new(child.stderr.take().unwrap());
+        Foreground { child, log }
+    }
+
+    /// Reads the log up to a record with this text.
+    fn says(&mut self, text: &str) {
+        let mut record = String::new();
+        while !record.contains(text) {
+            record.clear();
+            assert_ne!(self.log.read_line(&mut record).unwrap(), 0, "it ended without saying {text:?}");
+        }
+    }
+
+    fn signal(&self, signal: Signal) {
+        rustix::process::kill_process(self.pid(), signal).unwrap();
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
+    /// What /proc says about the listener.
+    fn proc(&self, name: &str) -> PathBuf {
+        Path::new("/proc").join(self.child.id().to_string()).join(name)
+    }
+
+    fn exit(mut self) -> Option<i32> {
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Foreground {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn until(mut done: impl FnMut() -> bool) {
+    for _ in 0..1000 {
+        if done() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    panic!("it never happened");
+}
+
+/// A connection as a server sees it, and its peer.
+fn connection() -> (TcpStream, OwnedFd) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    peer.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    (peer, listener.accept().unwrap().0.into())
+}
+
+/// Runs it as inetd would, with the socket on 0, 1 and 2; its exit code, and what the peer read.
+fn under_inetd(mut command: Command, mut peer: impl Read, socket: OwnedFd) -> (Option<i32>, Vec<u8>) {
+    let mut child = {
+        // The command holds the sockets too, so it goes before the peer reads to the end.
+        command.stdin(socket.try_clone().unwrap()).stdout(socket.try_clone().unwrap()).stderr(socket);
+        let child = command.spawn().unwrap();
+        drop(command);
+        child
+    };
+    let mut read = Vec::new();
+    peer.read_to_end(&mut read).unwrap();
+    (child.wait().unwrap().code(), read)
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+#[test]
+fn nothing_is_printed_on_a_connection() {
+    let place = Place::new();
+    for (arguments, code) in [
+        (&["--bogus"][..], 64),
+        (&["-p", "0"], 64),
+        (&["--inetd", "surplus"], 64),
+        (&["-h"], 0),
+        (&["-V"], 0),
+        (&["--check"], 0),
+    ] {
+        let (peer, socket) = connection();
+        assert_eq!(
+            under_inetd(place.smsyncd(arguments), peer, socket),
+            (Some(code), vec![]),
+            "{arguments:?}"
+        );
+    }
+    // A unix socket is not guessed to be a connection, but it is not printed on either.
+    let (peer, socket) = UnixStream::pair().unwrap();
+    assert_eq!(under_inetd(place.smsyncd(&["--bogus"]), peer, socket.into()), (Some(64), vec![]));
+}
+
+#[test]
+fn only_a_connection_is_served_as_one() {
+    let place = Place::new();
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let wait_mode = place.smsyncd(&[]).stdin(OwnedFd::from(listener)).output().unwrap();
+    assert_eq!(wait_mode.status.code(), Some(78));
+    assert!(text(&wait_mode.stderr).contains("nowait"), "{wait_mode:?}");
+    let null = place.smsyncd(&["--inetd"]).stdin(Stdio::null()).output().unwrap();
+    assert_eq!(null.status.code(), Some(64), "{null:?}");
+    let (peer, socket) = connection();
+    // A peer that resets before we look has left no address behind.
+    rustix::net::sockopt::set_socket_linger(&peer, Some(Duration::ZERO)).unwrap();
+    drop(peer);
+    let gone = place.smsyncd(&[]).stdin(socket).output().unwrap();
+    assert_eq!(gone.status.code(), Some(69));
+    assert!(text(&gone.stderr).contains("the peer left"), "{gone:?}");
+}
+
+#[test]
+fn the_environment_changes_nothing() {
+    let place = Place::new();
+    let plain = place.smsyncd(&["-h"]).env_clear().output().unwrap();
+    // clap would wrap its text at COLUMNS.
+    let narrow = place.smsyncd(&["-h"]).env("COLUMNS", "20").env("RUST_BACKTRACE", "full").output().unwrap();
+    assert_eq!((plain.status.code(), text(&plain.stdout)), (Some(0), text(&narrow.stdout)));
+}
+
+#[test]
+fn inherits_nothing_from_its_starter() {
+    let place = Place::new();
+    let mut command = Command::new("sh");
+    let script = "trap '' HUP TERM CHLD USR1; umask 0; cd /tmp; exec 3</dev/zero 9</dev/zero; ulimit -c unlimited; exec \"$@\"";
+    command.args(["-c", script, "sh", SMSYNCD, "-c"]).arg(place.config());
+    command.args(["--address", "127.0.0.1", "-p", &place.port.to_string()]);
+    // Sockets for another process: descriptor 3 is none of ours.
+    command.env("LISTEN_PID", "1").env("LISTEN_FDS", "1");
+    let mut daemon = Foreground::start(&mut command);
+    daemon.says("listening on 127.0.0.1 port");
+    let status = std::fs::read_to_string(daemon.proc("status")).unwrap();
+    let field =
+        |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).unwrap().trim().to_owned();
+    assert_eq!(field("Name:"), "smsyncd");
+    assert_eq!(field("Umask:"), "0077");
+    // SIGPIPE is number 13, so bit 12. Numbers 32 and 33 are the C library's own, and nobody else may touch them.
+    assert_eq!(u64::from_str_radix(&field("SigIgn:"), 16).unwrap() & !(3 << 31), 1 << 12);
+    let limits = std::fs::read_to_string(daemon.proc("limits")).unwrap();
+    let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+    assert_eq!(core.split_whitespace().filter(|word| *word == "0").count(), 2, "{core}");
+    // What is not dumpable belongs to root here, and only root may look further.
+    if rustix::process::geteuid().is_root() {
+        assert_eq!(std::fs::read_link(daemon.proc("cwd")).unwrap(), Path::new("/"));
+        let files = std::fs::read_dir(daemon.proc("fd")).unwrap().flatten();
+        let names: Vec<_> = files.filter_map(|entry| std::fs::read_link(entry.path()).ok()).collect();
+        assert!(!names.contains(&"/dev/zero".into()), "{names:?}");
+    }
+    daemon.signal(Signal::TERM);
+    assert_eq!(daemon.exit(), Some(0));
+}
+
+#[test]
+fn the_listener_outlives_its_connections() {
+    let place = Place::new();
+    let mut daemon = Foreground::start(&mut place.daemon());
+    daemon.says("listening on 127.0.0.1 port");
+    for _ in 0..3 {
+        let peer = place.connect().unwrap();
+        peer.shutdown(std::net::Shutdown::Write).unwrap();
+        peer.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        // However it ends without a greeting, it ends, and nobody else holds the connection.
+        let _ = (&peer).read_to_end(&mut Vec::new());
+    }
+    daemon.signal(Signal::HUP);
+    daemon.says("conf is good");
+    assert!(place.connect().is_ok());
+    daemon.signal(Signal::INT);
+    daemon.says("ending");
+    until(|| place.connect().is_err());
+    daemon.says("ended");
+    assert_eq!(daemon.exit(), Some(0));
+}
+
+#[test]
+fn lack_of_descriptors_is_sat_out() {
+    let place = Place::new();
+    let mut daemon = Foreground::start(&mut place.daemon());
+    daemon.says("listening on 127.0.0.1 port");
+    // Five are in use: 0 to 2, the listening socket and the signals.
+    let few = Rlimit { current: Some(5), maximum: Some(1024) };
+    rustix::process::prlimit(Some(daemon.pid()), Resource::Nofile, few).unwrap();
+    let mut peer = place.connect().unwrap();
+    daemon.says("cannot serve a connection");
+    daemon.says("cannot serve a connection");
+    let ticks = |stat: String| -> u64 {
+        stat.rsplit_once(')')
+            .unwrap()
+            .1
+            .split_whitespace()
+            .skip(11)
+            .take(2)
+            .map(|n| n.parse::<u64>().unwrap())
+            .sum()
+    };
+    // utime and stime, in hundredths of a second: a loop would have used most of the two seconds this took.
+    assert!(ticks(std::fs::read_to_string(daemon.proc("stat")).unwrap()) < 20);
+    let many = Rlimit { current: Some(1024), maximum: Some(1024) };
+    rustix::process::prlimit(Some(daemon.pid()), Resource::Nofile, many).unwrap();
+    peer.shutdown(std::net::Shutdown::Write).unwrap();
+    peer.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    let end = peer.read_to_end(&mut Vec::new());
+    assert!(!end.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock), "it was never served");
+}
+
+#[test]
+fn detaches_and_is_ready_when_it_says_so() {
+    let place = Place::new();
+    // Output returns when nobody holds our pipes any more, so a daemon that kept them would hang this test.
+    let Output { status, stdout, stderr } = place.daemon().stdin(Stdio::null()).output().unwrap();
+    assert_eq!((status.code(), text(&stdout), text(&stderr)), (Some(0), "", ""));
+    let peer = place.connect();
+    let daemons = place.running();
+    let alone = daemons.iter().find(|pid| rustix::process::getsid(Some(**pid)) == Ok(**pid));
+    let again = place.daemon().stdin(Stdio::null()).output().unwrap();
+    for pid in &daemons {
+        let _ = rustix::process::kill_process(*pid, Signal::TERM);
+    }
+    peer.unwrap();
+    assert!(alone.is_some(), "no daemon leads a session of its own: {daemons:?}");
+    assert_eq!(again.status.code(), Some(71));
+    let expected = format!("cannot listen on 127.0.0.1 port {}: another process listens there\n", place.port);
+    assert!(text(&again.stderr).ends_with(&expected), "{again:?}");
+    until(|| place.running().is_empty());
+    assert!(place.connect().is_err());
+}
+
+#[test]
+fn a_name_is_relative_to_where_it_was_given() {
+    let place = Place::new();
+    let mut command = Command::new(SMSYNCD);
+    command.args(["--check", "-c", "conf"]).current_dir(place.dir.path());
+    let output = command.output().unwrap();
+    let expected = format!("{}: configuration is good\n", place.config().display());
+    assert_eq!((output.status.code(), text(&output.stdout)), (Some(0), expected.as_str()));
+}
+
+/// systemd's own tool in the place of systemd, if this host has it.
+fn activated(place: &Place, options: &[&str]) -> Option<Foreground> {
+    let address = format!("127.0.0.1:{}", place.port);
+    let mut command = Command::new("systemd-socket-activate");
+    command.args(["-l", &address]).args(options).arg(SMSYNCD).arg("-c").arg(place.config());
+    if Command::new("systemd-socket-activate").arg("--version").output().is_err() {
+        return None;
+    }
+    Some(Foreground::start(&mut command))
+}
+
+#[test]
+fn serves_sockets_systemd_hands_down() {
+    let place = Place::new();
+    let Some(mut daemon) = activated(&place, &[]) else { return };
+    // It listens first and becomes smsyncd at the first connection.
+    until(|| place.connect().is_ok());
+    daemon.says("listening on 127.0.0.1 port");
+    assert!(place.connect().is_ok());
+    daemon.signal(Signal::TERM);
+    assert_eq!(daemon.exit(), Some(0));
+}
+
+#[test]
+fn serves_connections_systemd_hands_down() {
+    for options in [&["--accept"][..], &["--accept", "--inetd"]] {
+        let place = Place::new();
+        let Some(_daemon) = activated(&place, options) else { return };
+        until(|| place.connect().is_ok());
+        let mut peer = place.connect().unwrap();
+        peer.shutdown(std::net::Shutdown::Write).unwrap();
+        peer.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        let end = peer.read_to_end(&mut Vec::new());
+        assert!(!end.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock), "{options:?}");
+    }
+}
