@@ -1,3 +1,188 @@
-//! The client: its configuration and the order of things in `smsync`.
+//! The client program: the order of things for each command.
 
 pub mod config;
+mod connect;
+mod failure;
+mod options;
+mod remote;
+mod show;
+mod source;
+mod transfer;
+
+use crate::exit::Exit;
+use crate::path::RelPath;
+use crate::report::Report;
+use crate::spec::{Keywords, SpecWriter};
+use crate::tree::{Root, Scan, scan};
+use crate::wire::{Flags, Message, WireError};
+use clap::Parser;
+use config::ClientConfig;
+use failure::{Failure, system};
+use options::{Check, Command, Comparison, Network, Options, Transfer};
+use remote::Host;
+use show::Show;
+use std::ffi::OsString;
+use std::path::Path;
+use transfer::{Dest, Request, Sides};
+
+/// Runs smsync.
+#[must_use]
+pub fn main(arguments: impl Iterator<Item = OsString>) -> Exit {
+    let options = match Options::try_parse_from(arguments) {
+        Ok(options) => options,
+        Err(error) => {
+            // Help goes to standard output and is no error; a reader that went away is none of ours.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage } else { Exit::Ok };
+        }
+    };
+    let mut show = Show::new(&options);
+    match run(&options, &mut show) {
+        Ok(exit) => exit,
+        Err(failure) => {
+            show.error(&failure.to_string());
+            show.end("", None, failure.exit, false);
+            failure.exit
+        }
+    }
+}
+
+fn run(options: &Options, show: &mut Show) -> Result<Exit, Failure> {
+    match &options.command {
+        Command::Push(transfer) => one_way(options, transfer, true, show),
+        Command::Pull(transfer) => one_way(options, transfer, false, show),
+        Command::Check(check) => compare(options, check, show),
+        Command::List { host, network } => list(options, host, network, show),
+        Command::Spec { keywords, exclude, dir } => spec(*keywords, exclude, dir, show),
+        Command::Keygen => {
+            let secret =
+                crate::wire::Secret::generate().map_err(|error| Failure::new(Exit::System, error))?;
+            show.answer(secret.to_base64().as_str());
+            Ok(Exit::Ok)
+        }
+    }
+}
+
+fn read_config(options: &Options) -> Result<ClientConfig, Failure> {
+    ClientConfig::read(options.config.as_deref()).map_err(|errors| Failure::new(Exit::Config, errors))
+}
+
+/// Push or pull.
+fn one_way(options: &Options, transfer: &Transfer, push: bool, show: &mut Show) -> Result<Exit, Failure> {
+    let sides = Sides::parse(&transfer.sources, &transfer.dest)?;
+    match (&sides, push) {
+        (Sides::Push(..), true) | (Sides::Pull(..), false) => {}
+        (Sides::Push(..), false) => {
+            return Err(Failure::new(Exit::Usage, "to send to a server, use 'smsync push'"));
+        }
+        (Sides::Pull(..), true) => {
+            return Err(Failure::new(Exit::Usage, "to fetch from a server, use 'smsync pull'"));
+        }
+    }
+    let flags = Flags::NONE
+        .with(Flags::DRY_RUN, transfer.dry_run)
+        .with(Flags::DELETE, transfer.delete)
+        .with(Flags::ITEMIZE, show.itemizes() || transfer.dry_run);
+    let report = carry_out(options, &sides, &transfer.comparison, &transfer.network, flags, show)?;
+    let exit = report.exit();
+    show.end(if push { "push" } else { "pull" }, Some(&report), exit, transfer.dry_run);
+    Ok(exit)
+}
+
+/// Compares only.
+fn compare(options: &Options, check: &Check, show: &mut Show) -> Result<Exit, Failure> {
+    let sides = Sides::parse(&check.sources, &check.dest)?;
+    let flags = Flags::DRY_RUN.with(Flags::DELETE, true).with(Flags::ITEMIZE, !options.quiet);
+    let report = carry_out(options, &sides, &check.comparison, &check.network, flags, show)?;
+    let exit = match report.exit() {
+        Exit::Ok if !report.equal() => Exit::Different,
+        exit => exit,
+    };
+    show.end("check", Some(&report), exit, true);
+    Ok(exit)
+}
+
+fn carry_out(
+    options: &Options,
+    sides: &Sides,
+    comparison: &Comparison,
+    network: &Network,
+    flags: Flags,
+    show: &mut Show,
+) -> Result<Report, Failure> {
+    let config = read_config(options)?;
+    let request = Request { config: &config, network, comparison, flags };
+    match sides {
+        Sides::Push(sources, dest) => request.push(sources, dest, show),
+        Sides::Pull(..) if comparison.spec.is_some() => {
+            Err(Failure::new(Exit::Usage, "--spec describes what is here: it goes with a push"))
+        }
+        Sides::Pull(sources, dest) => {
+            let mut sum = Report::default();
+            for source in sources {
+                // One directory goes contents to contents; of several, each under its last name.
+                let below = match source.path.split_last() {
+                    _ if sources.len() == 1 => RelPath::ROOT,
+                    Some((_, name)) => RelPath::ROOT.join(name).unwrap_or(RelPath::ROOT),
+                    None => {
+                        let text = "one of several sources must have a last name: host::module/path";
+                        return Err(Failure::new(Exit::Usage, text).about(source));
+                    }
+                };
+                let dest = Dest::open(dest, below, flags)?;
+                sum = sum.plus(&request.pull(source, &dest, show)?);
+            }
+            Ok(sum)
+        }
+    }
+}
+
+/// Names the modules of a server.
+fn list(options: &Options, host: &str, network: &Network, show: &mut Show) -> Result<Exit, Failure> {
+    let host =
+        Host::parse(host).map_err(|error| Failure::new(Exit::Usage, format_args!("{host}: {error}")))?;
+    let config = read_config(options)?;
+    let mut channel =
+        connect::connect(&config, &host, None, network).map_err(|failure| failure.about(&host))?;
+    let mut ask = || -> Result<(), WireError> {
+        let mut speaker = channel.speak();
+        speaker.say(&Message::List)?;
+        speaker.end()?;
+        let mut count = 0;
+        loop {
+            match channel.listen().message()? {
+                Message::Module { name, comment, read_only } if count < crate::limits::MODULES => {
+                    show.module(&name, &comment, read_only);
+                    count += 1;
+                }
+                Message::ModulesEnd => return Ok(()),
+                _ => return Err(WireError::Violation("something else than its modules")),
+            }
+        }
+    };
+    ask().map_err(|error| Failure::from(error).about(&host))?;
+    Ok(Exit::Ok)
+}
+
+/// Writes the specification of a tree.
+fn spec(
+    keywords: Option<Keywords>,
+    exclude: &[OsString],
+    dir: &Path,
+    show: &mut Show,
+) -> Result<Exit, Failure> {
+    let name = crate::vis::shown(dir.as_os_str().as_encoded_bytes());
+    let root = Root::open(dir).map_err(|error| system(Exit::Io, &name, &error))?;
+    let keywords = keywords.unwrap_or(Keywords::MTREE_DEFAULT);
+    let scope = source::scope(Vec::new(), exclude)?;
+    let out = std::io::BufWriter::new(std::io::stdout().lock());
+    let written = |error: std::io::Error| system(Exit::Io, "cannot write to standard output", &error);
+    let mut writer = SpecWriter::new(out, keywords).map_err(written)?;
+    let what = Scan { scope: &scope, keywords, one_file_system: false };
+    let scanned = scan(&root, what, &mut writer).map_err(crate::session::Error::from)?;
+    writer.finish().map_err(written)?;
+    for problem in &scanned.problems {
+        show.error(&format!("{name}: {problem}"));
+    }
+    Ok(if scanned.problems.is_empty() { Exit::Ok } else { Exit::Problems })
+}

@@ -1,5 +1,6 @@
 //! mtree(5) specifications: entries, the canonical form on the wire, and every dialect the client reads.
 
+pub mod dialect;
 mod entry;
 mod keyword;
 mod line;

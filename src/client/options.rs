@@ -1,0 +1,155 @@
+//! The command line of smsync.
+
+use clap::{ArgAction, Args, Parser, Subcommand};
+use std::ffi::OsString;
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+const EXAMPLES: &str = "\
+A remote tree is [user@]host[:port]::module[/path] or smsync://[user@]host[:port]/module[/path].
+
+Examples:
+  Make a secret; put it into smsyncd.conf on the server and ~/.config/smsync/smsync.conf here, both mode 0600:
+    smsync keygen
+  Make a module on another host match a directory here, removing what is not here:
+    smsync push --delete /srv/www backup::www
+  The same from cron, silent unless something is wrong:
+    17 3 * * * smsync -q push --delete /srv/www backup::www
+  What would it do?
+    smsync push -n --delete /srv/www backup::www
+  Fetch a tree; look whether two trees are equal, contents too:
+    smsync pull backup::www/img ./img
+    smsync check -c ./img backup::www/img
+
+The manual is smsync(1); the server is smsyncd(8).";
+
+const EXITS: &str = "\
+Exit codes: 0 in step, 1 done with problems listed, 2 check: different, 3 done but source files vanished,
+64 usage, 65 bad specification, 69 no connection, 74 I/O failed, 75 try again, 76 protocol, 77 refused,
+78 configuration.";
+
+/// Replicates file trees, encrypted, exactly, and safely against a kill at any moment.
+#[derive(Debug, Parser)]
+#[command(name = "smsync", version, after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{EXITS}"), max_term_width = 110)]
+pub struct Options {
+    /// Configuration file
+    #[arg(short = 'C', value_name = "FILE", global = true)]
+    pub config: Option<PathBuf>,
+    /// Say what is done: each change, and a summary; twice, each step
+    #[arg(short, long, action = ArgAction::Count, global = true)]
+    pub verbose: u8,
+    /// Say nothing but what is wrong
+    #[arg(short, long, conflicts_with = "verbose", global = true)]
+    pub quiet: bool,
+    /// Write events and the summary as JSON, one object a line
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make a remote tree match a tree here
+    Push(Transfer),
+    /// Make a tree here match a remote tree
+    Pull(Transfer),
+    /// Compare a tree here with a remote one: exit 0 equal, 2 different
+    Check(Check),
+    /// Name the modules that a server offers
+    List {
+        /// The server: [user@]host[:port]
+        #[arg(value_name = "HOST[:PORT]")]
+        host: String,
+        #[command(flatten)]
+        network: Network,
+    },
+    /// Write the specification of a tree, as mtree(8) reads it
+    Spec {
+        /// Keywords, separated by commas; `all` is every one that mtree(8) knows
+        #[arg(short = 'k', value_name = "KEYWORDS", value_parser = crate::spec::Keywords::parse)]
+        keywords: Option<crate::spec::Keywords>,
+        /// Leave out what matches PATTERN, as in rsync(1); may be given several times
+        #[arg(long, value_name = "PATTERN")]
+        exclude: Vec<OsString>,
+        /// The tree
+        dir: PathBuf,
+    },
+    /// Make a new secret
+    Keygen,
+}
+
+/// What is compared, and how.
+#[derive(Debug, Args)]
+pub struct Comparison {
+    /// Compare contents, not only size and time
+    #[arg(short = 'c', long)]
+    pub checksum: bool,
+    /// Carry and compare these keywords too (sha256, md5, …)
+    #[arg(short = 'k', value_name = "KEYWORDS", value_parser = crate::spec::Keywords::parse)]
+    pub keywords: Option<crate::spec::Keywords>,
+    /// Take the specification of what is here from FILE, in any dialect of mtree(5); `-` is standard input
+    #[arg(long, value_name = "FILE")]
+    pub spec: Option<PathBuf>,
+    /// Leave out what matches PATTERN, as in rsync(1), on both sides; may be given several times
+    #[arg(long, value_name = "PATTERN")]
+    pub exclude: Vec<OsString>,
+}
+
+/// How the server is reached.
+#[derive(Debug, Args)]
+pub struct Network {
+    /// Give up when the server is silent for SECONDS (0: never)
+    #[arg(long, value_name = "SECONDS")]
+    pub timeout: Option<u64>,
+    /// Give up when there is no connection within SECONDS
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub contimeout: Option<u64>,
+    /// Use IPv4 only
+    #[arg(short = '4', long, conflicts_with = "ipv6")]
+    pub ipv4: bool,
+    /// Use IPv6 only
+    #[arg(short = '6', long)]
+    pub ipv6: bool,
+    /// Connect from this address of this host
+    #[arg(long, value_name = "ADDR")]
+    pub address: Option<IpAddr>,
+}
+
+/// Push or pull.
+#[derive(Debug, Args)]
+pub struct Transfer {
+    /// Change nothing; say what would be done
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+    /// Remove what the source does not have, when everything else worked
+    #[arg(long)]
+    pub delete: bool,
+    #[command(flatten)]
+    pub comparison: Comparison,
+    #[command(flatten)]
+    pub network: Network,
+    /// What to send: one directory (its contents), or files and directories, each under its last name
+    #[arg(value_name = "SRC", required = true)]
+    pub sources: Vec<OsString>,
+    /// The directory that is to match; a last component that is missing is made
+    #[arg(value_name = "DEST")]
+    pub dest: OsString,
+}
+
+/// Check.
+#[derive(Debug, Args)]
+pub struct Check {
+    #[command(flatten)]
+    pub comparison: Comparison,
+    #[command(flatten)]
+    pub network: Network,
+    /// What is to be there
+    #[arg(value_name = "SRC", required = true)]
+    pub sources: Vec<OsString>,
+    /// What is there
+    #[arg(value_name = "DEST")]
+    pub dest: OsString,
+}

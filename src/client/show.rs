@@ -1,0 +1,180 @@
+//! What a person or a script sees: the only place that prints.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+use crate::client::options::Options;
+use crate::exit::Exit;
+use crate::report::{Aspects, Change, Monitor, Problem, Progress, Report};
+use crate::vis::shown_text;
+use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::{Map, Value, json};
+use std::io::{IsTerminal, Write};
+use std::time::{Duration, Instant};
+
+/// How much is shown, and in which form.
+#[derive(Debug)]
+pub struct Show {
+    json: bool,
+    quiet: bool,
+    verbose: u8,
+    started: Instant,
+    bar: Option<ProgressBar>,
+}
+
+/// Prints a line on standard output. A reader that went away is not an error of ours.
+fn line(text: &str) {
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+impl Show {
+    /// As the command line says.
+    #[must_use]
+    pub fn new(options: &Options) -> Show {
+        Show {
+            json: options.json,
+            quiet: options.quiet,
+            verbose: options.verbose,
+            started: Instant::now(),
+            bar: None,
+        }
+    }
+
+    /// Says something that was asked for.
+    pub fn answer(&self, text: &str) {
+        line(text);
+    }
+
+    /// Says one module of a server.
+    pub fn module(&self, name: &str, comment: &str, read_only: bool) {
+        if self.json {
+            line(
+                &json!({"event": "module", "name": name, "comment": comment, "read_only": read_only})
+                    .to_string(),
+            );
+        } else {
+            let access = if read_only { "ro" } else { "rw" };
+            line(format!("{:<16} {access}  {}", shown_text(name), shown_text(comment)).trim_end());
+        }
+    }
+
+    /// Says what goes wrong, in one line that names the program.
+    pub fn error(&self, text: &str) {
+        self.above_bar(|| eprintln!("smsync: {}", shown_text(text)));
+    }
+
+    /// Says a step, with `-vv`.
+    pub fn step(&self, text: &str) {
+        if self.verbose > 1 && !self.json {
+            self.above_bar(|| eprintln!("smsync: {text}"));
+        }
+    }
+
+    fn above_bar(&self, print: impl FnOnce()) {
+        match &self.bar {
+            Some(bar) => bar.suspend(print),
+            None => print(),
+        }
+    }
+
+    /// Whether each change is wanted.
+    #[must_use]
+    pub const fn itemizes(&self) -> bool {
+        self.json || self.verbose > 0
+    }
+
+    /// Ends the output: sums for a person who looks on, and one object with the exit code for a script.
+    pub fn end(&mut self, what: &str, report: Option<&Report>, exit: Exit, dry_run: bool) {
+        self.bar.take().iter().for_each(ProgressBar::finish_and_clear);
+        let seconds = self.started.elapsed().as_secs_f64();
+        if self.json {
+            let mut object = Map::new();
+            object.insert("event".into(), "end".into());
+            for (name, value) in report.iter().flat_map(|report| Report::NAMES.iter().zip(report.values())) {
+                object.insert((*name).into(), value.into());
+            }
+            object.insert("seconds".into(), json!(seconds));
+            object.insert("dry_run".into(), dry_run.into());
+            object.insert("exit".into(), exit.code().into());
+            line(&Value::Object(object).to_string());
+            return;
+        }
+        let looked_at = self.verbose > 0 || !self.quiet && std::io::stdout().is_terminal();
+        if let Some(report) = report.filter(|_| looked_at) {
+            line(&summary(what, report, seconds, dry_run));
+        }
+    }
+
+    fn draw(&mut self, progress: &Progress) {
+        let shown = !self.quiet && !self.json && std::io::stderr().is_terminal();
+        // A transfer that is over at once needs no bar.
+        if !shown || self.bar.is_none() && self.started.elapsed() < Duration::from_millis(300) {
+            return;
+        }
+        let bar = self.bar.get_or_insert_with(|| {
+            let form = "{bar:30} {bytes}/{total_bytes} {bytes_per_sec} eta {eta} {msg}";
+            let bar = ProgressBar::with_draw_target(
+                Some(progress.bytes_total),
+                ProgressDrawTarget::stderr_with_hz(5),
+            );
+            bar.set_style(
+                ProgressStyle::with_template(form).unwrap_or_else(|_| ProgressStyle::default_bar()),
+            );
+            bar
+        });
+        bar.set_length(progress.bytes_total.max(progress.bytes));
+        bar.set_message(format!("{}/{} files", progress.files, progress.files_total));
+        bar.set_position(progress.bytes);
+    }
+}
+
+fn summary(what: &str, report: &Report, seconds: f64, dry_run: bool) -> String {
+    let count = |value: u64, words: &str| (value > 0).then(|| format!("{} {words}", HumanCount(value)));
+    let mut parts = vec![format!("{} entries", HumanCount(report.entries))];
+    if report.equal() {
+        parts.push("in step".into());
+    }
+    parts.extend(count(report.files, "files sent"));
+    parts.extend((report.bytes > 0).then(|| HumanBytes(report.bytes).to_string()));
+    parts.extend(count(report.resumed, "taken over"));
+    parts.extend(count(report.made, "made"));
+    parts.extend(count(report.linked, "linked"));
+    parts.extend(count(report.changed, "metadata changed"));
+    parts.extend(count(report.removed, "removed"));
+    parts.extend(count(report.extra, "extra and kept"));
+    parts.extend(count(report.skipped, "sockets skipped"));
+    parts.extend(count(report.unowned, "owners not set"));
+    parts.extend(count(report.vanished, "vanished"));
+    parts.extend(count(report.problems, "problems"));
+    let dry = if dry_run { " (nothing was changed)" } else { "" };
+    format!("{what}: {}, {seconds:.2} s{dry}", parts.join(", "))
+}
+
+impl Monitor for Show {
+    fn problem(&mut self, problem: &Problem) {
+        if self.json {
+            line(
+                &json!({
+                    "event": "problem", "path": problem.path.to_string(), "step": problem.step.words(),
+                    "errno": problem.errno, "reason": problem.reason(),
+                })
+                .to_string(),
+            );
+        } else {
+            self.above_bar(|| eprintln!("smsync: {problem}"));
+        }
+    }
+
+    fn change(&mut self, change: &Change) {
+        if self.json {
+            let aspects: Vec<&str> = change.aspects.words().collect();
+            let fate = change.fate.words();
+            line(&json!({"event": fate, "path": change.path.to_string(), "aspects": aspects}).to_string());
+        } else {
+            debug_assert!(change.aspects.bits() <= Aspects::HARDLINK.bits() * 2);
+            self.above_bar(|| line(&change.to_string()));
+        }
+    }
+
+    fn progress(&mut self, progress: &Progress) {
+        self.draw(progress);
+    }
+}

@@ -1,0 +1,235 @@
+//! Push, pull and check: one round over one connection.
+
+use crate::client::config::ClientConfig;
+use crate::client::connect::connect;
+use crate::client::failure::{Failure, system};
+use crate::client::options::{Comparison, Network};
+use crate::client::remote::{Place, Remote};
+use crate::client::show::Show;
+use crate::client::source;
+use crate::config::Durable;
+use crate::exit::Exit;
+use crate::path::RelPath;
+use crate::report::Report;
+use crate::session::{Error, Receiver, deliver, offer, receive};
+use crate::spec::{Keyword, Keywords};
+use crate::sys::{self, Dir, private};
+use crate::tree::{Root, Scope};
+use crate::wire::message::{Direction, Round};
+use crate::wire::{Channel, Flags, Message, WireError};
+use std::ffi::OsString;
+use std::path::Path;
+
+/// A transfer that the command line asks for.
+#[derive(Debug)]
+pub(super) struct Request<'r> {
+    pub(super) config: &'r ClientConfig,
+    pub(super) network: &'r Network,
+    pub(super) comparison: &'r Comparison,
+    pub(super) flags: Flags,
+}
+
+impl Request<'_> {
+    /// What the sender is to say of each path.
+    fn keywords(&self) -> Keywords {
+        let mut keywords = Keywords::TRANSFER.union(self.comparison.keywords.unwrap_or_default());
+        if self.comparison.checksum {
+            keywords.insert(Keyword::Blake3);
+        }
+        keywords
+    }
+
+    fn round(&self, direction: Direction, scope: &Scope) -> Message<'static> {
+        let (flags, keywords, scope) = (self.flags, self.keywords(), scope.clone());
+        Message::Round(Round { direction, flags, keywords, scope })
+    }
+
+    /// Makes the remote tree like what is here.
+    pub(super) fn push(
+        &self,
+        sources: &[OsString],
+        remote: &Remote,
+        show: &mut Show,
+    ) -> Result<Report, Failure> {
+        let (root, only) = source::open(sources)?;
+        let scope = source::scope(only, &self.comparison.exclude)?;
+        let given = self.comparison.spec.as_ref().map(|file| source::read_spec(file, &scope)).transpose()?;
+        self.with(remote, show, |channel, show| {
+            let mut speaker = channel.speak();
+            speaker.say(&open_message(remote))?;
+            speaker.say(&self.round(Direction::Push, &scope))?;
+            // The server learns what it is about while we look what we have.
+            speaker.end()?;
+            let described = match given {
+                Some(given) => given,
+                None => channel.while_working(|| source::describe(&root, &scope, self.keywords()))??,
+            };
+            show.step(&format!("{} entries described", described.spec.len()));
+            offer(channel, &described, show)?;
+            welcome(channel)?;
+            Ok(deliver(channel, &root, &described.spec, show)?)
+        })
+    }
+
+    /// Makes what is at `dest` like the remote tree.
+    pub(super) fn pull(&self, remote: &Remote, dest: &Dest, show: &mut Show) -> Result<Report, Failure> {
+        let scope = source::scope(Vec::new(), &self.comparison.exclude)?;
+        let (spool, state) = (source::spool_dir()?, state_dir()?);
+        self.with(remote, show, |channel, show| {
+            let mut speaker = channel.speak();
+            speaker.say(&open_message(remote))?;
+            speaker.say(&self.round(Direction::Pull, &scope))?;
+            speaker.end()?;
+            let single = welcome(channel)?;
+            let whole = single.is_root();
+            let scope = if whole { scope } else { Scope::new(vec![single], scope.patterns().to_vec()) };
+            let root = if whole { dest.tree(self.flags)? } else { dest.holder()? };
+            let receiver = Receiver {
+                module: &dest.dir,
+                root: &root,
+                spool: &spool,
+                state: &state,
+                durable: Durable::Batch,
+            };
+            Ok(receive(channel, &receiver, self.flags, &scope, show)?)
+        })
+    }
+
+    /// Does a round over a connection of its own, and tells the server how it ended.
+    fn with(
+        &self,
+        remote: &Remote,
+        show: &mut Show,
+        round: impl FnOnce(&mut Channel, &mut Show) -> Result<Report, Failure>,
+    ) -> Result<Report, Failure> {
+        let mut channel = connect(self.config, &remote.host, Some(&remote.module), self.network)
+            .map_err(|failure| failure.about(remote))?;
+        show.step(&format!("connected to {}", remote.host));
+        match round(&mut channel, show) {
+            Ok(report) => {
+                let mut speaker = channel.speak();
+                // The report is here: that the server is gone already changes nothing.
+                let _ = speaker.say(&Message::Bye).and_then(|()| speaker.end());
+                Ok(report)
+            }
+            Err(failure) => Err(explain(&mut channel, failure).about(remote)),
+        }
+    }
+}
+
+/// Tells the server why we give up, or finds out why it did.
+fn explain(channel: &mut Channel, failure: Failure) -> Failure {
+    match failure.error.downcast::<Error>() {
+        Ok(Error::Wire(error)) => {
+            let error = Error::Wire(channel.last_word(error));
+            if error.is_ours_to_tell() {
+                channel.abort(error.exit(), &error.to_string());
+            }
+            error.into()
+        }
+        Ok(error) => {
+            channel.abort(error.exit(), &error.to_string());
+            error.into()
+        }
+        Err(error) => {
+            channel.abort(failure.exit, &format!("{error:#}"));
+            Failure { exit: failure.exit, error }
+        }
+    }
+}
+
+fn open_message(remote: &Remote) -> Message<'_> {
+    Message::Open { module: remote.module.as_str().into(), path: remote.path.borrowed() }
+}
+
+/// Takes the server's consent: the name, when the path is that of a single file.
+fn welcome(channel: &mut Channel) -> Result<RelPath<'static>, Failure> {
+    match channel.listen().message()? {
+        Message::Welcome { single } => Ok(single.into_owned()),
+        _ => Err(WireError::Violation("something else than its consent").into()),
+    }
+}
+
+/// Where locks are kept.
+fn state_dir() -> Result<Dir, Failure> {
+    let home = sys::env::state_home().ok_or_else(|| {
+        Failure::new(Exit::System, "neither $XDG_STATE_HOME nor $HOME says where to keep locks")
+    })?;
+    let dir = private::open_private_dir(&home.join("smsync"), true)
+        .map_err(|error| Failure::new(Exit::System, error))?;
+    Ok(Dir::from(dir))
+}
+
+/// A directory of this host that is to be like something remote.
+#[derive(Debug)]
+pub(super) struct Dest {
+    dir: Dir,
+    /// The name below it, when several things go there, each under its own.
+    below: RelPath<'static>,
+}
+
+impl Dest {
+    /// Opens the directory; makes it when only its last component is missing.
+    pub(super) fn open(path: &OsString, below: RelPath<'static>, flags: Flags) -> Result<Dest, Failure> {
+        let path = Path::new(path);
+        let name = crate::vis::shown(path.as_os_str().as_encoded_bytes());
+        let failed = |error: std::io::Error| system(Exit::Io, &name, &error);
+        let dir = match Dir::open_root(path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && !flags.has(Flags::DRY_RUN) => {
+                let above =
+                    path.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
+                let last = path.file_name().ok_or_else(|| failed(error))?;
+                let above = Dir::open_root(above).map_err(failed)?;
+                above.make_dir(last.as_encoded_bytes()).map_err(failed)?;
+                let dir = above.subdir(last.as_encoded_bytes()).map_err(failed)?;
+                dir.set_own_mode(0o755).map_err(failed)?;
+                dir
+            }
+            dir => dir.map_err(failed)?,
+        };
+        Ok(Dest { dir, below })
+    }
+
+    /// The tree that becomes like a remote directory.
+    fn tree(&self, flags: Flags) -> Result<Root, Failure> {
+        let made = Root::below(&self.dir, &self.below, !flags.has(Flags::DRY_RUN));
+        made.map_err(|error| system(Exit::Io, &self.below, &error))
+    }
+
+    /// The directory into which a single remote file goes.
+    fn holder(&self) -> Result<Root, Failure> {
+        let again = self.dir.again().and_then(Root::new);
+        again.map_err(|error| system(Exit::Io, "the destination", &error))
+    }
+}
+
+/// The two sides of a transfer: which is remote.
+#[derive(Debug)]
+pub(super) enum Sides {
+    /// From here to there.
+    Push(Vec<OsString>, Remote),
+    /// From there to here.
+    Pull(Vec<Remote>, OsString),
+}
+
+impl Sides {
+    /// Sorts the arguments of a command.
+    pub(super) fn parse(sources: &[OsString], dest: &OsString) -> Result<Sides, Failure> {
+        let usage = |text: String| Failure::new(Exit::Usage, text);
+        let places: Result<Vec<Place>, String> = sources.iter().map(|source| Place::parse(source)).collect();
+        let (mut local, mut remote) = (Vec::new(), Vec::new());
+        for place in places.map_err(usage)? {
+            match place {
+                Place::Local(path) => local.push(path),
+                Place::Remote(tree) => remote.push(tree),
+            }
+        }
+        match Place::parse(dest).map_err(usage)? {
+            Place::Remote(dest) if remote.is_empty() => Ok(Sides::Push(local, dest)),
+            Place::Local(dest) if local.is_empty() => Ok(Sides::Pull(remote, dest)),
+            _ => Err(usage(
+                "one side must be here and the other remote ([user@]host[:port]::module[/path])".into(),
+            )),
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! Entries in any order brought into the one order: sorted, each path once, every parent there.
+
+use super::fault::{DialectError, DialectFault};
+use super::{Reading, Skipped};
+use crate::limits;
+use crate::path::RelPath;
+use crate::spec::{Entry, Kind};
+
+/// What one line said.
+#[derive(Debug)]
+pub(super) struct Record {
+    /// The line.
+    pub(super) line: u64,
+    /// What it was about.
+    pub(super) what: What,
+}
+
+/// What a line can be about.
+#[derive(Debug)]
+pub(super) enum What {
+    /// Something that is replicated.
+    Entry(Box<Entry<'static>>),
+    /// A socket.
+    Socket(RelPath<'static>),
+}
+
+impl Record {
+    fn path(&self) -> &RelPath<'static> {
+        match &self.what {
+            What::Entry(entry) => &entry.path,
+            What::Socket(path) => path,
+        }
+    }
+
+    fn kind(&self) -> Option<Kind> {
+        match &self.what {
+            What::Entry(entry) => Some(entry.kind),
+            What::Socket(_) => None,
+        }
+    }
+
+    fn fails(&self, fault: DialectFault) -> DialectError {
+        DialectError { line: self.line, fault }
+    }
+}
+
+/// Sorts records, lets the last line about a path speak for it, and adds directories that were left out.
+pub(super) fn arrange(mut records: Vec<Record>) -> Result<Reading, DialectError> {
+    records.sort_unstable_by(|a, b| a.path().cmp(b.path()).then(a.line.cmp(&b.line)));
+    let mut tree = Tree::default();
+    let mut records = records.into_iter().peekable();
+    while let Some(record) = records.next() {
+        match records.peek() {
+            Some(next) if next.path() == record.path() => {
+                if next.kind() != record.kind() {
+                    return Err(next.fails(DialectFault::Retyped));
+                }
+            }
+            _ => tree.place(record)?,
+        }
+    }
+    Ok(tree.reading)
+}
+
+/// The tree as far as it was laid out.
+#[derive(Debug, Default)]
+struct Tree {
+    reading: Reading,
+    /// The last path.
+    last: Vec<u8>,
+    /// That path and what it is below, the root first: length, and whether it is a directory.
+    open: Vec<(usize, bool)>,
+}
+
+impl Tree {
+    /// Takes the next record in order.
+    fn place(&mut self, record: Record) -> Result<(), DialectError> {
+        let path = record.path().as_bytes();
+        let common = self.last.iter().zip(path).take_while(|(a, b)| a == b).count();
+        // Every path is below the root, whose length is 0.
+        let below = |length: usize| length == 0 || length <= common && path.get(length) == Some(&b'/');
+        while self.open.last().is_some_and(|(length, _)| !below(*length)) {
+            self.open.pop();
+        }
+        if record.path().is_root() {
+            if record.kind() != Some(Kind::Dir) {
+                return Err(record.fails(DialectFault::Root));
+            }
+        } else {
+            self.add_parents(&record)?;
+        }
+        self.last.truncate(common);
+        self.last.extend_from_slice(path.get(common..).unwrap_or_default());
+        self.open.push((path.len(), record.kind() == Some(Kind::Dir)));
+        match record.what {
+            What::Entry(entry) => self.push(*entry, record.line),
+            What::Socket(path) => {
+                self.reading.skipped.push(Skipped { line: record.line, path });
+                Ok(())
+            }
+        }
+    }
+
+    /// Adds the root, if it is not there, and every directory between what is open and this record.
+    fn add_parents(&mut self, record: &Record) -> Result<(), DialectError> {
+        if self.open.is_empty() {
+            self.push(Entry::new(RelPath::ROOT, Kind::Dir), record.line)?;
+            self.open.push((0, true));
+        }
+        let Some(&(length, true)) = self.open.last() else {
+            return Err(record.fails(DialectFault::Orphan));
+        };
+        let path = record.path().as_bytes();
+        for (at, _) in path.iter().enumerate().skip(length + 1).filter(|(_, byte)| **byte == b'/') {
+            let parent = path.get(..at).unwrap_or_default().to_vec();
+            let parent = RelPath::new(parent).map_err(|error| record.fails(DialectFault::Path(error)))?;
+            self.push(Entry::new(parent, Kind::Dir), record.line)?;
+            self.open.push((at, true));
+        }
+        Ok(())
+    }
+
+    fn push(&mut self, entry: Entry<'static>, line: u64) -> Result<(), DialectError> {
+        if self.reading.entries.len() >= limits::SPEC_ENTRIES as usize {
+            return Err(DialectError { line, fault: DialectFault::TooMany });
+        }
+        self.reading.entries.push(entry);
+        Ok(())
+    }
+}
