@@ -10,7 +10,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStderr, Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
 use rustix::process::{Pid, Resource, Rlimit, Signal};
@@ -72,14 +72,16 @@ impl Place {
 /// A listener in the foreground; dropping it ends it.
 struct Foreground {
     child: Child,
-    log: BufReader<ChildStderr>,
+    log: BufReader<UnixStream>,
 }
 
 impl Foreground {
     fn start(command: &mut Command) -> Foreground {
-        let mut child = command.arg("-f").stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        let log = BufReader::new(child.stderr.take().unwrap());
-        Foreground { child, log }
+        // A socket, because waiting for what it says can be given up.
+        let (log, theirs) = UnixStream::pair().unwrap();
+        log.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        let child = command.arg("-f").stdin(Stdio::null()).stderr(OwnedFd::from(theirs)).spawn().unwrap();
+        Foreground { child, log: BufReader::new(log) }
     }
 
     /// Reads the log up to a record with this text.

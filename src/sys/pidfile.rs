@@ -133,6 +133,28 @@ mod tests {
     }
 
     #[test]
+    fn a_start_at_the_moment_of_an_end_excludes_the_next() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("pid");
+        let holders = std::sync::atomic::AtomicU32::new(0);
+        let order = std::sync::atomic::Ordering::SeqCst;
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..300 {
+                        let Ok(held) = PidFile::take(&path) else { continue };
+                        assert_eq!(holders.fetch_add(1, order), 0, "two daemons");
+                        std::thread::sleep(std::time::Duration::from_micros(100));
+                        holders.fetch_sub(1, order);
+                        drop(held);
+                    }
+                });
+            }
+        });
+        assert!(!path.exists());
+    }
+
+    #[test]
     fn leaves_another_file_of_that_name_alone() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("pid");
