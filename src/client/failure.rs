@@ -7,11 +7,11 @@ use std::fmt::Display;
 
 /// Why the client ends.
 #[derive(Debug)]
-pub struct Failure {
+pub(super) struct Failure {
     /// How.
-    pub exit: Exit,
+    pub(super) exit: Exit,
     /// Why, the most general first.
-    pub error: anyhow::Error,
+    pub(super) error: anyhow::Error,
 }
 
 impl Failure {

@@ -3,8 +3,8 @@
 pub mod config;
 mod connect;
 mod failure;
-mod options;
-mod remote;
+pub mod options;
+pub mod remote;
 mod show;
 mod source;
 mod transfer;

@@ -63,6 +63,7 @@ pub enum Command {
         /// The server: [user@]host[:port]
         #[arg(value_name = "HOST[:PORT]")]
         host: String,
+        /// How the server is reached
         #[command(flatten)]
         network: Network,
     },
@@ -127,8 +128,10 @@ pub struct Transfer {
     /// Remove what the source does not have, when everything else worked
     #[arg(long)]
     pub delete: bool,
+    /// What is compared
     #[command(flatten)]
     pub comparison: Comparison,
+    /// How the server is reached
     #[command(flatten)]
     pub network: Network,
     /// What to send: one directory (its contents), or files and directories, each under its last name
@@ -142,8 +145,10 @@ pub struct Transfer {
 /// Check.
 #[derive(Debug, Args)]
 pub struct Check {
+    /// What is compared
     #[command(flatten)]
     pub comparison: Comparison,
+    /// How the server is reached
     #[command(flatten)]
     pub network: Network,
     /// What is to be there

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 /// How much is shown, and in which form.
 #[derive(Debug)]
-pub struct Show {
+pub(super) struct Show {
     json: bool,
     quiet: bool,
     verbose: u8,
@@ -28,7 +28,7 @@ fn line(text: &str) {
 impl Show {
     /// As the command line says.
     #[must_use]
-    pub fn new(options: &Options) -> Show {
+    pub(super) fn new(options: &Options) -> Show {
         Show {
             json: options.json,
             quiet: options.quiet,
@@ -39,12 +39,12 @@ impl Show {
     }
 
     /// Says something that was asked for.
-    pub fn answer(&self, text: &str) {
+    pub(super) fn answer(&self, text: &str) {
         line(text);
     }
 
     /// Says one module of a server.
-    pub fn module(&self, name: &str, comment: &str, read_only: bool) {
+    pub(super) fn module(&self, name: &str, comment: &str, read_only: bool) {
         if self.json {
             line(
                 &json!({"event": "module", "name": name, "comment": comment, "read_only": read_only})
@@ -57,12 +57,12 @@ impl Show {
     }
 
     /// Says what goes wrong, in one line that names the program.
-    pub fn error(&self, text: &str) {
+    pub(super) fn error(&self, text: &str) {
         self.above_bar(|| eprintln!("smsync: {}", shown_text(text)));
     }
 
     /// Says a step, with `-vv`.
-    pub fn step(&self, text: &str) {
+    pub(super) fn step(&self, text: &str) {
         if self.verbose > 1 && !self.json {
             self.above_bar(|| eprintln!("smsync: {text}"));
         }
@@ -77,12 +77,12 @@ impl Show {
 
     /// Whether each change is wanted.
     #[must_use]
-    pub const fn itemizes(&self) -> bool {
+    pub(super) const fn itemizes(&self) -> bool {
         self.json || self.verbose > 0
     }
 
     /// Ends the output: sums for a person who looks on, and one object with the exit code for a script.
-    pub fn end(&mut self, what: &str, report: Option<&Report>, exit: Exit, dry_run: bool) {
+    pub(super) fn end(&mut self, what: &str, report: Option<&Report>, exit: Exit, dry_run: bool) {
         self.bar.take().iter().for_each(ProgressBar::finish_and_clear);
         let seconds = self.started.elapsed().as_secs_f64();
         if self.json {
