@@ -75,6 +75,8 @@ impl Install<'_> {
         } else {
             run.done.report.extra += self.plan.extras.len() as u64;
         }
+        // What was replaced goes with the stage; before the root gets its time, and before the last flush.
+        self.stage.clear()?;
         run.directories();
         run.flush_directories()?;
         run.done.report.unowned = run.meta.unowned();

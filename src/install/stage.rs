@@ -2,7 +2,7 @@
 
 use crate::config::Durable;
 use crate::digest::{self, Content};
-use crate::install::{Failure, Incoming, at};
+use crate::install::{Failure, Incoming, at, remove};
 use crate::limits;
 use crate::path::RelPath;
 use crate::report::Step;
@@ -116,7 +116,7 @@ impl Stage {
         if let Some(dir) = self.dir.get() {
             return Ok(dir);
         }
-        self.module.make_dir(STAGE)?;
+        self.keeping_time(|module| module.make_dir(STAGE))?;
         let dir = self.module.subdir(STAGE)?;
         // What the module's root passes on must not reach what is made here, and so into the tree.
         dir.drop_acl()?;
@@ -150,7 +150,7 @@ impl Stage {
         }
         let dir = self.dir()?;
         for name in self.left.iter().filter(|name| !keep.contains(name.as_ref())) {
-            crate::install::remove::clear(dir, name)?;
+            remove::clear(dir, name)?;
         }
         Ok(())
     }
@@ -221,6 +221,17 @@ impl Stage {
     /// # Errors
     /// Something cannot be removed.
     pub fn clear(&self) -> io::Result<()> {
-        if self.dir.get().is_some() { crate::install::remove::clear(&self.module, STAGE) } else { Ok(()) }
+        if self.dir.get().is_none() {
+            return Ok(());
+        }
+        self.keeping_time(|module| remove::clear(module, STAGE))
+    }
+
+    /// Does something to the module's root that is not to show in its time of modification: the stage comes and goes,
+    /// and the tree is as it was.
+    fn keeping_time(&self, change: impl FnOnce(&Dir) -> io::Result<()>) -> io::Result<()> {
+        let before = self.module.stat_self()?.mtime;
+        change(&self.module)?;
+        self.module.set_own_time(before)
     }
 }

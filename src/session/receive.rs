@@ -240,8 +240,8 @@ fn run(
         problems.extend(failed);
     } else {
         report.extra += plan.extras.len() as u64;
+        stage.clear().map_err(StageError::Io)?;
     }
-    stage.clear().map_err(StageError::Io)?;
     Ok(problems)
 }
 

@@ -1,0 +1,220 @@
+//! What the tests share: a site with a server's and a client's configuration, an inetd of their own, trees, oracles.
+#![allow(
+    dead_code,
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io::Write;
+use std::net::TcpListener;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use tempfile::TempDir;
+
+pub const SMSYNC: &str = env!("CARGO_BIN_EXE_smsync");
+pub const SMSYNCD: &str = env!("CARGO_BIN_EXE_smsyncd");
+
+/// Whether the tests run as root: some things only root can do, and each test that needs them says so.
+pub fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+/// A folder with both configurations, a source `src`, a module `m` at `dst` that may be written, and the same as `ro`.
+pub struct Site {
+    dir: TempDir,
+    pub secret: String,
+}
+
+impl Site {
+    pub fn new() -> Site {
+        // Below /tmp or $TMPDIR: a root-owned sticky directory, which the private-file check lets pass.
+        let site = Site { dir: tempfile::tempdir().unwrap(), secret: keygen() };
+        for name in ["src", "dst", "spool"] {
+            fs::create_dir(site.path(name)).unwrap();
+        }
+        fs::DirBuilder::new().mode(0o700).create(site.path("state")).unwrap();
+        site.write_private("smsyncd.conf", &site.server_conf(""));
+        site.write_private("smsync.conf", &format!("secret = {}\n", site.secret));
+        site
+    }
+
+    /// The text of the server's configuration, with these global lines more.
+    pub fn server_conf(&self, globals: &str) -> String {
+        let at = |name| self.path(name).display().to_string();
+        format!(
+            "secret = {}\nstate dir = {}\nspool dir = {}\nlog file = {}\n{globals}\n[m]\npath = {}\nread only = no\n\
+             comment = a test\n[ro]\npath = {}\n[hidden]\npath = {}\nlist = no\n",
+            self.secret,
+            at("state"),
+            at("spool"),
+            at("log"),
+            at("dst"),
+            at("dst"),
+            at("dst"),
+        )
+    }
+
+    pub fn path(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    pub fn src(&self) -> PathBuf {
+        self.path("src")
+    }
+
+    pub fn dst(&self) -> PathBuf {
+        self.path("dst")
+    }
+
+    /// Writes a file with mode 0600.
+    pub fn write_private(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.path(name);
+        let _ = fs::remove_file(&path);
+        let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        path
+    }
+
+    /// The server's log so far.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.path("log")).unwrap_or_default()
+    }
+
+    /// smsync with this site's configuration; the arguments follow.
+    pub fn smsync(&self) -> Command {
+        let mut command = Command::new(SMSYNC);
+        command.arg("-C").arg(self.path("smsync.conf"));
+        command.env("XDG_STATE_HOME", self.path("client-state")).env("TMPDIR", self.path("spool"));
+        command.stdin(Stdio::null());
+        command
+    }
+
+    /// Runs smsync to its end.
+    pub fn run(&self, arguments: &[&str]) -> Output {
+        self.smsync().args(arguments).output().unwrap()
+    }
+
+    /// smsyncd with this site's configuration, to be given a connection.
+    pub fn smsyncd(&self) -> Command {
+        let mut command = Command::new(SMSYNCD);
+        command.arg("-c").arg(self.path("smsyncd.conf"));
+        command
+    }
+
+    /// Starts to serve connections, one process each, with the socket on 0, 1 and 2 as xinetd gives it.
+    pub fn serve(&self) -> Inetd {
+        self.serve_with(&[])
+    }
+
+    /// The same with variables in the environment of each smsyncd, for fault points.
+    pub fn serve_with(&self, environment: &[(&str, &str)]) -> Inetd {
+        let environment: Vec<(String, String)> =
+            environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let config = self.path("smsyncd.conf");
+        Inetd::start(move || {
+            let mut command = Command::new(SMSYNCD);
+            command.arg("-c").arg(&config).envs(environment.iter().map(|(a, b)| (a, b)));
+            command
+        })
+    }
+}
+
+/// A new secret, as a user makes it.
+pub fn keygen() -> String {
+    let output = Command::new(SMSYNC).arg("keygen").output().unwrap();
+    assert!(output.status.success());
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// A little inetd: accepts on a free loopback port and starts a program for each connection.
+pub struct Inetd {
+    pub port: u16,
+    over: Arc<AtomicBool>,
+    children: Arc<Mutex<Vec<Child>>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Inetd {
+    fn start(program: impl Fn() -> Command + Send + 'static) -> Inetd {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let over = Arc::new(AtomicBool::new(false));
+        let children = Arc::new(Mutex::new(Vec::new()));
+        let thread = std::thread::spawn({
+            let (over, children) = (over.clone(), children.clone());
+            move || {
+                for connection in listener.incoming() {
+                    if over.load(Ordering::SeqCst) {
+                        return;
+                    }
+                    let socket: OwnedFd = connection.unwrap().into();
+                    let copy = || Stdio::from(socket.try_clone().unwrap());
+                    let child = program().stdin(copy()).stdout(copy()).stderr(copy()).spawn().unwrap();
+                    children.lock().unwrap().push(child);
+                }
+            }
+        });
+        Inetd { port, over, children, thread: Some(thread) }
+    }
+
+    /// `127.0.0.1:PORT::MODULE`.
+    pub fn remote(&self, module: &str) -> String {
+        format!("127.0.0.1:{}::{module}", self.port)
+    }
+
+    /// Waits for every smsyncd started so far and gives back how they ended.
+    pub fn ended(&self) -> Vec<std::process::ExitStatus> {
+        self.children.lock().unwrap().drain(..).map(|mut child| child.wait().unwrap()).collect()
+    }
+}
+
+impl Drop for Inetd {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::SeqCst);
+        // Wakes the accept.
+        drop(std::net::TcpStream::connect(("127.0.0.1", self.port)));
+        self.thread.take().unwrap().join().unwrap();
+        for mut child in self.children.lock().unwrap().drain(..) {
+            // It ends by itself when its client is gone; if not, it is ours to end.
+            let _ = child.kill();
+            child.wait().unwrap();
+        }
+    }
+}
+
+/// Fails unless the program ended with this code; shows what it said.
+#[track_caller]
+pub fn assert_exit(output: &Output, code: i32) {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let (out, err) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(code), "stdout:\n{out}\nstderr:\n{err}");
+}
+
+/// Runs a tool that a test needs, and fails with the name of its Debian package when it is missing.
+#[track_caller]
+pub fn tool(program: &str, package: &str, arguments: &[&OsStr]) -> Output {
+    match Command::new(program).args(arguments).output() {
+        Ok(output) => output,
+        Err(error) => panic!("{program}: {error}: install the Debian package {package} (tests/setup does)"),
+    }
+}
+
+/// What rsync would still have to do to make `dst` like `src`: nothing, if they are equal.
+#[track_caller]
+pub fn rsync_differences(src: &Path, dst: &Path) -> String {
+    let (src, dst) = (format!("{}/", src.display()), format!("{}/", dst.display()));
+    let options = ["-naHAX", "--delete", "--itemize-changes", &src, &dst].map(OsStr::new);
+    let output = tool("rsync", "rsync", &options);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
