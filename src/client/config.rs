@@ -2,8 +2,9 @@
 
 mod destination;
 
-use crate::config::{self, ConfigErrors, SecretText, check_user, value};
+use crate::config::{self, ConfigErrors, check_user, value};
 use crate::limits;
+use crate::secret::Secret;
 use crate::sys::{env, private};
 use crate::vis::shown_text;
 use destination::{Destination, host_key};
@@ -29,7 +30,7 @@ pub struct ClientConfig {
 struct Parameters {
     #[serde(deserialize_with = "user")]
     user: Option<String>,
-    secret: Option<SecretText>,
+    secret: Option<Secret>,
     #[serde(deserialize_with = "value::port")]
     port: Option<u16>,
     cipher: Option<Cipher>,
@@ -73,7 +74,7 @@ pub struct Settings {
     /// Who we say we are; empty for nobody in particular.
     pub user: String,
     /// The secret shared with the server.
-    pub secret: Option<SecretText>,
+    pub secret: Option<Secret>,
     /// The server's TCP port.
     pub port: u16,
     /// What encrypts the session.

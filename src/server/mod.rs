@@ -55,7 +55,7 @@ impl Settings {
 pub fn main() -> Exit {
     // Descriptor 2 may be the peer: until there is a log, a panic is silent.
     std::panic::set_hook(Box::new(|_| {}));
-    std::panic::catch_unwind(AssertUnwindSafe(|| run())).unwrap_or(Exit::Software)
+    std::panic::catch_unwind(AssertUnwindSafe(run)).unwrap_or(Exit::Software)
 }
 
 /// Why smsyncd ends before it does anything.

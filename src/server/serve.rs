@@ -32,11 +32,7 @@ pub(super) fn serve(connection: OwnedFd, peer: Peer, config: &Path, log: &Log) -
             return Exit::Config;
         }
     };
-    let greeted = greet_server(
-        stream,
-        &|user| config.secret_for(user).and_then(|text| crate::wire::Secret::parse(text.as_str()).ok()),
-        deadline,
-    );
+    let greeted = greet_server(stream, &|user| config.secret_for(user), deadline);
     let (mut channel, user) = match greeted {
         Ok(greeted) => greeted,
         Err(error) => {
