@@ -28,7 +28,7 @@ pub(super) fn serve(connection: OwnedFd, peer: Peer, config: &Path, log: &Log) -
     let config = match Config::read(config) {
         Ok(config) => config,
         Err(errors) => {
-            log.error(errors);
+            errors.iter().for_each(|error| log.error(error));
             return Exit::Config;
         }
     };
