@@ -1,7 +1,7 @@
 //! smsync: replication of file trees described by mtree(5) specifications.
 //!
 //! The floors, lowest first; a module uses only floors below its own (`tests/architecture.rs` holds this):
-//! `exit` `limits` · `sys` · `path` `vis` `digest` · `config` `report` · `spec` · `tree` `wire` · `plan` · `install` ·
+//! `exit` `limits` · `sys` · `path` `vis` `digest` `secret` · `config` `report` · `spec` · `tree` `wire` · `plan` · `install` ·
 //! `session` · `client` `server`.
 
 pub mod client;
@@ -13,6 +13,7 @@ pub mod limits;
 pub mod path;
 pub mod plan;
 pub mod report;
+pub mod secret;
 pub mod server;
 pub mod session;
 pub mod spec;

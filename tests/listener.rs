@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
@@ -29,8 +29,8 @@ impl Place {
         let mut private = File::options();
         let mut file =
             private.write(true).create_new(true).mode(0o600).open(dir.path().join("conf")).unwrap();
-        let secret = "secret = MDEyMzQ1Njc4OWFiY2RlZmdoaWprbG1ub3BxcnN0dXY=\n";
-        std::io::Write::write_all(&mut file, secret.as_bytes()).unwrap();
+        let secret = "secret = AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n";
+        file.write_all(secret.as_bytes()).unwrap();
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
         Place { dir, port }
     }
@@ -317,8 +317,53 @@ fn a_name_is_relative_to_where_it_was_given() {
     let mut command = Command::new(SMSYNCD);
     command.args(["--check", "-c", "conf"]).current_dir(place.dir.path());
     let output = command.output().unwrap();
-    let expected = format!("{}: configuration is good\n", place.config().display());
-    assert_eq!((output.status.code(), text(&output.stdout)), (Some(0), expected.as_str()));
+    let expected = "secret = (set)\nport = 4242\ntimeout = 60\nsyslog facility = daemon\n\
+                    state dir = /var/lib/smsyncd\nspool dir = /var/tmp\n";
+    assert_eq!((output.status.code(), text(&output.stdout), text(&output.stderr)), (Some(0), expected, ""));
+}
+
+#[test]
+fn a_bad_configuration_is_refused_with_every_error() {
+    let place = Place::new();
+    std::fs::write(place.config(), "secret = correct horse\nport = none\n[m]\n").unwrap();
+    let conf = place.config().display().to_string();
+    let expected = [
+        format!(
+            "{conf}:1: secret: the secret is not base64: run `smsync keygen` and use the line it prints on both sides"
+        ),
+        format!("{conf}:2: port: 'none' is not a port from 1 to 65535"),
+        format!("{conf}:3: 'path' is missing"),
+    ];
+    let check = place.smsyncd(&["--check"]).output().unwrap();
+    let lines: Vec<_> = text(&check.stderr).lines().collect();
+    assert_eq!((check.status.code(), text(&check.stdout)), (Some(78), ""));
+    assert_eq!(lines, expected);
+    // A daemon says the same in its log's form.
+    let daemon = place.smsyncd(&["-f"]).stdin(Stdio::null()).output().unwrap();
+    let lines: Vec<_> =
+        text(&daemon.stderr).lines().filter_map(|line| Some(line.split_once("]: ")?.1)).collect();
+    assert_eq!(daemon.status.code(), Some(78));
+    assert_eq!(lines, expected);
+    for arguments in [&["--check"][..], &[], &["--inetd"]] {
+        let (peer, socket) = connection();
+        let end = under_inetd(place.smsyncd(arguments), peer, socket);
+        assert_eq!(end, (Some(78), vec![]), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_connection_on_standard_input_is_served() {
+    let place = Place::new();
+    // Six bytes are enough to see that this is none of ours, which is how a session that began ends with 76.
+    for arguments in [&[][..], &["--inetd"], &["-f", "-dd"], &["-p", "1", "--address", "127.0.0.1"]] {
+        let (mut peer, socket) = connection();
+        peer.write_all(b"GET / ").unwrap();
+        let end = under_inetd(place.smsyncd(arguments), peer, socket);
+        assert_eq!(end, (Some(76), vec![]), "{arguments:?}");
+    }
+    let (mut peer, socket) = UnixStream::pair().unwrap();
+    peer.write_all(b"GET / ").unwrap();
+    assert_eq!(under_inetd(place.smsyncd(&["--inetd"]), peer, socket.into()), (Some(76), vec![]));
 }
 
 /// systemd's own tool in the place of systemd, if this host has it.

@@ -2,10 +2,12 @@
 
 mod destination;
 
-use crate::config::{self, ConfigErrors, SecretText, check_user, value};
+use crate::config::{self, ConfigErrors, check_user, value};
 use crate::limits;
+use crate::secret::Secret;
 use crate::sys::{env, private};
 use crate::vis::shown_text;
+use crate::wire::noise::Cipher;
 use destination::{Destination, host_key};
 use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
@@ -29,34 +31,19 @@ pub struct ClientConfig {
 struct Parameters {
     #[serde(deserialize_with = "user")]
     user: Option<String>,
-    secret: Option<SecretText>,
+    secret: Option<Secret>,
     #[serde(deserialize_with = "value::port")]
     port: Option<u16>,
+    #[serde(deserialize_with = "cipher")]
     cipher: Option<Cipher>,
     #[serde(deserialize_with = "value::seconds")]
     timeout: Option<Option<Duration>>,
 }
 
-/// What encrypts a session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Cipher {
-    /// AES-256-GCM: the fastest where the processor has AES.
-    #[default]
-    AesGcm,
-    /// ChaCha20-Poly1305: for processors without.
-    ChaChaPoly,
-}
-
-impl Cipher {
-    /// The ciphers under the names a configuration has for them.
-    pub const NAMES: [(&'static str, Cipher); 2] =
-        [("aesgcm", Cipher::AesGcm), ("chachapoly", Cipher::ChaChaPoly)];
-}
-
-impl<'de> Deserialize<'de> for Cipher {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        value::choice(deserializer, &Cipher::NAMES)
-    }
+/// The name of a cipher, in any case.
+fn cipher<'de, D: Deserializer<'de>, T: From<Cipher>>(deserializer: D) -> Result<T, D::Error> {
+    let expected = format!("one of {}", Cipher::ALL.map(Cipher::name).join(", "));
+    value::expect(deserializer, &expected, |text| Cipher::from_name(&text.to_ascii_lowercase()))
 }
 
 /// A user's name; an empty one goes back to none.
@@ -73,7 +60,7 @@ pub struct Settings {
     /// Who we say we are; empty for nobody in particular.
     pub user: String,
     /// The secret shared with the server.
-    pub secret: Option<SecretText>,
+    pub secret: Option<Secret>,
     /// The server's TCP port.
     pub port: u16,
     /// What encrypts the session.
@@ -134,7 +121,7 @@ impl ClientConfig {
             user: ranked.iter().find_map(|parameters| parameters.user.clone()).unwrap_or_default(),
             secret: ranked.iter().find_map(|parameters| parameters.secret.clone()),
             port,
-            cipher: ranked.iter().find_map(|parameters| parameters.cipher).unwrap_or_default(),
+            cipher: ranked.iter().find_map(|parameters| parameters.cipher).unwrap_or(Cipher::AesGcm),
             timeout: ranked.iter().find_map(|parameters| parameters.timeout).unwrap_or(Some(limits::IDLE)),
         }
     }

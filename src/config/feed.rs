@@ -56,6 +56,11 @@ fn folded(name: &str) -> String {
     name.split_whitespace().collect::<String>().to_lowercase()
 }
 
+/// The name for an error, but nothing of a line that ends in its '=': that may be a secret by itself.
+fn quoted(parameter: &Parameter) -> String {
+    if parameter.value.is_empty() { String::new() } else { format!(" '{}'", shown_text(&parameter.name)) }
+}
+
 /// The parameters with their proper names, each once; what is unknown or doubled is an error.
 pub(super) fn pick<'a>(
     known: &[&'static str],
@@ -68,11 +73,7 @@ pub(super) fn pick<'a>(
         match known.iter().find(|name| folded(name) == given) {
             None => errors.wrong(
                 parameter.line,
-                format!(
-                    "unknown parameter '{}'; known here: {}",
-                    shown_text(&parameter.name),
-                    known.join(", ")
-                ),
+                format!("unknown parameter{}; known here: {}", quoted(parameter), known.join(", ")),
             ),
             Some(name) => match picked.iter().find(|earlier| earlier.name == *name) {
                 Some(first) => {

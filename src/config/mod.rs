@@ -9,14 +9,12 @@ mod feed;
 mod lines;
 mod name;
 mod part;
-mod secret;
 pub mod value;
 
 pub use durable::Durable;
 pub use error::{ConfigError, ConfigErrors};
 pub use lines::{Line, lines};
 pub use name::{NameError, check_module, check_user};
-pub use secret::{NoSecret, SecretText};
 
 use feed::{fill, known, pick};
 use serde::de::DeserializeOwned;

@@ -23,7 +23,7 @@ const PIECES: &[&[u8]] = &[
     b"\xef\xbb\xbf",
     b"\xe2\x80\xae",
     b"\npath = /x\n",
-    b"\nsecret = c2VjcmV0\n",
+    b"\nsecret = AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n",
     b"\nuser = zoe\n",
     b"\nport = 99999999999999999999\n",
     b"\nread only = maybe\n",

@@ -5,8 +5,9 @@ mod secrets;
 
 pub use facility::Facility;
 
-use crate::config::{self, ConfigErrors, Durable, SecretText, check_module, value};
+use crate::config::{self, ConfigErrors, Durable, check_module, value};
 use crate::limits;
+use crate::secret::Secret;
 use crate::sys::private::read_private;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -21,14 +22,14 @@ pub struct Config {
     pub globals: Globals,
     /// What it offers, in the order of the file.
     pub modules: Vec<Module>,
-    users: BTreeMap<String, SecretText>,
+    users: BTreeMap<String, Secret>,
 }
 
 /// The parameters before the first section.
 #[derive(Debug, Deserialize)]
 #[serde(default)]
 pub struct Globals {
-    secret: Option<SecretText>,
+    secret: Option<Secret>,
     #[serde(rename = "secrets file", deserialize_with = "value::path")]
     secrets_file: Option<PathBuf>,
     /// The TCP port the listener binds.
@@ -130,7 +131,7 @@ impl Config {
 
     /// The secret of a user; of those without a name, if `user` is empty.
     #[must_use]
-    pub fn secret_for(&self, user: &str) -> Option<&SecretText> {
+    pub fn secret_for(&self, user: &str) -> Option<&Secret> {
         if user.is_empty() { self.globals.secret.as_ref() } else { self.users.get(user) }
     }
 

@@ -88,7 +88,8 @@ fn run() -> Exit {
     };
     options.config = start.directory.join(&options.config);
     route(start, &options, &first).unwrap_or_else(|Failure(exit, reason)| {
-        first.error(reason);
+        // Several errors of a configuration are several records.
+        reason.lines().for_each(|line| first.error(line));
         exit
     })
 }
@@ -96,9 +97,7 @@ fn run() -> Exit {
 /// Decides what this process is: a check, one connection, a daemon, or none of them.
 fn route(start: Start, options: &Options, first: &Log) -> Result<Exit, Failure> {
     if options.check {
-        read(options)?;
-        print(&mut io::stdout(), &format!("{}: configuration is good\n", log::shown(&options.config)));
-        return Ok(Exit::Ok);
+        return check(options, start.stderr);
     }
     match (start.stdin, start.connection) {
         (Kind::Connected(peer), Some(socket)) => connection(options, socket, peer, start.stderr),
@@ -125,6 +124,21 @@ fn route(start: Start, options: &Options, first: &Log) -> Result<Exit, Failure> 
             }
             Ok(listen::run(&listening(options, settings), start.handed, None, &log))
         }
+    }
+}
+
+/// Shows the configuration that is in effect, or everything that is wrong with it.
+fn check(options: &Options, stderr: bool) -> Result<Exit, Failure> {
+    match Config::read(&options.config) {
+        Ok(config) => {
+            print(&mut io::stdout(), &config.describe());
+            Ok(Exit::Ok)
+        }
+        Err(errors) if stderr => {
+            print(&mut io::stderr(), &format!("{errors}\n"));
+            Ok(Exit::Config)
+        }
+        Err(errors) => Err(Failure(Exit::Config, errors.to_string())),
     }
 }
 

@@ -12,14 +12,14 @@ Started by inetd, xinetd or systemd (Accept=yes), smsyncd serves the connection 
 Started otherwise it becomes a daemon that listens on port 4242 and starts itself for each connection.
 
 Examples:
-  One line of /etc/inetd.conf (xinetd: wait = no, server_args = --inetd):
-    smsync stream tcp nowait root /usr/sbin/smsyncd smsyncd --inetd
+  One line of /etc/inetd.conf (xinetd: wait = no):
+    smsync stream tcp nowait root /usr/local/libexec/smsyncd smsyncd
   A daemon of its own; kill -HUP checks its configuration, kill -TERM lets connections finish:
-    smsyncd
+    /usr/local/libexec/smsyncd
   In the foreground, saying all it does, on another port of this host only:
-    smsyncd -f -dd -p 4343 --address 127.0.0.1
-  Is the configuration good?
-    smsyncd --check -c /etc/smsyncd.conf
+    /usr/local/libexec/smsyncd -f -dd -p 4343 --address 127.0.0.1
+  Is the configuration good, and what does it say, defaults and all?
+    /usr/local/libexec/smsyncd --check -c /etc/smsyncd.conf
 
 The configuration holds secrets: it must be a file of root's or yours with mode 0600.
 Exit codes: 0 ended as asked, 64 usage, 71 the system refused, 75 already running, 78 configuration.";
@@ -53,7 +53,7 @@ pub struct Options {
     /// Serve the connection on standard input, and fail if there is none
     #[arg(long)]
     pub inetd: bool,
-    /// Only check the configuration: exit 0 if it is good, 78 if not
+    /// Only show the configuration in effect: exit 0 if it is good; 78 if not, with all errors
     #[arg(long, conflicts_with = "inetd")]
     pub check: bool,
     /// Standard input is the channel to the process that wants us to become its daemon.
@@ -140,6 +140,8 @@ mod tests {
             assert!(help.contains(word), "{word} is missing in\n{help}");
         }
         assert!(!help.contains("detached"));
+        let card = "smsync stream tcp nowait root /usr/local/libexec/smsyncd smsyncd";
+        assert!(help.lines().any(|line| line.trim() == card), "{help}");
         let Err(Stop::Shown(version)) = read("smsyncd -V") else { panic!() };
         assert_eq!(version, format!("smsyncd {}\n", env!("CARGO_PKG_VERSION")));
     }

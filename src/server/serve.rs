@@ -28,15 +28,11 @@ pub(super) fn serve(connection: OwnedFd, peer: Peer, config: &Path, log: &Log) -
     let config = match Config::read(config) {
         Ok(config) => config,
         Err(errors) => {
-            log.error(errors);
+            errors.iter().for_each(|error| log.error(error));
             return Exit::Config;
         }
     };
-    let greeted = greet_server(
-        stream,
-        &|user| config.secret_for(user).and_then(|text| crate::wire::Secret::parse(text.as_str()).ok()),
-        deadline,
-    );
+    let greeted = greet_server(stream, &|user| config.secret_for(user), deadline);
     let (mut channel, user) = match greeted {
         Ok(greeted) => greeted,
         Err(error) => {

@@ -1,10 +1,11 @@
 //! The greeting: both sides prove the secret, and nothing but a user name is ever in clear.
 
 use crate::limits;
+use crate::secret::Secret;
 use crate::session::Error;
 use crate::sys::Stream;
 use crate::wire::noise::{self, Cipher, Initiator, MESSAGE};
-use crate::wire::{Channel, Secret, WireError};
+use crate::wire::{Channel, WireError};
 use std::time::{Duration, Instant};
 
 /// The version of the protocol.
@@ -101,9 +102,9 @@ pub fn greet_client(
 ///
 /// # Errors
 /// The client is none, does not know the secret, or was not done by the deadline.
-pub fn greet_server(
+pub fn greet_server<'s>(
     stream: Stream,
-    secret_of: &dyn Fn(&str) -> Option<Secret>,
+    secret_of: &dyn Fn(&str) -> Option<&'s Secret>,
     deadline: Instant,
 ) -> Result<(Channel, String), Error> {
     let magic: [u8; 6] = read_array(&stream, deadline)?;
@@ -128,9 +129,9 @@ pub fn greet_server(
     let cipher = Cipher::from_wire(cipher).ok_or(WireError::Malformed("an unknown cipher"))?;
     // An unknown user fails at the same place in the same way: with a secret that nobody has.
     let nobodys = Secret::generate().map_err(|_| WireError::Seal)?;
-    let secret = secret_of(&user).unwrap_or(nobodys);
+    let secret = secret_of(&user).unwrap_or(&nobodys);
     let prologue = prologue(VERSION, cipher, user.as_bytes());
-    let Ok((message2, transport)) = noise::respond(cipher, &prologue, &secret, &message1) else {
+    let Ok((message2, transport)) = noise::respond(cipher, &prologue, secret, &message1) else {
         write_all(&stream, &[&MAGIC[..], &[DENIED]].concat(), deadline)?;
         stream.end_writing();
         return Err(Error::Denied);

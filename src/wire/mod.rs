@@ -6,10 +6,8 @@ mod error;
 pub mod message;
 pub mod noise;
 mod record;
-pub mod secret;
 
 pub use channel::{Channel, Listener, Speaker};
 pub use error::WireError;
 pub use message::{Flags, Message};
 pub use record::{Batch, Record};
-pub use secret::{Secret, SecretError};

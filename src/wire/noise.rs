@@ -9,8 +9,8 @@ mod symmetric;
 
 pub use cipher::{Cipher, TAG};
 
-use super::secret::Secret;
 use crate::limits;
+use crate::secret::Secret;
 use cipher::Key;
 use ring::agreement::{EphemeralPrivateKey, UnparsedPublicKey, X25519, agree_ephemeral};
 use ring::rand::SystemRandom;

@@ -4,18 +4,24 @@ use super::destination::DestinationError;
 use super::*;
 use crate::config::mutate::mutations;
 use crate::config::{ConfigError, NameError};
+use crate::secret::spelled;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-fn read(text: impl AsRef<[u8]>) -> Result<ClientConfig, ConfigErrors> {
+fn read_bytes(bytes: &[u8]) -> Result<ClientConfig, ConfigErrors> {
     let mut errors = ConfigErrors::new(Path::new("smsync.conf"));
-    let config = parse(text.as_ref(), &mut errors);
+    let config = parse(bytes, &mut errors);
     errors.finish(config)
+}
+
+/// The same with `<words>` for secrets.
+fn read(text: &str) -> Result<ClientConfig, ConfigErrors> {
+    read_bytes(spelled(text).as_bytes())
 }
 
 /// User, secret, port, cipher and seconds, as one comparable line.
 fn said(settings: &Settings) -> String {
-    let secret = settings.secret.as_ref().map_or("-", SecretText::as_str);
+    let secret = settings.secret.as_ref().map_or("-".to_owned(), |secret| secret.to_base64().to_string());
     let seconds = settings.timeout.map_or(0, |limit| limit.as_secs());
     format!("{}|{secret}|{}|{:?}|{seconds}", settings.user, settings.port, settings.cipher)
 }
@@ -30,39 +36,40 @@ fn without_a_file_there_are_defaults_and_no_secret() {
 fn the_most_specific_wins_parameter_by_parameter() {
     // Not in the order of their rank, which must not depend on it.
     let config = read(
-        "user = all\nsecret = all\ntimeout = 10\n\
+        "user = all\nsecret = <all>\ntimeout = 10\n\
          [host:4000::mod]\ntimeout = 5\n\
          [host]\nuser = host\nport = 4000\ncipher = ChaChaPoly\n\
-         [host::mod]\nsecret = module\ntimeout = 6\n\
-         [host:4000]\nuser = port\nsecret = port\ntimeout = 7\n\
+         [host::mod]\nsecret = <module>\ntimeout = 6\n\
+         [host:4000]\nuser = port\nsecret = <port>\ntimeout = 7\n\
          [host:5000]\nuser = other\ntimeout = 0\n\
          [host::far]\nport = 5000\nuser =\n",
     )
     .unwrap();
     let table: &[(&str, Option<u16>, Option<&str>, &str)] = &[
-        ("elsewhere", None, None, "all|all|4242|AesGcm|10"),
-        ("elsewhere", Some(7), Some("mod"), "all|all|7|AesGcm|10"),
+        ("elsewhere", None, None, "all|<all>|4242|AesGcm|10"),
+        ("elsewhere", Some(7), Some("mod"), "all|<all>|7|AesGcm|10"),
         // The host's own port makes the section of that port fit.
-        ("host", None, None, "port|port|4000|ChaChaPoly|7"),
-        ("HOST", Some(4000), None, "port|port|4000|ChaChaPoly|7"),
-        ("host", Some(4001), None, "host|all|4001|ChaChaPoly|10"),
-        ("host", Some(5000), None, "other|all|5000|ChaChaPoly|0"),
-        ("host", None, Some("mod"), "port|module|4000|ChaChaPoly|5"),
-        ("host", Some(4001), Some("mod"), "host|module|4001|ChaChaPoly|6"),
-        ("host", None, Some("Mod"), "port|port|4000|ChaChaPoly|7"),
+        ("host", None, None, "port|<port>|4000|ChaChaPoly|7"),
+        ("HOST", Some(4000), None, "port|<port>|4000|ChaChaPoly|7"),
+        ("host", Some(4001), None, "host|<all>|4001|ChaChaPoly|10"),
+        ("host", Some(5000), None, "other|<all>|5000|ChaChaPoly|0"),
+        ("host", None, Some("mod"), "port|<module>|4000|ChaChaPoly|5"),
+        ("host", Some(4001), Some("mod"), "host|<module>|4001|ChaChaPoly|6"),
+        ("host", None, Some("Mod"), "port|<port>|4000|ChaChaPoly|7"),
         // The module's port goes before the host's, and its empty user before the port's.
-        ("host", None, Some("far"), "|all|5000|ChaChaPoly|0"),
+        ("host", None, Some("far"), "|<all>|5000|ChaChaPoly|0"),
     ];
     for (host, port, module, expected) in table {
-        assert_eq!(said(&config.settings(host, *port, *module)), *expected, "{host} {port:?} {module:?}");
+        assert_eq!(
+            said(&config.settings(host, *port, *module)),
+            spelled(expected),
+            "{host} {port:?} {module:?}"
+        );
     }
     let everywhere = read("port = 9\n[host:9]\nuser = nine\n").unwrap();
     assert_eq!(said(&everywhere.settings("host", None, None)), "nine|-|9|AesGcm|60");
-    let settings = config.settings("host", None, None);
-    assert!(
-        !format!("{config:?}{settings:?}").contains("secret: Some(\"")
-            && format!("{settings:?}").contains("(set)")
-    );
+    let shown = format!("{config:?}{:?}", config.settings("host", None, None));
+    assert!(!shown.contains(&spelled("<all>")) && !shown.contains(&spelled("<port>")), "{shown}");
 }
 
 #[test]
@@ -137,6 +144,7 @@ fn destinations() {
 
 #[test]
 fn every_error_has_its_line() {
+    let keygen = ": run `smsync keygen` and use the line it prints on both sides";
     let known = "known here: user, secret, port, cipher, timeout";
     let forms = "a section is named [HOST], [HOST:PORT], [HOST::MODULE] or [HOST:PORT::MODULE]";
     let user = "is not a user's name (at most 64 bytes, no blank, '/', ':' or '@')";
@@ -145,7 +153,8 @@ fn every_error_has_its_line() {
         ("[h]\nsecrets file = /", &[&format!("2: unknown parameter 'secrets file'; {known}")]),
         ("user = a b", &[&format!("1: user: 'a b' {user}")]),
         ("cipher = des", &["1: cipher: 'des' is not one of aesgcm, chachapoly"]),
-        ("secret =", &["1: secret: the secret is empty; 'smsync keygen' makes one"]),
+        ("secret =", &[&format!("1: secret: the secret is not 32 bytes in base64{keygen}")]),
+        ("[h]\nsecret = correct horse", &[&format!("2: secret: the secret is not base64{keygen}")]),
         ("timeout = never", &["1: timeout: 'never' is not a whole number of seconds (0 for no limit)"]),
         ("port = 1\nport = 1", &["2: 'port' already given at line 1"]),
         ("[h]\n[h]", &["2: section [h] already given at line 1"]),
@@ -212,19 +221,18 @@ fn the_first_file_that_is_there_is_read() {
 
 #[test]
 fn damage_never_panics_and_what_passes_is_sound() {
-    let full = "# full\nuser = all\nsecret = c2VjcmV0\ntimeout = 10\n\n[host]\nuser = host\nport = 4000\n\
-                cipher = chachapoly\n\n[host:4000::mod]\ntimeout = 0\n\n[[2001:db8::1]:4242::module]\nsecret = eA==\n";
+    let full = "# full\nuser = all\nsecret = <all>\ntimeout = 10\n\n[host]\nuser = host\nport = 4000\n\
+                cipher = chachapoly\n\n[host:4000::mod]\ntimeout = 0\n\n[[2001:db8::1]:4242::module]\nsecret = <six>\n";
     let (mut passed, mut refused) = (0, 0);
-    for bytes in mutations(full.as_bytes(), 5000) {
+    for bytes in mutations(spelled(full).as_bytes(), 5000) {
         let shown = bytes.escape_ascii();
-        match read(&bytes) {
+        match read_bytes(&bytes) {
             Ok(config) => {
                 passed += 1;
                 for (host, module) in [("host", None), ("2001:db8::1", Some("module")), ("", Some(""))] {
                     let settings = config.settings(host, None, module);
                     assert!(settings.port > 0, "{shown}");
                     assert!(settings.user.is_empty() || check_user(&settings.user).is_ok(), "{shown}");
-                    assert!(settings.secret.is_none_or(|secret| !secret.as_str().is_empty()), "{shown}");
                 }
             }
             Err(errors) => {
@@ -236,5 +244,5 @@ fn damage_never_panics_and_what_passes_is_sound() {
             }
         }
     }
-    assert!(passed > 500 && refused > 500, "{passed} passed, {refused} refused");
+    assert!(passed > 250 && refused > 500, "{passed} passed, {refused} refused");
 }

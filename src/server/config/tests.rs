@@ -3,12 +3,13 @@
 use super::*;
 use crate::config::ConfigError;
 use crate::config::mutate::mutations;
+use crate::secret::spelled;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 const FULL: &str = "\
 # a full one
-secret = c2VjcmV0
+secret = <all>
 secrets file = /etc/smsyncd.secrets
 port = 873
 address = 127.0.0.1, ::1
@@ -33,10 +34,25 @@ homes = here
 ";
 
 /// What the lines of a configuration mean, without the secrets file.
-fn read(text: impl AsRef<[u8]>) -> Result<Config, ConfigErrors> {
+fn read_bytes(bytes: &[u8]) -> Result<Config, ConfigErrors> {
     let mut errors = ConfigErrors::new(Path::new("smsyncd.conf"));
-    let config = parse(text.as_ref(), &mut errors);
+    let config = parse(bytes, &mut errors);
     errors.finish(config)
+}
+
+/// The same with `<words>` for secrets.
+fn read(text: &str) -> Result<Config, ConfigErrors> {
+    read_bytes(spelled(text).as_bytes())
+}
+
+/// What a description says, once it has a secret again.
+fn read_again(config: &Config) -> Result<Config, ConfigErrors> {
+    read_bytes(config.describe().replace("secret = (set)", &spelled("secret = <all>")).as_bytes())
+}
+
+/// A secret as it is spelled.
+fn said(secret: Option<&Secret>) -> String {
+    secret.unwrap().to_base64().to_string()
 }
 
 fn module(name: &str, path: &str) -> Module {
@@ -54,7 +70,7 @@ fn module(name: &str, path: &str) -> Module {
 fn a_full_configuration() {
     let config = read(FULL).unwrap();
     let globals = &config.globals;
-    assert_eq!(config.secret_for("").unwrap().as_str(), "c2VjcmV0");
+    assert_eq!(said(config.secret_for("")), spelled("<all>"));
     assert_eq!(globals.secrets_file.as_deref(), Some(Path::new("/etc/smsyncd.secrets")));
     assert_eq!(globals.port, 873);
     assert_eq!(globals.address, [IpAddr::from([127, 0, 0, 1]), "::1".parse().unwrap()]);
@@ -80,7 +96,7 @@ fn a_full_configuration() {
 
 #[test]
 fn defaults() {
-    let config = read("secret = c2VjcmV0\n[m]\npath = /m").unwrap();
+    let config = read("secret = <all>\n[m]\npath = /m").unwrap();
     assert_eq!(config.globals.port, 4242);
     assert_eq!(config.globals.address, Vec::<IpAddr>::new());
     assert_eq!(config.globals.timeout, Some(Duration::from_secs(60)));
@@ -88,7 +104,7 @@ fn defaults() {
     assert_eq!(config.globals.state_dir, Path::new("/var/lib/smsyncd"));
     assert_eq!(config.globals.spool_dir, Path::new("/var/tmp"));
     assert_eq!(config.modules, [module("m", "/m")]);
-    assert_eq!(read("secret = x").unwrap().modules, []);
+    assert_eq!(read("secret = <x>").unwrap().modules, []);
 }
 
 #[test]
@@ -119,44 +135,58 @@ fn facilities_are_syslogs() {
     ];
     assert_eq!(table.len(), Facility::NAMES.len());
     for (name, number) in table {
-        let config = read(format!("secret = x\nsyslog facility = {name}")).unwrap();
+        let config = read(&format!("secret = <x>\nsyslog facility = {name}")).unwrap();
         assert_eq!(i32::from(config.globals.syslog_facility.number()) << 3, number, "{name}");
     }
     assert_eq!(Facility::default().to_string(), "daemon");
 }
+
+/// How the refusal of a secret ends.
+const KEYGEN: &str = ": run `smsync keygen` and use the line it prints on both sides";
 
 #[test]
 fn every_error_has_its_line() {
     let table: &[(&str, &[&str])] = &[
         ("", &["1: 'secret' or 'secrets file' is missing: nobody could be let in"]),
         ("\n[m]\npath = /", &["1: 'secret' or 'secrets file' is missing: nobody could be let in"]),
-        ("secret =\n", &["1: secret: the secret is empty; 'smsync keygen' makes one"]),
+        ("secret =\n", &[&format!("1: secret: the secret is not 32 bytes in base64{KEYGEN}")]),
+        ("\nsecret = correct horse", &[&format!("2: secret: the secret is not base64{KEYGEN}")]),
+        // "This is my Austrian perspective!", encoded by base64(1).
+        (
+            "secret = VGhpcyBpcyBteSBBdXN0cmlhbiBwZXJzcGVjdGl2ZSE=\nport = 0",
+            &[
+                &format!(
+                    "1: secret: the secret is a passphrase, which can be guessed from one recorded packet{KEYGEN}"
+                ),
+                "2: port: '0' is not a port from 1 to 65535",
+            ],
+        ),
         ("secrets file = here", &["1: secrets file: 'here' is not an absolute path"]),
         (
-            "secret = x\n[m]\nsecret = y\npath = /",
+            "secret = <x>\n[m]\nsecret = <y>\npath = /",
             &["3: unknown parameter 'secret'; known here: path, comment, read only, list, durable"],
         ),
         (
-            "secret = x\nhosts alow = y",
+            "secret = <x>\nhosts alow = y",
             &[
                 "2: unknown parameter 'hosts alow'; known here: secret, secrets file, port, address, timeout, pid file, \
                syslog facility, log file, state dir, spool dir, path, comment, read only, list, durable",
             ],
         ),
         (
-            "secret = x\nsyslog facility = log",
+            "secret = <x>\nsyslog facility = log",
             &["2: syslog facility: 'log' is not one of kern, user, mail, daemon, \
            auth, security, syslog, lpr, news, uucp, cron, authpriv, ftp, local0, local1, local2, local3, local4, \
            local5, local6, local7"],
         ),
-        ("secret = x\ndurable = maybe", &["2: durable: 'maybe' is not one of batch, file, none"]),
-        ("secret = x\n[m]\n", &["2: 'path' is missing"]),
-        ("secret = x\n[m]\npath = /a\n[m]\npath = /b", &["4: section [m] already given at line 2"]),
-        ("secret = x\npath = /\n[a/b]", &["3: a name holds '/'"]),
-        ("secret = x\npath = /\n[a:b]", &["3: a name holds ':'"]),
-        ("secret = x\npath = /\n[[a]]", &["3: a name holds '['"]),
+        ("secret = <x>\ndurable = maybe", &["2: durable: 'maybe' is not one of batch, file, none"]),
+        ("secret = <x>\n[m]\n", &["2: 'path' is missing"]),
+        ("secret = <x>\n[m]\npath = /a\n[m]\npath = /b", &["4: section [m] already given at line 2"]),
+        ("secret = <x>\npath = /\n[a/b]", &["3: a name holds '/'"]),
+        ("secret = <x>\npath = /\n[a:b]", &["3: a name holds ':'"]),
+        ("secret = <x>\npath = /\n[[a]]", &["3: a name holds '['"]),
         (
-            "secret = x\npath = /\n[Global]",
+            "secret = <x>\npath = /\n[Global]",
             &["3: the name is reserved: global parameters stand before the first section"],
         ),
         (
@@ -174,17 +204,18 @@ fn every_error_has_its_line() {
         assert_eq!(errors.lines().collect::<Vec<_>>(), expected, "{text}");
     }
     let many: String = (0..1025).map(|module| format!("[m{module}]\n")).collect();
-    let errors = read(format!("secret = x\npath = /\n{many}")).unwrap_err();
+    let errors = read(&format!("secret = <x>\npath = /\n{many}")).unwrap_err();
     assert_eq!(errors.to_string(), "smsyncd.conf:1027: more than 1024 modules");
     let long = "m".repeat(65);
-    let errors = read(format!("secret = x\npath = /\n[{long}]")).unwrap_err();
+    let errors = read(&format!("secret = <x>\npath = /\n[{long}]")).unwrap_err();
     assert_eq!(errors.to_string(), "smsyncd.conf:3: a name is longer than 64 bytes");
 }
 
 #[test]
 fn describe_says_what_is_in_effect_and_no_secret() {
     let mut config = read(FULL).unwrap();
-    config.users = secrets::parse(b"zoe:em9l\nadam:YWRhbQ==", &mut ConfigErrors::new(Path::new("s")));
+    config.users =
+        secrets::parse(spelled("zoe:<zoe>\nadam:<adam>").as_bytes(), &mut ConfigErrors::new(Path::new("s")));
     let expected = "\
 secret = (set)
 secrets file = /etc/smsyncd.secrets
@@ -212,50 +243,56 @@ list = yes
 durable = none
 ";
     assert_eq!(config.describe(), expected);
-    assert!(!format!("{config:?}").contains("em9l"));
+    assert!(!format!("{config:?}").contains(&spelled("<zoe>")));
     // In its own language: what is described reads the same.
-    assert_eq!(read(config.describe()).unwrap().modules, config.modules);
+    assert_eq!(read_again(&config).unwrap().modules, config.modules);
 }
 
 #[test]
 fn a_backslash_at_the_end_is_described_as_one() {
-    let config = read("secret = x\nport = 1\n[m]\npath = /a\\\\\n\nlist = no").unwrap();
+    let config = read("secret = <x>\nport = 1\n[m]\npath = /a\\\\\n\nlist = no").unwrap();
     assert_eq!(config.modules[0].path, Path::new("/a\\"));
-    assert_eq!(read(config.describe()).unwrap().modules, config.modules);
+    assert_eq!(read_again(&config).unwrap().modules, config.modules);
 }
 
 #[test]
 fn the_secrets_file() {
-    let long = format!("{}:x", "u".repeat(65));
+    let long = format!("{}:<x>", "u".repeat(65));
     /// Text; users and secrets, or errors.
     type Row<'a> = (&'a str, Result<&'a [(&'a str, &'a str)], &'a [&'a str]>);
     let table: &[Row<'_>] = &[
         ("", Ok(&[])),
-        ("# c\r\n\r\n zoe : em9l \r\nadam:YWRhbQ==\n", Ok(&[("adam", "YWRhbQ=="), ("zoe", "em9l")])),
-        ("c2VjcmV0", Err(&["1: expected 'user:secret'"])),
-        ("\nzoe:", Err(&["2: user 'zoe': the secret is empty; 'smsync keygen' makes one"])),
-        (":c2VjcmV0", Err(&["1: the user before the ':': a name is empty"])),
-        ("a b:c2VjcmV0", Err(&["1: the user before the ':': a name holds ' '"])),
-        ("@zoe:c2VjcmV0", Err(&["1: the user before the ':': a name holds '@'"])),
+        ("# c\r\n\r\n zoe : <zoe> \r\nadam:<adam>\n", Ok(&[("adam", "<adam>"), ("zoe", "<zoe>")])),
+        ("<s>", Err(&["1: expected 'user:secret'"])),
+        ("\nzoe:", Err(&[&format!("2: the secret is not 32 bytes in base64{KEYGEN}")])),
+        (
+            "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=:zoe",
+            Err(&[&format!("1: the secret is not base64{KEYGEN}")]),
+        ),
+        (":<s>", Err(&["1: the user before the ':': a name is empty"])),
+        ("a b:<s>", Err(&["1: the user before the ':': a name holds ' '"])),
+        ("@zoe:<s>", Err(&["1: the user before the ':': a name holds '@'"])),
         (&long, Err(&["1: the user before the ':': a name is longer than 64 bytes"])),
         (
-            "zoe:em9l\nadam:x\nzoe:em9l\nzoe",
+            "zoe:<zoe>\nadam:<adam>\nzoe:<zoe>\nzoe",
             Err(&["3: user 'zoe' already given at line 1", "4: expected 'user:secret'"]),
         ),
     ];
     for (text, expected) in table {
         let mut errors = ConfigErrors::new(Path::new("secrets"));
-        let users = secrets::parse(text.as_bytes(), &mut errors);
+        let users = secrets::parse(spelled(text).as_bytes(), &mut errors);
         match (errors.finish(Some(users)), expected) {
             (Ok(users), Ok(expected)) => {
                 let users: Vec<_> =
-                    users.iter().map(|(user, secret)| (user.as_str(), secret.as_str())).collect();
-                assert_eq!(&users, expected, "{text}");
+                    users.iter().map(|(user, secret)| (user.clone(), said(Some(secret)))).collect();
+                let expected: Vec<_> =
+                    expected.iter().map(|(user, word)| ((*user).to_owned(), spelled(word))).collect();
+                assert_eq!(users, expected, "{text}");
             }
             (Err(errors), Err(expected)) => {
                 let expected: Vec<_> = expected.iter().map(|error| format!("secrets:{error}")).collect();
                 assert_eq!(errors.to_string().lines().collect::<Vec<_>>(), expected, "{text}");
-                assert!(!errors.to_string().contains("c2VjcmV0"));
+                assert!(!errors.to_string().contains(&spelled("<s>")));
             }
             (found, _) => panic!("{text}: {found:?}"),
         }
@@ -264,7 +301,7 @@ fn the_secrets_file() {
 
 /// Writes a file with these permission bits.
 fn write(path: &Path, bits: u32, text: &str) {
-    fs::write(path, text).unwrap();
+    fs::write(path, spelled(text)).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(bits)).unwrap();
 }
 
@@ -285,12 +322,12 @@ fn both_files_must_be_private() {
         [format!("{shown_secrets} cannot be opened: No such file or directory (os error 2)")]
     );
 
-    write(&secrets, 0o600, "zoe:em9l\n");
+    write(&secrets, 0o600, "zoe:<zoe>\n");
     let config = Config::read(&file).unwrap();
-    assert_eq!(config.secret_for("zoe").unwrap().as_str(), "em9l");
+    assert_eq!(said(config.secret_for("zoe")), spelled("<zoe>"));
     assert!(config.secret_for("").is_none() && config.secret_for("adam").is_none());
 
-    write(&secrets, 0o640, "zoe:em9l\n");
+    write(&secrets, 0o640, "zoe:<zoe>\n");
     let loose =
         format!("{shown_secrets} is not for its owner alone (mode 0640); repair: chmod 0600 {shown_secrets}");
     assert_eq!(lines(), std::slice::from_ref(&loose));
@@ -309,22 +346,22 @@ fn both_files_must_be_private() {
     assert_eq!(lines(), [format!("{shown_secrets}:1: expected 'user:secret'")]);
 
     let size = usize::try_from(limits::CONFIG).unwrap();
-    write(&file, 0o600, &format!("secret = x\n{}", "#".repeat(size)));
+    write(&file, 0o600, &format!("secret = <x>\n{}", "#".repeat(size)));
     assert_eq!(lines(), [format!("{shown} is larger than 1048576 bytes")]);
 }
 
 #[test]
 fn damage_never_panics_and_what_passes_is_sound() {
     let (mut passed, mut refused) = (0, 0);
-    for bytes in mutations(FULL.as_bytes(), 5000) {
+    for bytes in mutations(spelled(FULL).as_bytes(), 5000) {
         let shown = bytes.escape_ascii();
         let count = bytes.iter().filter(|&&byte| byte == b'\n').count() + 1;
-        match read(&bytes) {
+        match read_bytes(&bytes) {
             Ok(config) => {
                 passed += 1;
                 assert!(config.modules.iter().all(|module| module.path.is_absolute()), "{shown}");
                 assert!(config.modules.iter().all(|module| check_module(&module.name).is_ok()), "{shown}");
-                let again = read(config.describe()).unwrap_or_else(|errors| panic!("{shown}: {errors}"));
+                let again = read_again(&config).unwrap_or_else(|errors| panic!("{shown}: {errors}"));
                 assert_eq!(again.modules, config.modules, "{shown}");
                 assert_eq!(again.describe(), config.describe(), "{shown}");
             }
@@ -340,7 +377,7 @@ fn damage_never_panics_and_what_passes_is_sound() {
         }
     }
     assert!(passed > 500 && refused > 500, "{passed} passed, {refused} refused");
-    for bytes in mutations(b"# users\nzoe:em9l\n\nadam:YWRhbQ==\n", 2000) {
+    for bytes in mutations(spelled("# users\nzoe:<zoe>\n\nadam:<adam>\n").as_bytes(), 2000) {
         for user in secrets::parse(&bytes, &mut ConfigErrors::new(Path::new("s"))).keys() {
             assert!(config::check_user(user).is_ok());
         }

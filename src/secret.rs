@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ring::rand::{SecureRandom, SystemRandom};
+use serde::Deserialize;
 use zeroize::Zeroizing;
 
 /// Bytes of a secret.
@@ -12,6 +13,10 @@ const VALUES: usize = 16;
 
 /// A pre-shared secret: 32 random bytes, wiped when dropped. Whoever records one handshake can guess at the secret off
 /// line for ever, so nothing that a person might have thought of is taken for one.
+///
+/// A configuration reads it with serde. It may be cloned, because every copy wipes itself.
+#[derive(Clone, Deserialize)]
+#[serde(try_from = "String")]
 pub struct Secret(Zeroizing<[u8; BYTES]>);
 
 /// Why a text is no secret.
@@ -75,7 +80,7 @@ impl Secret {
     }
 
     /// The bytes, for the handshake.
-    pub(super) fn bytes(&self) -> &[u8; BYTES] {
+    pub(crate) fn bytes(&self) -> &[u8; BYTES] {
         &self.0
     }
 
@@ -97,10 +102,31 @@ impl Secret {
     }
 }
 
+impl TryFrom<String> for Secret {
+    type Error = SecretError;
+
+    /// As [`Secret::parse`], and wipes the text.
+    fn try_from(text: String) -> Result<Secret, SecretError> {
+        Secret::parse(&Zeroizing::new(text))
+    }
+}
+
 impl std::fmt::Debug for Secret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Secret(..)")
     }
+}
+
+/// A test's configuration with each `<word>` replaced by a secret that is made from the word.
+#[cfg(test)]
+pub(crate) fn spelled(text: &str) -> String {
+    let mut parts = text.split('<');
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for (word, rest) in parts.map(|part| part.split_once('>').unwrap()) {
+        out += &STANDARD.encode(blake3::hash(word.as_bytes()).as_bytes());
+        out += rest;
+    }
+    out
 }
 
 #[cfg(test)]
@@ -168,7 +194,7 @@ mod tests {
     #[test]
     fn nothing_prints_a_secret() {
         let secret = Secret::parse(COUNTING).unwrap();
-        assert_eq!(format!("{secret:?}"), "Secret(..)");
+        assert_eq!(format!("{secret:?}{:?}", secret.clone()), "Secret(..)Secret(..)");
     }
 
     #[test]
