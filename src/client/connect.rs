@@ -8,7 +8,7 @@ use crate::exit::Exit;
 use crate::limits;
 use crate::session::{Hello, greet_client};
 use crate::sys::{Stream, resolve};
-use crate::wire::{Channel, Secret};
+use crate::wire::Channel;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -28,7 +28,6 @@ pub(super) fn connect(
                     ~/.config/smsync/smsync.conf here and into smsyncd.conf there";
         Failure::new(Exit::Config, text)
     })?;
-    let secret = Secret::parse(secret.as_str()).map_err(|error| Failure::new(Exit::Config, error))?;
     let user = host.user.as_deref().unwrap_or(&settings.user);
     let idle = match network.timeout {
         Some(0) => FOREVER,
@@ -37,14 +36,7 @@ pub(super) fn connect(
     };
     let stream = reach(&host.name, settings.port, network)?;
     let deadline = Instant::now() + limits::HANDSHAKE.min(idle);
-    let hello = Hello {
-        user,
-        secret: &secret,
-        cipher: match settings.cipher {
-            crate::client::config::Cipher::AesGcm => crate::wire::noise::Cipher::AesGcm,
-            _ => crate::wire::noise::Cipher::ChaChaPoly,
-        },
-    };
+    let hello = Hello { user, secret, cipher: settings.cipher };
     Ok(greet_client(stream, &hello, deadline, idle)?)
 }
 

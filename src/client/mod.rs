@@ -56,7 +56,7 @@ fn run(options: &Options, show: &mut Show) -> Result<Exit, Failure> {
         Command::Spec { keywords, exclude, dir } => spec(*keywords, exclude, dir, show),
         Command::Keygen => {
             let secret =
-                crate::wire::Secret::generate().map_err(|error| Failure::new(Exit::System, error))?;
+                crate::secret::Secret::generate().map_err(|error| Failure::new(Exit::System, error))?;
             show.answer(secret.to_base64().as_str());
             Ok(Exit::Ok)
         }
