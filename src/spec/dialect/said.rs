@@ -58,7 +58,7 @@ fn next_word<'w>(words: &mut &'w [Cow<'_, [u8]>]) -> Option<(&'w [u8], Option<&'
     };
     let Some((next, rest)) = rest.split_first() else { return Some((name, value)) };
     let late = match value {
-        None => next.strip_prefix(b"=").filter(|late| !late.is_empty()),
+        None => next.strip_prefix(b"="),
         Some([]) => Some(next.as_ref()).filter(|late| !late.contains(&b'=')),
         Some(_) => None,
     };
@@ -202,7 +202,7 @@ impl Said {
     }
 
     /// The entry of a path: what was said, less what a path of this kind cannot have.
-    pub(super) fn entry(self, path: RelPath<'static>, kind: Kind) -> Entry<'static> {
+    pub(super) fn into_entry(self, path: RelPath<'static>, kind: Kind) -> Entry<'static> {
         let said = self.entry;
         let file = kind == Kind::File;
         let inode = self.inode.zip(self.resdevice).filter(|_| kind != Kind::Dir);

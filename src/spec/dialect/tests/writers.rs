@@ -190,8 +190,16 @@ fn casync() {
     // What nobody but a person writes goes on where mtree(8) goes on.
     check("a type=dir\nb type=fifo\n./c type=fifo", "./a type=dir\n./a/b type=fifo\n./c type=fifo");
     check(
-        "a type=dir\nb/c type=fifo\n..\n./d type=fifo",
+        "a type=dir\nb/c type=fifo\n..\nd type=fifo",
         "./a type=dir\n./b type=dir\n./b/c type=fifo\n./d type=fifo",
+    );
+    check(
+        "b/c type=dir\nd type=dir\n..\ne type=fifo",
+        "./b type=dir\n./b/c type=dir\n./b/c/d type=dir\n./b/c/e type=fifo",
+    );
+    check(
+        "/set uid=0\nb/c type=dir\nd type=fifo",
+        "./b type=dir\n./b/c type=dir uid=0\n./b/c/d type=fifo uid=0",
     );
 }
 
