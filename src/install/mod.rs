@@ -11,7 +11,7 @@ mod stage;
 pub use durable::for_files;
 pub use incoming::{Arrived, Incoming};
 pub use meta::Meta;
-pub use run::{Install, Installed};
+pub use run::{Install, Installed, Stopped};
 pub use stage::{Stage, StageError};
 
 use crate::path::RelPath;

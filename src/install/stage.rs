@@ -60,6 +60,16 @@ impl From<io::Error> for StageError {
     }
 }
 
+/// Opens the stage that was just made. What the module's root passes on must not reach what is made in it, and so into
+/// the tree.
+fn own(module: &Dir) -> io::Result<Dir> {
+    let dir = module.subdir(STAGE)?;
+    dir.drop_acl()?;
+    dir.set_own_owner(Some(sys::ids::euid()), Some(sys::ids::egid()))?;
+    dir.set_own_mode(0o700)?;
+    Ok(dir)
+}
+
 /// The name under which a file waits: whoever wants the same path, size and time finds it again.
 fn name_of(path: &RelPath<'_>, size: u64, time: Time) -> Vec<u8> {
     let mut hash = Content::new();
@@ -116,12 +126,11 @@ impl Stage {
         if let Some(dir) = self.dir.get() {
             return Ok(dir);
         }
-        self.keeping_time(|module| module.make_dir(STAGE))?;
-        let dir = self.module.subdir(STAGE)?;
-        // What the module's root passes on must not reach what is made here, and so into the tree.
-        dir.drop_acl()?;
-        dir.set_own_owner(Some(sys::ids::euid()), Some(sys::ids::egid()))?;
-        dir.set_own_mode(0o700)?;
+        let dir = self.keeping_time(|module| {
+            module.make_dir(STAGE)?;
+            // Half made it would not be known as ours to remove.
+            own(module).inspect_err(|_| drop(module.remove_dir(STAGE)))
+        })?;
         Ok(self.dir.get_or_init(|| dir))
     }
 
@@ -155,7 +164,8 @@ impl Stage {
         Ok(())
     }
 
-    /// Takes over the file left for this entry, if its contents have this digest; gives it the entry's metadata.
+    /// Takes over the file left for this entry, if its contents have this digest; gives it the entry's metadata, and
+    /// flushes it if that is the policy: who wrote it may not have come so far.
     ///
     /// # Errors
     /// What failed. That it is not the right file is `Ok(false)`.
@@ -164,6 +174,7 @@ impl Stage {
         entry: &Entry<'_>,
         digest: &[u8; 32],
         meta: &crate::install::Meta<'_>,
+        durable: Durable,
     ) -> Result<bool, Failure> {
         let (Some(size), Some(time)) = (entry.size, entry.time) else { return Ok(false) };
         let name = name_of(&entry.path, size, time);
@@ -185,6 +196,9 @@ impl Stage {
             return Ok(false);
         }
         meta.file(&file, &stat, entry, time)?;
+        if durable == Durable::File {
+            let _on_disk = file.flush_to_disk().map_err(at(Step::Write))?;
+        }
         Ok(true)
     }
 
@@ -211,9 +225,14 @@ impl Stage {
         name_of(path, size, time)
     }
 
-    /// A name for something that is put in place at once.
-    pub(super) fn fresh(&self) -> Vec<u8> {
-        format!("new-{}", self.serial.fetch_add(1, Ordering::Relaxed)).into_bytes()
+    /// A new number, for the name of something that is made here.
+    pub(super) fn number(&self) -> u64 {
+        self.serial.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// The name that belongs to a number.
+    pub(super) fn numbered(number: u64) -> Vec<u8> {
+        format!("new-{number}").into_bytes()
     }
 
     /// Removes the stage and all that is in it.
@@ -228,10 +247,26 @@ impl Stage {
     }
 
     /// Does something to the module's root that is not to show in its time of modification: the stage comes and goes,
-    /// and the tree is as it was.
-    fn keeping_time(&self, change: impl FnOnce(&Dir) -> io::Result<()>) -> io::Result<()> {
-        let before = self.module.stat_self()?.mtime;
-        change(&self.module)?;
-        self.module.set_own_time(before)
+    /// and the tree is as it was. An ordinary user who may not write there lets himself for the moment.
+    fn keeping_time<T>(&self, change: impl Fn(&Dir) -> io::Result<T>) -> io::Result<T> {
+        let module = &self.module;
+        let before = module.stat_self()?;
+        let done = match change(module) {
+            Err(error)
+                if error.raw_os_error() == Some(libc::EACCES)
+                    && before.mode & 0o200 == 0
+                    && module.set_own_mode(before.mode | 0o200).is_ok() =>
+            {
+                let done = change(module);
+                module.set_own_mode(before.mode)?;
+                done
+            }
+            done => done,
+        };
+        match module.set_own_time(before.mtime) {
+            // It belongs to somebody who lets us write to it.
+            Err(error) if error.raw_os_error() == Some(libc::EPERM) => done,
+            restored => done.and_then(|done| restored.map(|()| done)),
+        }
     }
 }

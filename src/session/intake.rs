@@ -3,7 +3,6 @@
 use crate::config::Durable;
 use crate::install::{Arrived, Failure, Incoming, Meta, Stage, hopeless};
 use crate::path::RelPath;
-use crate::plan::Owners;
 use crate::report::{Monitor, Problem, Progress, Step};
 use crate::session::Error;
 use crate::spec::{Entry, Index, Spec};
@@ -17,7 +16,7 @@ use std::sync::mpsc::channel;
 pub(super) struct Intake<'i> {
     pub(super) want: &'i Spec,
     pub(super) stage: &'i Stage,
-    pub(super) owners: &'i Owners,
+    pub(super) meta: &'i Meta<'i>,
     pub(super) durable: Durable,
 }
 
@@ -89,7 +88,6 @@ pub(super) fn take(
 /// Writes files into the stage.
 struct Writer<'i> {
     intake: Intake<'i>,
-    meta: Meta<'i>,
     wanted: std::slice::Iter<'i, Index>,
     /// The file that is arriving; without its contents when they are not wanted any more.
     current: Option<(Entry<'i>, Index, Result<Incoming, Failure>)>,
@@ -108,17 +106,8 @@ impl<'i> Writer<'i> {
             bytes_total: wanted.iter().map(size).sum(),
             ..Progress::default()
         };
-        let (meta, taken) = (Meta::new(intake.owners), Taken::default());
-        Writer {
-            intake,
-            meta,
-            wanted: wanted.iter(),
-            current: None,
-            again: None,
-            taken,
-            progress,
-            over: false,
-        }
+        let taken = Taken::default();
+        Writer { intake, wanted: wanted.iter(), current: None, again: None, taken, progress, over: false }
     }
 
     fn record(&mut self, record: &mut Record) -> Result<(), Error> {
@@ -147,7 +136,7 @@ impl<'i> Writer<'i> {
                 let Some((want, index, incoming)) = self.current.take() else {
                     return broken("the end of no file");
                 };
-                match incoming.and_then(|incoming| incoming.finish(&digest, &want, &self.meta)) {
+                match incoming.and_then(|incoming| incoming.finish(&digest, &want, self.intake.meta)) {
                     Ok(arrived) => {
                         self.taken.arrived.insert(index, arrived);
                         self.progress.files += 1;
@@ -168,7 +157,7 @@ impl<'i> Writer<'i> {
                 };
                 let path = self.intake.want.entry(index).path.into_owned();
                 let problem = Problem { path, step: Step::Read, errno };
-                if matches!(errno, libc::ENOENT | libc::ENOTDIR | libc::ESTALE) {
+                if vanished(errno) {
                     self.taken.vanished.push(problem);
                 } else {
                     self.taken.problems.push(problem);
@@ -222,6 +211,12 @@ impl<'i> Writer<'i> {
     fn end(self) -> Result<Taken, Error> {
         Ok(self.taken)
     }
+}
+
+/// Whether a sender that met this error has no such file any more, or one that kept changing.
+fn vanished(errno: i32) -> bool {
+    // A link, a directory and a socket in its place cannot be opened as a file.
+    matches!(errno, libc::ENOENT | libc::ENOTDIR | libc::ESTALE | libc::ELOOP | libc::EISDIR | libc::ENXIO)
 }
 
 /// Tells an error of one file from one that the next file would meet as well.

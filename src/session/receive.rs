@@ -55,11 +55,12 @@ pub fn receive(
     let mut report = Report { skipped: offered.skipped, problems: offered.problems, ..Report::default() };
     let may_delete = flags.has(Flags::DELETE) && offered.whole;
     let owners = owners();
-    let prepared = channel.while_working(|| prepare(receiver, offered.spool, flags, scope, &owners))??;
+    let may = May { delete: may_delete, write: !flags.has(Flags::DRY_RUN) };
+    let prepared = channel.while_working(|| prepare(receiver, offered.spool, may, scope, &owners))??;
     report.entries = prepared.want.len().into();
     let changes = Changes { flags, prepared: &prepared };
     let Some(stage) = &prepared.stage else {
-        forecast(&prepared, flags, &mut report);
+        forecast(&prepared, may_delete, &mut report);
         return finish(channel, report, &changes, &[], monitor);
     };
     let done = run(channel, receiver, &prepared, stage, &owners, may_delete, &mut report, monitor);
@@ -152,6 +153,15 @@ impl Write for Checked {
     }
 }
 
+/// What a round may do.
+#[derive(Debug, Clone, Copy)]
+struct May {
+    /// Remove what is not wanted: it was asked for, and the sender could read everything.
+    delete: bool,
+    /// Change anything.
+    write: bool,
+}
+
 /// What is known before anything is asked for.
 struct Prepared {
     want: Spec,
@@ -166,7 +176,7 @@ struct Prepared {
 fn prepare(
     receiver: &Receiver<'_>,
     spool: Spool,
-    flags: Flags,
+    may: May,
     scope: &Scope,
     owners: &Owners,
 ) -> Result<Prepared, Error> {
@@ -174,8 +184,7 @@ fn prepare(
     if want.iter().any(|(_, entry)| !scope.covers(&entry.path) || entry.path.is_within(&reserved())) {
         return Err(WireError::Violation("an entry outside of the scope").into());
     }
-    let stage =
-        if flags.has(Flags::DRY_RUN) { None } else { Some(Stage::open(receiver.module, receiver.state)?) };
+    let stage = if may.write { Some(Stage::open(receiver.module, receiver.state)?) } else { None };
     let spool = Spool::create(receiver.spool)
         .map_err(|error| Error::System("make a file in the spool directory", error))?;
     let digests = want.keywords().algorithms().iter().map(Keyword::of_algorithm);
@@ -186,7 +195,7 @@ fn prepare(
     let what = Scan { scope, keywords, one_file_system: true };
     let scanned = scan(receiver.root, what, &mut writer)?;
     let have = writer.seal().map_err(|error| Error::Disk("write the specification", error))?;
-    let plan = compare(&want, &have, &scanned.hidden, owners, flags.has(Flags::DELETE));
+    let plan = compare(&want, &have, &scanned.hidden, owners, may.delete);
     Ok(Prepared { want, have, scanned, plan, stage })
 }
 
@@ -213,14 +222,14 @@ fn run(
 ) -> Result<Vec<Problem>, Error> {
     let Prepared { want, have, plan, .. } = prepared;
     let meta = Meta::new(owners);
-    let mut arrived = resume(channel, want, plan, stage, &meta)?;
+    let durable = for_files(receiver.durable, plan.wanted().count());
+    let mut arrived = resume(channel, prepared, stage, &meta, durable)?;
     report.resumed = arrived.len() as u64;
     let wanted: Vec<Index> = plan.wanted().filter(|index| !arrived.contains_key(index)).collect();
-    let durable = for_files(receiver.durable, wanted.len());
     let mut problems = Vec::new();
     if !wanted.is_empty() {
         ask(channel, &wanted, Message::WantEnd, |first, count| Message::Want { first, count })?;
-        let taken = intake::take(channel, Intake { want, stage, owners, durable }, &wanted, monitor)?;
+        let taken = intake::take(channel, Intake { want, stage, meta: &meta, durable }, &wanted, monitor)?;
         let Taken { arrived: new, bytes, problems: failed, vanished } = taken;
         report.files = new.len() as u64;
         report.bytes = bytes;
@@ -229,30 +238,33 @@ fn run(
         arrived.extend(new);
         problems = failed;
     }
-    let delete = may_delete && problems.is_empty() && report.problems == 0;
-    let install =
-        Install { root: receiver.root, stage, want, have, plan, owners, durable, arrived: &arrived, delete };
+    // What vanished while it was read may have gone to a name that this specification does not have.
+    let delete = may_delete && problems.is_empty() && report.problems == 0 && report.vanished == 0;
+    let (root, meta, arrived) = (receiver.root, &meta, &arrived);
+    let install = Install { root, stage, want, have, plan, meta, durable, arrived, delete };
     if !install.is_idle() {
         let installed = channel.while_working(|| install.run())?;
         let Installed { report: sums, problems: failed } =
-            installed.map_err(|error| Error::Disk("flush to the disk", error))?;
+            installed.map_err(|(doing, error)| Error::Disk(doing, error))?;
         *report = report.plus(&Report { problems: 0, ..sums });
         problems.extend(failed);
     } else {
         report.extra += plan.extras.len() as u64;
         stage.clear().map_err(StageError::Io)?;
     }
+    report.unowned = meta.unowned();
     Ok(problems)
 }
 
 /// Takes over the finished files that an interrupted run left, where the sender's digest says that they are right.
 fn resume(
     channel: &mut Channel,
-    want: &Spec,
-    plan: &Plan,
+    prepared: &Prepared,
     stage: &Stage,
     meta: &Meta<'_>,
+    durable: Durable,
 ) -> Result<HashMap<Index, Arrived>, Error> {
+    let Prepared { want, plan, .. } = prepared;
     let mut arrived = HashMap::new();
     if !stage.has_left() {
         return Ok(arrived);
@@ -274,7 +286,7 @@ fn resume(
         let index = index.ok_or(WireError::Violation("a digest that was not asked for"))?;
         let entry = want.entry(index);
         // One that cannot be taken over is sent like any other.
-        if let Ok(true) = channel.while_working(|| stage.take_over(&entry, &digest, meta))?
+        if let Ok(true) = channel.while_working(|| stage.take_over(&entry, &digest, meta, durable))?
             && let (Some(size), Some(time)) = (entry.size, entry.time)
         {
             arrived.insert(index, Arrived { size, time });
@@ -300,7 +312,7 @@ fn ask<'m>(
 }
 
 /// What a run would do.
-fn forecast(prepared: &Prepared, flags: Flags, report: &mut Report) {
+fn forecast(prepared: &Prepared, delete: bool, report: &mut Report) {
     for step in &prepared.plan.steps {
         match step.action {
             Action::Fetch => {
@@ -314,7 +326,7 @@ fn forecast(prepared: &Prepared, flags: Flags, report: &mut Report) {
         }
     }
     let extras = prepared.plan.extras.len() as u64;
-    if flags.has(Flags::DELETE) { report.removed += extras } else { report.extra += extras }
+    if delete { report.removed += extras } else { report.extra += extras }
 }
 
 /// What is itemised in the last turn.
