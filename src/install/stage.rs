@@ -126,12 +126,15 @@ impl Stage {
         if let Some(dir) = self.dir.get() {
             return Ok(dir);
         }
-        let dir = self.keeping_time(|module| {
+        self.keeping_time(|module| {
             module.make_dir(STAGE)?;
             // Half made it would not be known as ours to remove.
-            own(module).inspect_err(|_| drop(module.remove_dir(STAGE)))
+            let dir = own(module).inspect_err(|_| drop(module.remove_dir(STAGE)))?;
+            // It was not set: that was looked up above, and there is one thread that writes.
+            let _ = self.dir.set(dir);
+            Ok(())
         })?;
-        Ok(self.dir.get_or_init(|| dir))
+        self.dir.get().ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     /// Whether there is anything in it that could be taken over.
