@@ -65,7 +65,7 @@ pub fn receive(
     };
     let done = run(channel, receiver, &prepared, stage, &owners, may_delete, &mut report, monitor);
     match done {
-        Ok(problems) => finish(channel, report, &changes, &problems, monitor),
+        Ok(listed) => finish(channel, report, &changes, &listed, monitor),
         Err(error) => {
             // A disk that is full is not left full; what any other end leaves, the next run takes over.
             if matches!(error, Error::Disk(..)) {
@@ -208,7 +208,7 @@ fn reserved() -> crate::path::RelPath<'static> {
     crate::path::RelPath::new(crate::tree::STAGE).unwrap_or(crate::path::RelPath::ROOT)
 }
 
-/// Takes over, asks, takes in and installs. Gives back what failed.
+/// Takes over, asks, takes in and installs. Gives back what failed, or vanished.
 #[allow(clippy::too_many_arguments)]
 fn run(
     channel: &mut Channel,
@@ -226,7 +226,7 @@ fn run(
     let mut arrived = resume(channel, prepared, stage, &meta, durable)?;
     report.resumed = arrived.len() as u64;
     let wanted: Vec<Index> = plan.wanted().filter(|index| !arrived.contains_key(index)).collect();
-    let mut problems = Vec::new();
+    let mut listed = Vec::new();
     if !wanted.is_empty() {
         ask(channel, &wanted, Message::WantEnd, |first, count| Message::Want { first, count })?;
         let taken = intake::take(channel, Intake { want, stage, meta: &meta, durable }, &wanted, monitor)?;
@@ -234,26 +234,27 @@ fn run(
         report.files = new.len() as u64;
         report.bytes = bytes;
         report.vanished = vanished.len() as u64;
-        vanished.iter().for_each(|problem| monitor.problem(problem));
+        report.problems += failed.len() as u64;
         arrived.extend(new);
-        problems = failed;
+        listed = failed;
+        listed.extend(vanished);
     }
     // What vanished while it was read may have gone to a name that this specification does not have.
-    let delete = may_delete && problems.is_empty() && report.problems == 0 && report.vanished == 0;
+    let delete = may_delete && report.problems == 0 && report.vanished == 0;
     let (root, meta, arrived) = (receiver.root, &meta, &arrived);
     let install = Install { root, stage, want, have, plan, meta, durable, arrived, delete };
     if !install.is_idle() {
         let installed = channel.while_working(|| install.run())?;
         let Installed { report: sums, problems: failed } =
             installed.map_err(|(doing, error)| Error::Disk(doing, error))?;
-        *report = report.plus(&Report { problems: 0, ..sums });
-        problems.extend(failed);
+        *report = report.plus(&Report { problems: failed.len() as u64, ..sums });
+        listed.extend(failed);
     } else {
         report.extra += plan.extras.len() as u64;
         stage.clear().map_err(StageError::Io)?;
     }
     report.unowned = meta.unowned();
-    Ok(problems)
+    Ok(listed)
 }
 
 /// Takes over the finished files that an interrupted run left, where the sender's digest says that they are right.
@@ -340,13 +341,13 @@ fn finish(
     channel: &mut Channel,
     report: Report,
     changes: &Changes<'_>,
-    problems: &[Problem],
+    listed: &[Problem],
     monitor: &mut dyn Monitor,
 ) -> Result<Report, Error> {
     let Changes { flags, prepared } = changes;
     let mut report = report;
-    let own = prepared.scanned.problems.iter().chain(problems);
-    report.problems += (prepared.scanned.problems.len() + problems.len()) as u64;
+    let own = prepared.scanned.problems.iter().chain(listed);
+    report.problems += prepared.scanned.problems.len() as u64;
     let mut speaker = channel.speak();
     for problem in own.take(limits::PROBLEMS) {
         monitor.problem(problem);
