@@ -9,11 +9,12 @@
     clippy::indexing_slicing
 )]
 
+pub mod relay;
 pub mod walk;
 
 use std::ffi::OsStr;
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -232,14 +233,28 @@ pub fn wait(child: &mut Child, deadline: Instant) -> Option<std::process::ExitSt
     None
 }
 
-/// Runs a program to its end, which must come within this time. What it prints must fit into a pipe.
+/// Runs a program to its end, which must come within this time.
 #[track_caller]
 pub fn output_within(command: &mut Command, limit: Duration) -> Output {
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let ended = wait(&mut child, Instant::now() + limit);
-    let output = child.wait_with_output().unwrap();
-    assert!(ended.is_some(), "{command:?} hangs: {}", String::from_utf8_lossy(&output.stderr));
-    output
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    ended_within(child, limit)
+}
+
+/// Waits for the end of a program whose output is piped, which must come within this time.
+#[track_caller]
+pub fn ended_within(mut child: Child, limit: Duration) -> Output {
+    fn read(mut from: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
+        std::thread::spawn(move || {
+            let mut text = Vec::new();
+            from.read_to_end(&mut text).unwrap();
+            text
+        })
+    }
+    let (stdout, stderr) = (read(child.stdout.take().unwrap()), read(child.stderr.take().unwrap()));
+    let status = wait(&mut child, Instant::now() + limit);
+    let (stdout, stderr) = (stdout.join().unwrap(), stderr.join().unwrap());
+    let status = status.unwrap_or_else(|| panic!("a program hangs: {}", String::from_utf8_lossy(&stderr)));
+    Output { status, stdout, stderr }
 }
 
 /// Fails unless the program ended with this code; shows what it said.
