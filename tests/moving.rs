@@ -282,3 +282,73 @@ fn a_directory_that_becomes_a_link_leads_nowhere() {
     assert_exit(&output, 3);
     moving.assert_others(&["d/a", "d/b"]);
 }
+
+/// A specification that is older than the tree.
+impl Moving {
+    fn spec(&self, keywords: &str) -> String {
+        let mut command = self.site.smsync();
+        let output = command.args(["spec", "-k", keywords]).arg(self.site.src()).output().unwrap();
+        assert_exit(&output, 0);
+        let path = self.site.path("spec");
+        fs::write(&path, output.stdout).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
+    fn push_by(&self, spec: &str) -> Output {
+        let mut command = self.site.smsync();
+        command.args(["push", "--delete", "--spec", spec]).arg(self.site.src()).arg(self.inetd.remote("m"));
+        output_within(&mut command, LIMIT)
+    }
+}
+
+const USUAL: &str = "type,mode,uid,gid,link,size,time,nlink,inode,resdevice";
+
+/// The contents under one name must not become those that another had before.
+#[test]
+fn one_of_two_names() {
+    let moving = Moving::new();
+    fs::hard_link(moving.src("f"), moving.src("g")).unwrap();
+    fs::write(moving.dst("g"), "old g").unwrap();
+    let spec = moving.spec(USUAL);
+    fs::remove_file(moving.src("f")).unwrap();
+    let output = moving.push_by(&spec);
+    moving.assert_kept(&output);
+    assert_eq!(fs::read_to_string(moving.dst("g")).unwrap(), "old g");
+    moving.assert_converges();
+}
+
+/// A tree that gives way to a file goes as extras go: only when everything else is there.
+#[test]
+fn one_beside_a_directory_that_gives_way() {
+    let moving = Moving::new();
+    fs::write(moving.src("way"), "a file").unwrap();
+    fs::create_dir(moving.dst("way")).unwrap();
+    fs::write(moving.dst("way/in"), "not gone yet").unwrap();
+    let spec = moving.spec(USUAL);
+    fs::remove_file(moving.src("f")).unwrap();
+    let output = moving.push_by(&spec);
+    assert_exit(&output, 1);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("way: cannot put in place: a directory that is not empty is in the way"), "{said}");
+    assert_eq!(fs::read_to_string(moving.dst("way/in")).unwrap(), "not gone yet");
+    assert_eq!(fs::read_to_string(moving.dst("extra")).unwrap(), "old extra");
+    moving.assert_others(&[]);
+    moving.assert_converges();
+}
+
+/// What its digest does not bind is sent as it is now; what it does is not.
+#[test]
+fn one_that_is_newer_than_the_specification() {
+    let moving = Moving::new();
+    let spec = moving.spec(USUAL);
+    fs::write(moving.src("f"), "newer").unwrap();
+    let output = moving.push_by(&spec);
+    moving.assert_arrived(&output, b"newer");
+
+    let moving = Moving::new();
+    let spec = moving.spec(&format!("{USUAL},sha256"));
+    fs::write(moving.src("f"), "newer").unwrap();
+    let output = moving.push_by(&spec);
+    moving.assert_kept(&output);
+    moving.assert_converges();
+}
