@@ -40,7 +40,8 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> Exit {
     match run(&options, &mut show) {
         Ok(exit) => exit,
         Err(failure) => {
-            show.error(&failure.to_string());
+            // Several errors of a configuration are several lines.
+            failure.to_string().lines().for_each(|line| show.error(line));
             show.end("", None, failure.exit, false);
             failure.exit
         }
@@ -82,7 +83,7 @@ fn one_way(options: &Options, transfer: &Transfer, push: bool, show: &mut Show) 
     let flags = Flags::NONE
         .with(Flags::DRY_RUN, transfer.dry_run)
         .with(Flags::DELETE, transfer.delete)
-        .with(Flags::ITEMIZE, show.itemizes() || transfer.dry_run);
+        .with(Flags::ITEMIZE, show.itemizes() || transfer.dry_run && !options.quiet);
     let report = carry_out(options, &sides, &transfer.comparison, &transfer.network, flags, show)?;
     let exit = report.exit();
     show.end(if push { "push" } else { "pull" }, Some(&report), exit, transfer.dry_run);

@@ -6,12 +6,14 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
-A remote tree is [user@]host[:port]::module[/path] or smsync://[user@]host[:port]/module[/path].
+A remote tree is [user@]host[:port]::module[/path]
+or smsync://[user@]host[:port]/module[/path].
 
 Examples:
-  Make a secret; put it into smsyncd.conf on the server and ~/.config/smsync/smsync.conf here, both mode 0600:
+  Make a secret; put it into smsyncd.conf on the server and
+  ~/.config/smsync/smsync.conf here, both mode 0600:
     smsync keygen
-  Make a module on another host match a directory here, removing what is not here:
+  Make a remote module match a directory here, removing what is not here:
     smsync push --delete /srv/www backup::www
   The same from cron, silent unless something is wrong:
     17 3 * * * smsync -q push --delete /srv/www backup::www
@@ -23,10 +25,12 @@ Examples:
 
 The manual is smsync(1); the server is smsyncd(8).";
 
+/// No line is longer than a terminal is wide: what is wrapped twice is hard to read.
 const EXITS: &str = "\
-Exit codes: 0 in step, 1 done with problems listed, 2 check: different, 3 done but source files vanished,
-64 usage, 65 bad specification, 69 no connection, 74 I/O failed, 75 try again, 76 protocol, 77 refused,
-78 configuration.";
+Exit codes: 0 in step; 1 done, with problems listed; 2 check: different;
+3 done, but source files vanished or kept changing; 64 usage; 65 specification;
+69 no connection; 70 our bug; 71 the system refused; 74 I/O failed;
+75 try again: busy; 76 protocol; 77 refused; 78 configuration.";
 
 /// Replicates file trees, encrypted, exactly, and safely against a kill at any moment.
 #[derive(Debug, Parser)]

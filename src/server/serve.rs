@@ -194,8 +194,10 @@ impl Session<'_> {
                 deliver(channel, &tree.root, &described.spec, &mut monitor)?
             }
         };
+        // What was only compared must not read in the log like what was done.
+        let tried = if round.flags.has(Flags::DRY_RUN) { "dry run of a " } else { "" };
         self.log.notice(format_args!(
-            "{self}: {} {}: {} files, {} bytes, {} removed, {} problems, {:.1} s, exit {}",
+            "{self}: {tried}{} {}: {} files, {} bytes, {} removed, {} problems, {:.1} s, exit {}",
             if round.direction == Direction::Push { "push to" } else { "pull from" },
             module.name,
             report.files,

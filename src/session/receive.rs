@@ -91,8 +91,9 @@ fn take_offer(channel: &mut Channel, spool: Spool, monitor: &mut dyn Monitor) ->
     let mut decoder =
         zstd::stream::write::Decoder::new(Checked { spool, content: Content::new(), full: None })
             .map_err(|error| Error::System("decompress the specification", error))?;
-    // What level 1 needs and a little more: a peer does not choose how much memory we take.
-    decoder.window_log_max(23).map_err(|error| Error::System("decompress the specification", error))?;
+    decoder
+        .window_log_max(limits::SPEC_WINDOW)
+        .map_err(|error| Error::System("decompress the specification", error))?;
     let mut problems = 0;
     let mut listener = channel.listen();
     loop {
