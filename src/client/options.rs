@@ -1,5 +1,6 @@
 //! The command line of smsync.
 
+use crate::spec::Keywords;
 use clap::{ArgAction, Args, Parser, Subcommand};
 use std::ffi::OsString;
 use std::net::IpAddr;
@@ -70,8 +71,8 @@ pub enum Command {
     /// Write the specification of a tree, as mtree(8) reads it
     Spec {
         /// Keywords, separated by commas; `all` is every one that mtree(8) knows
-        #[arg(short = 'k', value_name = "KEYWORDS", value_parser = crate::spec::Keywords::parse)]
-        keywords: Option<crate::spec::Keywords>,
+        #[arg(short = 'k', value_name = "KEYWORDS", value_parser = Keywords::parse)]
+        keywords: Option<Keywords>,
         /// Leave out what matches PATTERN, as in rsync(1); may be given several times
         #[arg(long, value_name = "PATTERN")]
         exclude: Vec<OsString>,
@@ -88,9 +89,15 @@ pub struct Comparison {
     /// Compare contents, not only size and time
     #[arg(short = 'c', long)]
     pub checksum: bool,
+    /// Carry and compare these keywords instead of all that can be replicated
+    #[arg(short = 'k', value_name = "KEYWORDS", value_parser = Keywords::parse)]
+    pub keywords: Option<Keywords>,
     /// Carry and compare these keywords too (sha256, md5, …)
-    #[arg(short = 'k', value_name = "KEYWORDS", value_parser = crate::spec::Keywords::parse)]
-    pub keywords: Option<crate::spec::Keywords>,
+    #[arg(short = 'K', value_name = "KEYWORDS", value_parser = Keywords::parse)]
+    pub add: Option<Keywords>,
+    /// Leave these keywords out (xattr, uname, …)
+    #[arg(short = 'R', value_name = "KEYWORDS", value_parser = Keywords::parse)]
+    pub remove: Option<Keywords>,
     /// Take the specification of what is here from FILE, in any dialect of mtree(5); `-` is standard input
     #[arg(long, value_name = "FILE")]
     pub spec: Option<PathBuf>,

@@ -31,6 +31,8 @@ pub struct Install<'i> {
     pub durable: Durable,
     /// The files that wait in the stage.
     pub arrived: &'i HashMap<Index, Arrived>,
+    /// Whether extended attributes are carried.
+    pub xattrs: bool,
     /// Whether extras are to be removed, if everything else works.
     pub delete: bool,
 }
@@ -59,7 +61,7 @@ impl Install<'_> {
     pub fn run(&self) -> io::Result<Installed> {
         let mut run = Run {
             install: self,
-            meta: Meta::new(self.owners),
+            meta: Meta::new(self.owners, self.xattrs),
             cursor: Cursor::new(self.root, true),
             leaders: Cursor::new(self.root, true),
             disturbed: BTreeSet::new(),
@@ -80,6 +82,7 @@ impl Install<'_> {
         run.directories();
         run.flush_directories()?;
         run.done.report.unowned = run.meta.unowned();
+        run.done.report.unsupported = run.meta.unsupported();
         run.done.report.problems = run.done.problems.len() as u64;
         Ok(run.done)
     }

@@ -35,11 +35,13 @@ pub enum Step {
     Time,
     /// Removing what the specification does not have.
     Remove,
+    /// Reading or setting extended attributes and ACLs.
+    Xattr,
 }
 
 impl Step {
     /// Every step, in the order of their numbers.
-    pub const ALL: [Step; 14] = [
+    pub const ALL: [Step; 15] = [
         Step::List,
         Step::Stat,
         Step::Read,
@@ -54,6 +56,7 @@ impl Step {
         Step::Mode,
         Step::Time,
         Step::Remove,
+        Step::Xattr,
     ];
 
     /// The step of this number on the wire.
@@ -80,6 +83,7 @@ impl Step {
             Step::Mode => "set mode of",
             Step::Time => "set time of",
             Step::Remove => "remove",
+            Step::Xattr => "carry extended attributes of",
         }
     }
 }

@@ -180,7 +180,7 @@ impl Session<'_> {
                     state: &Dir::from(state),
                     durable: module.durable,
                 };
-                receive(channel, &receiver, round.flags, &round.scope, &mut monitor)?
+                receive(channel, &receiver, round, &mut monitor)?
             }
             Direction::Pull => {
                 let what = Scan { scope: &round.scope, keywords: round.keywords, one_file_system: false };

@@ -19,6 +19,7 @@ pub(super) struct Intake<'i> {
     pub(super) stage: &'i Stage,
     pub(super) owners: &'i Owners,
     pub(super) durable: Durable,
+    pub(super) xattrs: bool,
 }
 
 /// What came of them.
@@ -108,7 +109,7 @@ impl<'i> Writer<'i> {
             bytes_total: wanted.iter().map(size).sum(),
             ..Progress::default()
         };
-        let (meta, taken) = (Meta::new(intake.owners), Taken::default());
+        let (meta, taken) = (Meta::new(intake.owners, intake.xattrs), Taken::default());
         Writer {
             intake,
             meta,

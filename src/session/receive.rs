@@ -4,13 +4,14 @@ use crate::config::Durable;
 use crate::digest::Content;
 use crate::install::{Arrived, Install, Installed, Meta, Stage, StageError, for_files};
 use crate::limits;
-use crate::plan::{Action, Owners, Plan, compare};
+use crate::plan::{Action, Owners, Plan, Rules, compare};
 use crate::report::{Fate, Monitor, Problem, Report};
 use crate::session::Error;
 use crate::session::intake::{self, Intake, Taken};
 use crate::spec::{Index, Keyword, Keywords, Spec, SpecWriter};
 use crate::sys::{self, Dir, Spool};
-use crate::tree::{Root, Scan, Scanned, Scope, scan};
+use crate::tree::{Root, Scan, Scanned, scan};
+use crate::wire::message::Round;
 use crate::wire::{Channel, Flags, Message, WireError};
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -45,17 +46,17 @@ struct Offered {
 pub fn receive(
     channel: &mut Channel,
     receiver: &Receiver<'_>,
-    flags: Flags,
-    scope: &Scope,
+    round: &Round,
     monitor: &mut dyn Monitor,
 ) -> Result<Report, Error> {
     let spool = Spool::create(receiver.spool)
         .map_err(|error| Error::System("make a file in the spool directory", error))?;
     let offered = take_offer(channel, spool, monitor)?;
     let mut report = Report { skipped: offered.skipped, problems: offered.problems, ..Report::default() };
+    let flags = round.flags;
     let may_delete = flags.has(Flags::DELETE) && offered.whole;
     let owners = owners();
-    let prepared = channel.while_working(|| prepare(receiver, offered.spool, flags, scope, &owners))??;
+    let prepared = channel.while_working(|| prepare(receiver, offered.spool, round, &owners))??;
     report.entries = prepared.want.len().into();
     let changes = Changes { flags, prepared: &prepared };
     let Some(stage) = &prepared.stage else {
@@ -160,17 +161,14 @@ struct Prepared {
     plan: Plan,
     /// None in a dry run.
     stage: Option<Stage>,
+    /// Whether extended attributes are carried.
+    xattrs: bool,
 }
 
 /// Checks the specification, locks the module, scans its tree, and compares.
-fn prepare(
-    receiver: &Receiver<'_>,
-    spool: Spool,
-    flags: Flags,
-    scope: &Scope,
-    owners: &Owners,
-) -> Result<Prepared, Error> {
+fn prepare(receiver: &Receiver<'_>, spool: Spool, round: &Round, owners: &Owners) -> Result<Prepared, Error> {
     let want = Spec::seal(spool)?;
+    let Round { flags, scope, .. } = round;
     if want.iter().any(|(_, entry)| !scope.covers(&entry.path) || entry.path.is_within(&reserved())) {
         return Err(WireError::Violation("an entry outside of the scope").into());
     }
@@ -179,15 +177,17 @@ fn prepare(
     let spool = Spool::create(receiver.spool)
         .map_err(|error| Error::System("make a file in the spool directory", error))?;
     let digests = want.keywords().algorithms().iter().map(Keyword::of_algorithm);
-    let mut keywords = HAVE;
+    let xattrs = round.keywords.contains(Keyword::Xattr);
+    let mut keywords = if xattrs { HAVE } else { HAVE.without(Keywords::of(&[Keyword::Xattr])) };
     digests.for_each(|keyword| keywords.insert(keyword));
     let mut writer =
         SpecWriter::new(spool, keywords).map_err(|error| Error::Disk("write the specification", error))?;
     let what = Scan { scope, keywords, one_file_system: true };
     let scanned = scan(receiver.root, what, &mut writer)?;
     let have = writer.seal().map_err(|error| Error::Disk("write the specification", error))?;
-    let plan = compare(&want, &have, &scanned.hidden, owners, flags.has(Flags::DELETE));
-    Ok(Prepared { want, have, scanned, plan, stage })
+    let rules = Rules { owners, delete: flags.has(Flags::DELETE), xattrs };
+    let plan = compare(&want, &have, &scanned.hidden, &rules);
+    Ok(Prepared { want, have, scanned, plan, stage, xattrs })
 }
 
 /// What the receiver says of its own tree, to itself: numbers only.
@@ -211,8 +211,9 @@ fn run(
     report: &mut Report,
     monitor: &mut dyn Monitor,
 ) -> Result<Vec<Problem>, Error> {
-    let Prepared { want, have, plan, .. } = prepared;
-    let meta = Meta::new(owners);
+    let Prepared { want, have, plan, xattrs, .. } = prepared;
+    let xattrs = *xattrs;
+    let meta = Meta::new(owners, xattrs);
     let mut arrived = resume(channel, want, plan, stage, &meta)?;
     report.resumed = arrived.len() as u64;
     let wanted: Vec<Index> = plan.wanted().filter(|index| !arrived.contains_key(index)).collect();
@@ -220,7 +221,7 @@ fn run(
     let mut problems = Vec::new();
     if !wanted.is_empty() {
         ask(channel, &wanted, Message::WantEnd, |first, count| Message::Want { first, count })?;
-        let taken = intake::take(channel, Intake { want, stage, owners, durable }, &wanted, monitor)?;
+        let taken = intake::take(channel, Intake { want, stage, owners, durable, xattrs }, &wanted, monitor)?;
         let Taken { arrived: new, bytes, problems: failed, vanished } = taken;
         report.files = new.len() as u64;
         report.bytes = bytes;
@@ -230,8 +231,18 @@ fn run(
         problems = failed;
     }
     let delete = may_delete && problems.is_empty() && report.problems == 0;
-    let install =
-        Install { root: receiver.root, stage, want, have, plan, owners, durable, arrived: &arrived, delete };
+    let install = Install {
+        root: receiver.root,
+        stage,
+        want,
+        have,
+        plan,
+        owners,
+        durable,
+        arrived: &arrived,
+        xattrs,
+        delete,
+    };
     if !install.is_idle() {
         let installed = channel.while_working(|| install.run())?;
         let Installed { report: sums, problems: failed } =

@@ -3,6 +3,7 @@
 use crate::digest::Algorithm;
 use crate::limits;
 use crate::path::{PathError, RelPath};
+use crate::spec::xattrs;
 use crate::spec::{Device, Entry, InodeId, Keyword, Keywords, Kind, Time};
 use crate::vis::{self, VisError};
 use std::borrow::Cow;
@@ -56,6 +57,12 @@ pub(crate) fn parse<'a>(line: &'a [u8], keywords: &mut Keywords) -> Result<Entry
     let mut entry = Entry::new(path, kind);
     let (mut last, mut inode, mut resdevice) = (Keyword::Type, None, None);
     for word in words {
+        if let Some(attribute) = word.strip_prefix(xattrs::PREFIX) {
+            xattr(attribute, &mut entry)?;
+            last = Keyword::Xattr;
+            keywords.insert(last);
+            continue;
+        }
         let (name, value) = match word.iter().position(|&byte| byte == b'=') {
             Some(at) => (word.get(..at).unwrap_or_default(), word.get(at + 1..)),
             None => (word, None),
@@ -73,6 +80,8 @@ pub(crate) fn parse<'a>(line: &'a [u8], keywords: &mut Keywords) -> Result<Entry
         let value = value.unwrap_or_default();
         match keyword {
             Keyword::Type => return Err(LineError::KeywordOrder),
+            // Alone, without the name of an attribute.
+            Keyword::Xattr => return Err(LineError::UnknownKeyword),
             Keyword::Uname => entry.uname = Some(owner_name(value).ok_or(bad)?),
             Keyword::Gname => entry.gname = Some(owner_name(value).ok_or(bad)?),
             Keyword::Uid => entry.uid = Some(owner_number(value).ok_or(bad)?),
@@ -102,6 +111,15 @@ pub(crate) fn parse<'a>(line: &'a [u8], keywords: &mut Keywords) -> Result<Entry
     };
     check_kind(&entry)?;
     Ok(entry)
+}
+
+/// Takes what follows `xattr.`: `NAME=BASE64`.
+fn xattr<'a>(attribute: &'a [u8], entry: &mut Entry<'a>) -> Result<(), LineError> {
+    let bad = LineError::Value(Keyword::Xattr);
+    let at = attribute.iter().position(|&byte| byte == b'=').ok_or(bad)?;
+    let (name, text) = attribute.split_at(at);
+    let name = vis::decode_canonical(name).map_err(LineError::Vis)?;
+    entry.xattrs.push(name, Cow::Borrowed(text.get(1..).unwrap_or_default())).ok_or(bad)
 }
 
 /// What must and must not be said of each type.
@@ -260,6 +278,15 @@ fn write_keyword(entry: &Entry<'_>, keyword: Keyword, out: &mut Vec<u8>) {
             if let Some(time) = entry.time {
                 start(keyword, out);
                 write_infallible(out, format_args!("{}.{:09}", time.sec, time.nsec));
+            }
+        }
+        Keyword::Xattr => {
+            for (name, text) in entry.xattrs.iter() {
+                out.push(b' ');
+                out.extend_from_slice(xattrs::PREFIX);
+                vis::encode(name, out);
+                out.push(b'=');
+                out.extend_from_slice(text);
             }
         }
         Keyword::Ignore => {
