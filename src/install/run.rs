@@ -139,7 +139,7 @@ impl<'i> Run<'i> {
             new.write_all(buffer.get(..read).unwrap_or_default()).map_err(at(Step::Write))?;
         }
         let made = new.stat().map_err(at(Step::Write))?;
-        if made.size != arrived.size {
+        if made.size != arrived.size || !old.stat().map_err(at(Step::Read))?.same_contents(&stat) {
             return Err((Step::Read, io::Error::from_raw_os_error(libc::ESTALE)));
         }
         self.meta.file(&new, &made, want, arrived.time)?;
@@ -158,9 +158,11 @@ impl<'i> Run<'i> {
         }
     }
 
-    /// Makes, replaces and links names, from the root down.
+    /// Changes metadata while every file has the names it had when it was examined; then makes, replaces and links
+    /// names, from the root down.
     fn place(&mut self) {
-        for (step, want) in self.steps() {
+        let in_place = |(step, _): &(&PlanStep, Entry<'_>)| step.action == Action::Meta;
+        for (step, want) in self.steps().filter(in_place).chain(self.steps().filter(|step| !in_place(step))) {
             let there = step.have.map(|have| self.install.have.entry(have).kind);
             if let Err(failure) = self.place_one(step, &want, there) {
                 self.failed(&want.path, &failure);
@@ -262,9 +264,10 @@ impl<'i> Run<'i> {
         if want.kind == Kind::Dir {
             self.disturbed.insert(want.path.clone().into_owned());
         } else {
-            let names = step.have.and_then(|have| self.install.have.entry(have).nlink).unwrap_or(1);
+            let have = step.have.ok_or((Step::Mode, io::ErrorKind::NotFound.into()))?;
+            let have = self.install.have.entry(have);
             let (holder, name) = self.cursor.holder(&want.path).map_err(at(Step::Mode))?;
-            self.meta.in_place(holder, name, want, names)?;
+            self.meta.in_place(holder, name, want, &have)?;
         }
         self.done.report.changed += 1;
         Ok(())
