@@ -12,6 +12,7 @@
 pub mod facts;
 pub mod relay;
 pub mod tree;
+pub mod trees;
 
 use std::ffi::OsStr;
 use std::fs;
