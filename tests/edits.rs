@@ -192,6 +192,48 @@ fn every_type_becomes_every_other() {
 }
 
 #[test]
+fn directories_that_their_owner_may_not_write() {
+    // Root never notices.
+    let shut = |dir: &Path, mode: u32| chmod(dir, mode);
+    let trees = Trees::new(|src| {
+        for dir in ["type/a/b", "rename/a", "swap/a", "stay/a"] {
+            fs::create_dir_all(src.join(dir)).unwrap();
+            fs::write(src.join(dir).join("f"), dir).unwrap();
+            shut(&src.join(dir), 0o555);
+        }
+        shut(&src.join("type/a"), 0o500);
+        shut(&src.join("stay"), 0o511);
+    });
+    trees.edit("one becomes a file", 1, |src| {
+        shut(&src.join("type/a"), 0o700);
+        shut(&src.join("type/a/b"), 0o700);
+        fs::remove_dir_all(src.join("type/a")).unwrap();
+        fs::write(src.join("type/a"), "a file").unwrap();
+    });
+    trees.edit("one is renamed", 1, |src| {
+        shut(&src.join("rename/a"), 0o755);
+        fs::rename(src.join("rename/a"), src.join("rename/b")).unwrap();
+        shut(&src.join("rename/b"), 0o555);
+    });
+    trees.edit("a file in one becomes a directory, a link, a name less", 0, |src| {
+        shut(&src.join("swap/a"), 0o755);
+        fs::remove_file(src.join("swap/a/f")).unwrap();
+        make(&src.join("swap/a/f"), "empty");
+        shut(&src.join("swap/a"), 0o555);
+    });
+    trees.edit("the root itself", 1, |src| {
+        fs::write(src.join("new"), "new").unwrap();
+        shut(src, 0o555);
+    });
+    trees.edit("in the root that is shut", 1, |src| {
+        shut(src, 0o755);
+        fs::write(src.join("newer"), "newer").unwrap();
+        fs::remove_file(src.join("new")).unwrap();
+        shut(src, 0o555);
+    });
+}
+
+#[test]
 fn without_delete_extras_stay_and_a_full_directory_is_not_replaced() {
     let trees = Trees::new(|_| {});
     for kind in kinds().into_iter().filter(|kind| *kind != "none" && *kind != "full") {
