@@ -164,17 +164,28 @@ impl<'o> Meta<'o> {
         }
     }
 
-    /// Of a name that exists already and of which only metadata differ.
+    /// Of a name that exists already, as `have` says, and of which only metadata differ.
     ///
     /// # Errors
     /// What was refused.
-    pub fn in_place(&self, holder: &Dir, name: &[u8], want: &Entry<'_>, names: u64) -> Result<(), Failure> {
+    pub fn in_place(
+        &self,
+        holder: &Dir,
+        name: &[u8],
+        want: &Entry<'_>,
+        have: &Entry<'_>,
+    ) -> Result<(), Failure> {
         if want.kind != Kind::File {
             return self.unopened(holder, name, want);
         }
+        let as_examined = |stat: &Stat| {
+            let time = Time { sec: stat.mtime.0, nsec: stat.mtime.1 };
+            Some(stat.nlink) == have.nlink && Some(stat.size) == have.size && Some(time) == have.time
+        };
         match holder.open_file(name) {
-            // Somebody gave the file one more name since it was examined: it may be his, and not ours to change.
-            Ok((_, stat)) if stat.nlink != names => {
+            // Somebody gave the file one more name since it was examined: it may be his, and not ours to change. Or he
+            // wrote to it, and with the wanted time it would pass for what is wanted.
+            Ok((_, stat)) if !as_examined(&stat) => {
                 Err((Step::Mode, std::io::Error::from_raw_os_error(libc::ESTALE)))
             }
             Ok((file, stat)) => {

@@ -5,6 +5,7 @@ use crate::plan::links::Links;
 use crate::plan::{Merge, Met, Owners};
 use crate::report::{Aspects, Change, Fate};
 use crate::spec::{Entry, Index, Kind, Spec};
+use std::collections::HashSet;
 
 /// What is to be done at one path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,6 +82,15 @@ impl Plan {
             aspects: Aspects::NONE,
         });
         steps.chain(extras)
+    }
+
+    /// Lets these wanted files keep the contents that are there, which were found to be theirs: what is to be set is
+    /// set in place, or in a copy where other names share the file.
+    pub fn keep_contents(&mut self, have: &Spec, same: &HashSet<Index>) {
+        for step in self.steps.iter_mut().filter(|step| same.contains(&step.want)) {
+            let shared = step.have.is_some_and(|at| have.entry(at).inode.is_some());
+            step.action = if shared { Action::Detach } else { Action::Meta };
+        }
     }
 
     /// The files to ask for, in tree order.

@@ -118,6 +118,7 @@ impl Problem {
             (Step::Place | Step::MakeDir | Step::MakeLink | Step::MakeNode | Step::Write, libc::EXDEV) => {
                 "another file system is mounted there: export it as a module of its own".into()
             }
+            (_, libc::ESTALE) => "somebody else changed it meanwhile".into(),
             (_, errno) => sys::errno_words(errno),
         }
     }

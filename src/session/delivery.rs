@@ -76,7 +76,8 @@ pub(super) fn digests(
     Ok(speaker.end()?)
 }
 
-fn digest(cursor: &mut Cursor<'_>, spec: &Spec, index: Index) -> io::Result<[u8; 32]> {
+/// The digest of a file of the tree, if it is still what its specification says.
+pub(super) fn digest(cursor: &mut Cursor<'_>, spec: &Spec, index: Index) -> io::Result<[u8; 32]> {
     let (mut file, stat) = open(cursor, spec, index)?;
     let entry = spec.entry(index);
     let changed = || io::Error::from_raw_os_error(libc::ESTALE);

@@ -9,6 +9,7 @@ mod greet;
 mod intake;
 mod receive;
 mod send;
+mod spare;
 
 pub use error::Error;
 pub use greet::{Hello, VERSION, greet_client, greet_server};

@@ -8,6 +8,7 @@ use crate::plan::{Action, Owners, Plan, Rules, compare};
 use crate::report::{Fate, Monitor, Problem, Report};
 use crate::session::Error;
 use crate::session::intake::{self, Intake, Taken};
+use crate::session::spare::{Here, spare};
 use crate::spec::{Index, Keyword, Keywords, Spec, SpecWriter};
 use crate::sys::{self, Dir, Spool};
 use crate::tree::{Root, Scan, Scanned, scan};
@@ -56,14 +57,19 @@ pub fn receive(
     let flags = round.flags;
     let may_delete = flags.has(Flags::DELETE) && offered.whole;
     let owners = owners();
-    let prepared = channel.while_working(|| prepare(receiver, offered.spool, round, &owners))??;
+    let mut prepared = channel.while_working(|| prepare(receiver, offered.spool, round, &owners))??;
     report.entries = prepared.want.len().into();
+    let arrived = {
+        let Prepared { want, have, stage, plan, xattrs, .. } = &mut prepared;
+        let here = Here { want, have, root: receiver.root, stage: stage.as_ref() };
+        spare(channel, &here, plan, &Meta::new(&owners, *xattrs))?
+    };
     let changes = Changes { flags, prepared: &prepared };
     let Some(stage) = &prepared.stage else {
         forecast(&prepared, flags, &mut report);
         return finish(channel, report, &changes, &[], monitor);
     };
-    let done = run(channel, receiver, &prepared, stage, &owners, may_delete, &mut report, monitor);
+    let done = run(channel, receiver, &prepared, arrived, stage, &owners, may_delete, &mut report, monitor);
     match done {
         Ok(problems) => finish(channel, report, &changes, &problems, monitor),
         Err(error) => {
@@ -199,12 +205,13 @@ fn reserved() -> crate::path::RelPath<'static> {
     crate::path::RelPath::new(crate::tree::STAGE).unwrap_or(crate::path::RelPath::ROOT)
 }
 
-/// Takes over, asks, takes in and installs. Gives back what failed.
+/// Asks for what is not here, takes it in and installs. Gives back what failed.
 #[allow(clippy::too_many_arguments)]
 fn run(
     channel: &mut Channel,
     receiver: &Receiver<'_>,
     prepared: &Prepared,
+    mut arrived: HashMap<Index, Arrived>,
     stage: &Stage,
     owners: &Owners,
     may_delete: bool,
@@ -213,8 +220,6 @@ fn run(
 ) -> Result<Vec<Problem>, Error> {
     let Prepared { want, have, plan, xattrs, .. } = prepared;
     let xattrs = *xattrs;
-    let meta = Meta::new(owners, xattrs);
-    let mut arrived = resume(channel, want, plan, stage, &meta)?;
     report.resumed = arrived.len() as u64;
     let wanted: Vec<Index> = plan.wanted().filter(|index| !arrived.contains_key(index)).collect();
     let durable = for_files(receiver.durable, wanted.len());
@@ -256,45 +261,8 @@ fn run(
     Ok(problems)
 }
 
-/// Takes over the finished files that an interrupted run left, where the sender's digest says that they are right.
-fn resume(
-    channel: &mut Channel,
-    want: &Spec,
-    plan: &Plan,
-    stage: &Stage,
-    meta: &Meta<'_>,
-) -> Result<HashMap<Index, Arrived>, Error> {
-    let mut arrived = HashMap::new();
-    if !stage.has_left() {
-        return Ok(arrived);
-    }
-    let left: Vec<Index> = plan.wanted().filter(|index| stage.left(&want.entry(*index))).collect();
-    stage.sweep(left.iter().map(|index| want.entry(*index))).map_err(StageError::Io)?;
-    if left.is_empty() {
-        return Ok(arrived);
-    }
-    ask(channel, &left, Message::AskEnd, |first, count| Message::Ask { first, count })?;
-    let mut expected = left.iter();
-    loop {
-        let (index, digest) = match channel.listen().message()? {
-            Message::Digest { index, digest } => (index, digest),
-            Message::DigestsEnd => return Ok(arrived),
-            _ => return Err(WireError::Violation("something else than a digest").into()),
-        };
-        let index = expected.find(|left| left.get() == index).copied();
-        let index = index.ok_or(WireError::Violation("a digest that was not asked for"))?;
-        let entry = want.entry(index);
-        // One that cannot be taken over is sent like any other.
-        if let Ok(true) = channel.while_working(|| stage.take_over(&entry, &digest, meta))?
-            && let (Some(size), Some(time)) = (entry.size, entry.time)
-        {
-            arrived.insert(index, Arrived { size, time });
-        }
-    }
-}
-
 /// Names indices, those in a row together.
-fn ask<'m>(
+pub(super) fn ask<'m>(
     channel: &mut Channel,
     indices: &[Index],
     end: Message<'m>,
