@@ -2,8 +2,8 @@
 
 use crate::spec::Keywords;
 use clap::{ArgAction, Args, Parser, Subcommand};
+use core::net::IpAddr;
 use std::ffi::OsString;
-use std::net::IpAddr;
 use std::path::PathBuf;
 
 const EXAMPLES: &str = "\

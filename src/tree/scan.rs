@@ -2,12 +2,12 @@
 
 use crate::digest::{Algorithms, Digests, Hasher};
 use crate::limits;
-use crate::path::RelPath;
+use crate::path::{RelPath, Scope};
 use crate::report::{Problem, Step};
 use crate::spec::{Device, Entry, InodeId, Keyword, Keywords, Kind, SpecWriter, Time, WriteError, Xattrs};
 use crate::sys::xattr::{self, ByName};
 use crate::sys::{self, Dir, FileKind, Stat};
-use crate::tree::{Root, STAGE, Scope};
+use crate::tree::{Root, STAGE};
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
 

@@ -2,10 +2,9 @@
 
 use crate::exit::Exit;
 use crate::limits;
-use crate::path::RelPath;
+use crate::path::{Pattern, RelPath, Scope};
 use crate::report::{Aspects, Change, Fate, Problem, Report, Step};
 use crate::spec::{Keywords, Time};
-use crate::tree::{Pattern, Scope};
 use crate::wire::WireError;
 use crate::wire::codec::{Reader, put_bytes};
 use std::borrow::Cow;
