@@ -105,7 +105,7 @@ pub fn compare(want: &Spec, have: &Spec, hidden: &[RelPath<'_>], rules: &Rules<'
     let mut compare = Compare {
         rules,
         hidden,
-        links: Links::new(have),
+        links: Links::new(want, have),
         plan: Plan::default(),
         ignored: None,
         unseen: None,
@@ -226,8 +226,9 @@ impl Compare<'_> {
             let action = if want.kind == Kind::File { Action::Fetch } else { Action::MakeNode };
             return self.step(index, Some(at), action, aspects);
         }
-        let foreign = !self.links.claim(want, have);
-        if foreign || !aspects.is_empty() && self.links.elsewhere(have) {
+        let shared = !aspects.is_empty() && self.links.shared(have);
+        let foreign = !shared && !self.links.claim(want, have);
+        if shared || foreign {
             aspects.note(Aspects::HARDLINK, foreign);
             self.links.lead(want, index, None);
             let action = if want.kind == Kind::File { Action::Detach } else { Action::MakeNode };

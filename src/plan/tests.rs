@@ -171,6 +171,17 @@ fn hard_links() {
     let want = file("a", &mode("0600", &linked(1))) + &file("b", &mode("0600", &linked(1)));
     let have = file("a", &mode("0644", &counted(7, 2))) + &file("b", &mode("0644", &counted(7, 2)));
     assert_eq!(plan(&want, &have, &[], false), ["a Meta permissions"]);
+    // One of the names is to be another file: until it is, it must not get the other's metadata. The last one stays.
+    let want = file("a", &mode("0600", &single))
+        + &file("b", &format!("mode=0644 size=2 {T1}"))
+        + &file("c", &mode("0644", &single));
+    let have: String = ["a", "b", "c"].iter().map(|path| file(path, &mode("0644", &counted(7, 3)))).collect();
+    assert_eq!(plan(&want, &have, &[], false), ["a Detach permissions", "b Fetch size"]);
+    // So must a name that is extra.
+    assert_eq!(
+        plan(&want[..want.find("./b").unwrap()], &have, &[], true),
+        ["a Detach permissions", "b extra", "c extra"]
+    );
 }
 
 #[test]
