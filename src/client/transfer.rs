@@ -66,8 +66,8 @@ impl Request<'_> {
             };
             show.step(&format!("{} entries described", described.spec.len()));
             offer(channel, &described, show)?;
-            welcome(channel)?;
-            Ok(deliver(channel, &root, &described.spec, show)?)
+            welcome(channel, None)?;
+            Ok(deliver(channel, &root, &described.spec, self.flags, show)?)
         })
     }
 
@@ -80,10 +80,10 @@ impl Request<'_> {
             speaker.say(&open_message(remote))?;
             speaker.say(&self.round(Direction::Pull, &scope))?;
             speaker.end()?;
-            let single = welcome(channel)?;
-            let whole = single.is_root();
-            let scope = if whole { scope } else { Scope::new(vec![single], scope.patterns().to_vec()) };
-            let root = if whole { dest.tree(self.flags)? } else { dest.holder()? };
+            let (scope, root) = match welcome(channel, remote.path.split_last())? {
+                None => (scope, dest.tree(self.flags)?),
+                Some(single) => (Scope::new(vec![single], scope.patterns().to_vec()), dest.holder()?),
+            };
             let receiver = Receiver {
                 module: &dest.dir,
                 root: &root,
@@ -142,10 +142,17 @@ fn open_message(remote: &Remote) -> Message<'_> {
     Message::Open { module: remote.module.as_str().into(), path: remote.path.borrowed() }
 }
 
-/// Takes the server's consent: the name, when the path is that of a single file.
-fn welcome(channel: &mut Channel) -> Result<RelPath<'static>, Failure> {
+/// Takes the server's consent: the name, when the path is that of a single file and `last` its last component.
+fn welcome(
+    channel: &mut Channel,
+    last: Option<(RelPath<'_>, &[u8])>,
+) -> Result<Option<RelPath<'static>>, Failure> {
     match channel.listen().message()? {
-        Message::Welcome { single } => Ok(single.into_owned()),
+        Message::Welcome { single } if single.is_root() => Ok(None),
+        Message::Welcome { single } if last.is_some_and(|(_, name)| name == single.as_bytes()) => {
+            Ok(Some(single.into_owned()))
+        }
+        Message::Welcome { .. } => Err(WireError::Violation("another file than the one asked for").into()),
         _ => Err(WireError::Violation("something else than its consent").into()),
     }
 }
