@@ -15,6 +15,8 @@ pub const DEPTH: usize = 256;
 pub const LINK: usize = 4095;
 /// Bytes of a user or group name, as in useradd(8) with room for directory services.
 pub const OWNER: usize = 255;
+/// User or group names of which the ids are remembered; a specification that names more has them looked up again.
+pub const OWNERS: usize = 65_536;
 
 /// Bytes of one line of a canonical specification: path and link target, each byte as `\ooo`, every keyword, and as
 /// many large extended attributes as any file system keeps with one file.

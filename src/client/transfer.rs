@@ -69,8 +69,8 @@ impl Request<'_> {
             };
             show.step(&format!("{} entries described", described.spec.len()));
             offer(channel, &described, show)?;
-            welcome(channel)?;
-            Ok(deliver(channel, &root, &described.spec, show)?)
+            welcome(channel, None)?;
+            Ok(deliver(channel, &root, &described.spec, self.flags, show)?)
         })
     }
 
@@ -84,12 +84,12 @@ impl Request<'_> {
             let round = self.round(Direction::Pull, self.keywords(), scope);
             speaker.say(&Message::Round(round.clone()))?;
             speaker.end()?;
-            let single = welcome(channel)?;
-            let whole = single.is_root();
             // A single file goes into the directory, and nothing else in there is meant.
-            let only = if whole { Vec::new() } else { vec![single] };
+            let (only, root) = match welcome(channel, remote.path.split_last())? {
+                None => (Vec::new(), dest.tree(self.flags)?),
+                Some(single) => (vec![single], dest.holder()?),
+            };
             let round = Round { scope: Scope::new(only, round.scope.patterns().to_vec()), ..round };
-            let root = if whole { dest.tree(self.flags)? } else { dest.holder()? };
             let receiver = Receiver {
                 module: &dest.dir,
                 root: &root,
@@ -148,10 +148,17 @@ fn open_message(remote: &Remote) -> Message<'_> {
     Message::Open { module: remote.module.as_str().into(), path: remote.path.borrowed() }
 }
 
-/// Takes the server's consent: the name, when the path is that of a single file.
-fn welcome(channel: &mut Channel) -> Result<RelPath<'static>, Failure> {
+/// Takes the server's consent: the name, when the path is that of a single file and `last` its last component.
+fn welcome(
+    channel: &mut Channel,
+    last: Option<(RelPath<'_>, &[u8])>,
+) -> Result<Option<RelPath<'static>>, Failure> {
     match channel.listen().message()? {
-        Message::Welcome { single } => Ok(single.into_owned()),
+        Message::Welcome { single } if single.is_root() => Ok(None),
+        Message::Welcome { single } if last.is_some_and(|(_, name)| name == single.as_bytes()) => {
+            Ok(Some(single.into_owned()))
+        }
+        Message::Welcome { .. } => Err(WireError::Violation("another file than the one asked for").into()),
         _ => Err(WireError::Violation("something else than its consent").into()),
     }
 }

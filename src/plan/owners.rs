@@ -1,5 +1,6 @@
 //! Which user and group an entry is to belong to on this host.
 
+use crate::limits;
 use crate::spec::{Entry, Xattrs};
 use crate::sys::xattr::is_carried;
 use std::collections::HashMap;
@@ -35,7 +36,12 @@ impl Names {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let id = match known.get(name) {
             Some(id) => *id,
-            None => *known.entry(name.into()).or_insert((self.lookup)(name)),
+            None => {
+                if known.len() >= limits::OWNERS {
+                    known.clear();
+                }
+                *known.entry(name.into()).or_insert((self.lookup)(name))
+            }
         };
         id.or(number)
     }

@@ -90,9 +90,7 @@ pub(crate) fn parse<'a>(line: &'a [u8], keywords: &mut Keywords) -> Result<Entry
             Keyword::Device => entry.device = Some(device(value).ok_or(bad)?),
             Keyword::Nlink => entry.nlink = Some(number(value).ok_or(bad)?),
             Keyword::Link => entry.link = Some(target(value)?),
-            Keyword::Size => {
-                entry.size = Some(number(value).filter(|size| *size <= limits::FILE_SIZE).ok_or(bad)?);
-            }
+            Keyword::Size => entry.size = Some(number(value).ok_or(bad)?),
             Keyword::Time => entry.time = Some(time(value).ok_or(bad)?),
             Keyword::Inode => inode = Some(number(value).ok_or(bad)?),
             Keyword::Resdevice => resdevice = Some(device(value).ok_or(bad)?),
@@ -109,7 +107,7 @@ pub(crate) fn parse<'a>(line: &'a [u8], keywords: &mut Keywords) -> Result<Entry
         (Some(_), None) => return Err(LineError::Missing(Keyword::Resdevice)),
         (None, Some(_)) => return Err(LineError::Missing(Keyword::Inode)),
     };
-    check_kind(&entry)?;
+    check(&entry)?;
     Ok(entry)
 }
 
@@ -122,8 +120,8 @@ fn xattr<'a>(attribute: &'a [u8], entry: &mut Entry<'a>) -> Result<(), LineError
     entry.xattrs.push(name, Cow::Borrowed(text.get(1..).unwrap_or_default())).ok_or(bad)
 }
 
-/// What must and must not be said of each type.
-pub(crate) fn check_kind(entry: &Entry<'_>) -> Result<(), LineError> {
+/// What must and must not be said of each type, and how large a file may be.
+pub(crate) fn check(entry: &Entry<'_>) -> Result<(), LineError> {
     let belongs = |present: bool, keyword: Keyword, kind: bool, needed: bool| match (present, kind) {
         (true, false) => Err(LineError::Misplaced(keyword)),
         (false, true) if needed => Err(LineError::Missing(keyword)),
@@ -131,6 +129,9 @@ pub(crate) fn check_kind(entry: &Entry<'_>) -> Result<(), LineError> {
     };
     let file = entry.kind == Kind::File;
     belongs(entry.size.is_some(), Keyword::Size, file, true)?;
+    if entry.size.is_some_and(|size| size > limits::FILE_SIZE) {
+        return Err(LineError::Value(Keyword::Size));
+    }
     belongs(entry.time.is_some(), Keyword::Time, true, file)?;
     belongs(entry.link.is_some(), Keyword::Link, entry.kind == Kind::Link, true)?;
     belongs(entry.device.is_some(), Keyword::Device, entry.kind.is_device(), true)?;

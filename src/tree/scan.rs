@@ -240,6 +240,10 @@ impl<W: Write> Walk<'_, W> {
         kind: Kind,
         stat: &Stat,
     ) -> Result<Option<Level<'static>>, ScanError> {
+        if stat.size > limits::FILE_SIZE && kind == Kind::File {
+            self.missed(&level.path, &path, Step::Stat, &io::Error::from_raw_os_error(libc::EFBIG));
+            return Ok(None);
+        }
         let mut entry = self.describe(path.borrowed(), kind, stat);
         if kind == Kind::Link {
             match level.dir.of(name).and_then(|dir| dir.read_link(name)) {
@@ -304,7 +308,10 @@ impl<W: Write> Walk<'_, W> {
     fn describe<'p>(&mut self, path: RelPath<'p>, kind: Kind, stat: &Stat) -> Entry<'p> {
         let says = |keyword| self.what.keywords.contains(keyword);
         let owner = |names: &mut HashMap<u32, Option<Vec<u8>>>, id, look: fn(u32) -> Option<Vec<u8>>| {
-            names.entry(id).or_insert_with(|| look(id).filter(|name| name.len() <= limits::OWNER)).clone()
+            names
+                .entry(id)
+                .or_insert_with(|| look(id).filter(|name| (1..=limits::OWNER).contains(&name.len())))
+                .clone()
         };
         let file = kind == Kind::File;
         let device = |(major, minor)| Device { major, minor };
