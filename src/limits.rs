@@ -15,9 +15,16 @@ pub const DEPTH: usize = 256;
 pub const LINK: usize = 4095;
 /// Bytes of a user or group name, as in useradd(8) with room for directory services.
 pub const OWNER: usize = 255;
+/// User or group names of which the ids are remembered; a specification that names more has them looked up again.
+pub const OWNERS: usize = 65_536;
 
-/// Bytes of one line of a canonical specification: path and link target, each byte as `\ooo`, and every keyword.
-pub const SPEC_LINE: usize = 64 * 1024;
+/// Bytes of one line of a canonical specification: path and link target, each byte as `\ooo`, every keyword, and as
+/// many large extended attributes as any file system keeps with one file.
+pub const SPEC_LINE: usize = 1 << 20;
+/// Bytes of the name of an extended attribute: XATTR_NAME_MAX.
+pub const XATTR_NAME: usize = 255;
+/// Bytes of its value: XATTR_SIZE_MAX.
+pub const XATTR_VALUE: usize = 64 * 1024;
 /// Entries of one specification: an index is 32 bits on the wire, and ten million is past any tree measured.
 pub const SPEC_ENTRIES: u32 = 16_000_000;
 /// Bytes of one specification: offsets into it are kept in 32 bits.

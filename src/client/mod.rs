@@ -176,7 +176,7 @@ fn spec(
     let root = Root::open(dir).map_err(|error| system(Exit::Io, &name, &error))?;
     let keywords = keywords.unwrap_or(Keywords::MTREE_DEFAULT);
     let scope = source::scope(Vec::new(), exclude)?;
-    let out = std::io::BufWriter::new(std::io::stdout().lock());
+    let out = std::io::BufWriter::new(std::io::stdout());
     let written = |error: std::io::Error| system(Exit::Io, "cannot write to standard output", &error);
     let mut writer = SpecWriter::new(out, keywords).map_err(written)?;
     let what = Scan { scope: &scope, keywords, one_file_system: false };

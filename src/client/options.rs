@@ -1,5 +1,6 @@
 //! The command line of smsync.
 
+use crate::spec::Keywords;
 use clap::{ArgAction, Args, Parser, Subcommand};
 use core::net::IpAddr;
 use std::ffi::OsString;
@@ -74,8 +75,8 @@ pub enum Command {
     /// Write the specification of a tree, as mtree(8) reads it
     Spec {
         /// Keywords, separated by commas; `all` is every one that mtree(8) knows
-        #[arg(short = 'k', value_name = "KEYWORDS", value_parser = crate::spec::Keywords::parse)]
-        keywords: Option<crate::spec::Keywords>,
+        #[arg(short = 'k', value_name = "KEYWORDS", value_parser = Keywords::parse)]
+        keywords: Option<Keywords>,
         /// Leave out what matches PATTERN, as in rsync(1); may be given several times
         #[arg(long, value_name = "PATTERN")]
         exclude: Vec<OsString>,
@@ -92,9 +93,15 @@ pub struct Comparison {
     /// Compare contents, not only size and time
     #[arg(short = 'c', long)]
     pub checksum: bool,
+    /// Carry and compare these keywords instead of all that can be replicated
+    #[arg(short = 'k', value_name = "KEYWORDS", value_parser = Keywords::parse)]
+    pub keywords: Option<Keywords>,
     /// Carry and compare these keywords too (sha256, md5, …)
-    #[arg(short = 'k', value_name = "KEYWORDS", value_parser = crate::spec::Keywords::parse)]
-    pub keywords: Option<crate::spec::Keywords>,
+    #[arg(short = 'K', value_name = "KEYWORDS", value_parser = Keywords::parse)]
+    pub add: Option<Keywords>,
+    /// Leave these keywords out (xattr, uname, …)
+    #[arg(short = 'R', value_name = "KEYWORDS", value_parser = Keywords::parse)]
+    pub remove: Option<Keywords>,
     /// Take the specification of what is here from FILE, in any dialect of mtree(5); `-` is standard input
     #[arg(long, value_name = "FILE")]
     pub spec: Option<PathBuf>,
@@ -108,10 +115,10 @@ pub struct Comparison {
 pub struct Network {
     /// Give up when the server is silent for SECONDS (0: never)
     #[arg(long, value_name = "SECONDS")]
-    pub timeout: Option<u64>,
+    pub timeout: Option<u32>,
     /// Give up when there is no connection within SECONDS
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
-    pub contimeout: Option<u64>,
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
+    pub contimeout: Option<u32>,
     /// Use IPv4 only
     #[arg(short = '4', long, conflicts_with = "ipv6")]
     pub ipv4: bool,

@@ -5,7 +5,7 @@ use crate::exit::Exit;
 use crate::limits;
 use crate::path::{Pattern, RelPath, Scope};
 use crate::session::Offer;
-use crate::spec::{Keyword, Keywords, SpecWriter, WriteError, dialect};
+use crate::spec::{Entry, Keyword, Keywords, SpecWriter, WriteError, dialect};
 use crate::sys::{self, Dir, Spool};
 use crate::tree::{Root, Scan, scan};
 use crate::vis::{shown, shown_text};
@@ -118,6 +118,9 @@ pub(super) fn read_spec(file: &Path, scope: &Scope) -> Result<Offer, Failure> {
             excluded = Some(&entry.path);
             continue;
         }
+        // Of a directory on the way to a source nothing is said: it is not to be changed.
+        let entry =
+            if scope.leads(&entry.path) { &Entry::new(entry.path.borrowed(), entry.kind) } else { entry };
         writer.push(entry).map_err(|error| match error {
             WriteError::Io(error) => written(error),
             error => Failure::new(Exit::Data, format_args!("{shown_name}: {}: {error}", entry.path)),

@@ -2,14 +2,14 @@
 
 use crate::config::Durable;
 use crate::install::meta::Meta;
-use crate::install::{Arrived, Failure, Stage, at, place, problem};
+use crate::install::{Arrived, Failure, Stage, at, place, problem, unlock};
 use crate::path::RelPath;
 use crate::plan::{Action, Because, Owners, Plan, PlanStep};
 use crate::report::{Problem, Report, Step};
 use crate::spec::{Entry, Index, Kind, Spec, Time};
-use crate::sys::{Dir, File, FileKind};
+use crate::sys::{self, Dir, File, FileKind};
 use crate::tree::{Cursor, Root};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::{self, Read, Write};
 
 /// All that an installation works with.
@@ -31,6 +31,8 @@ pub struct Install<'i> {
     pub durable: Durable,
     /// The files that wait in the stage.
     pub arrived: &'i HashMap<Index, Arrived>,
+    /// Whether extended attributes are carried.
+    pub xattrs: bool,
     /// Whether extras are to be removed, if everything else works.
     pub delete: bool,
 }
@@ -59,11 +61,13 @@ impl Install<'_> {
     pub fn run(&self) -> io::Result<Installed> {
         let mut run = Run {
             install: self,
-            meta: Meta::new(self.owners),
+            meta: Meta::new(self.owners, self.xattrs),
             cursor: Cursor::new(self.root, true),
             leaders: Cursor::new(self.root, true),
             disturbed: BTreeSet::new(),
             new: BTreeSet::new(),
+            bound: sys::ids::euid() != 0,
+            unlocked: BTreeMap::new(),
             detached: HashMap::new(),
             done: Installed::default(),
         };
@@ -80,6 +84,7 @@ impl Install<'_> {
         run.directories();
         run.flush_directories()?;
         run.done.report.unowned = run.meta.unowned();
+        run.done.report.unsupported = run.meta.unsupported();
         run.done.report.problems = run.done.problems.len() as u64;
         Ok(run.done)
     }
@@ -95,6 +100,10 @@ struct Run<'i> {
     disturbed: BTreeSet<RelPath<'static>>,
     /// Directories that were made.
     new: BTreeSet<RelPath<'static>>,
+    /// Whether modes bind us: they do not bind root.
+    bound: bool,
+    /// Directories in which something was done, with the mode of those that had to let us in.
+    unlocked: BTreeMap<RelPath<'static>, Option<u32>>,
     /// Copies that wait in the stage, with their size and time.
     detached: HashMap<Index, Arrived>,
     done: Installed,
@@ -139,7 +148,7 @@ impl<'i> Run<'i> {
             new.write_all(buffer.get(..read).unwrap_or_default()).map_err(at(Step::Write))?;
         }
         let made = new.stat().map_err(at(Step::Write))?;
-        if made.size != arrived.size {
+        if made.size != arrived.size || !old.stat().map_err(at(Step::Read))?.same_contents(&stat) {
             return Err((Step::Read, io::Error::from_raw_os_error(libc::ESTALE)));
         }
         self.meta.file(&new, &made, want, arrived.time)?;
@@ -158,10 +167,16 @@ impl<'i> Run<'i> {
         }
     }
 
-    /// Makes, replaces and links names, from the root down.
+    /// Changes metadata while every file has the names it had when it was examined; then makes, replaces and links
+    /// names, from the root down.
     fn place(&mut self) {
-        for (step, want) in self.steps() {
+        let in_place = |(step, _): &(&PlanStep, Entry<'_>)| step.action == Action::Meta;
+        for (step, want) in self.steps().filter(in_place).chain(self.steps().filter(|step| !in_place(step))) {
             let there = step.have.map(|have| self.install.have.entry(have).kind);
+            if there == Some(Kind::Dir) && want.kind != Kind::Dir {
+                // To leave its place, a directory must be writable itself.
+                self.unlock(&want.path);
+            }
             if let Err(failure) = self.place_one(step, &want, there) {
                 self.failed(&want.path, &failure);
             }
@@ -194,12 +209,26 @@ impl<'i> Run<'i> {
 
     /// The directory that holds the path, which will be disturbed.
     fn holder<'p>(&mut self, path: &'p RelPath<'_>) -> Result<(&Dir, &'p [u8]), Failure> {
-        if let Some((parent, _)) = path.split_last()
-            && !self.disturbed.contains(&parent)
-        {
-            self.disturbed.insert(parent.into_owned());
+        if let Some((parent, _)) = path.split_last() {
+            self.unlock(&parent);
+            if !self.disturbed.contains(&parent) {
+                self.disturbed.insert(parent.into_owned());
+            }
         }
         self.cursor.holder(path).map_err(at(Step::Place))
+    }
+
+    /// Lets us change names in a directory of ours. Where that fails, what is to be done in it fails and is reported.
+    fn unlock(&mut self, path: &RelPath<'_>) {
+        if !self.bound || self.unlocked.contains_key(path) {
+            return;
+        }
+        let old = if path.is_root() {
+            unlock::open_dir(self.install.root.dir())
+        } else {
+            self.cursor.holder(path).and_then(|(holder, name)| unlock::named(holder, name))
+        };
+        self.unlocked.insert(path.clone().into_owned(), old.ok().flatten());
     }
 
     fn waiting(&mut self, want: &Entry<'_>, arrived: Arrived, there: Option<Kind>) -> Result<(), Failure> {
@@ -262,9 +291,10 @@ impl<'i> Run<'i> {
         if want.kind == Kind::Dir {
             self.disturbed.insert(want.path.clone().into_owned());
         } else {
-            let names = step.have.and_then(|have| self.install.have.entry(have).nlink).unwrap_or(1);
+            let have = step.have.ok_or((Step::Mode, io::ErrorKind::NotFound.into()))?;
+            let have = self.install.have.entry(have);
             let (holder, name) = self.cursor.holder(&want.path).map_err(at(Step::Mode))?;
-            self.meta.in_place(holder, name, want, names)?;
+            self.meta.in_place(holder, name, want, &have)?;
         }
         self.done.report.changed += 1;
         Ok(())
@@ -297,7 +327,12 @@ impl<'i> Run<'i> {
     fn directories(&mut self) {
         self.cursor.forget();
         for path in std::mem::take(&mut self.disturbed).iter().rev() {
-            let Some(want) = self.install.want.find(path) else { continue };
+            let old = self.unlocked.get(path).copied().flatten();
+            let want = match (self.install.want.find(path), old) {
+                (Some(want), old) => Entry { mode: want.mode.or(old), ..want },
+                (None, Some(mode)) => Entry { mode: Some(mode), ..Entry::new(path.borrowed(), Kind::Dir) },
+                (None, None) => continue,
+            };
             let done = if path.is_root() {
                 self.meta.open_dir(self.install.root.dir(), &want, false)
             } else {

@@ -2,7 +2,8 @@
 
 use crate::config::Durable;
 use crate::digest::{self, Content};
-use crate::install::{Failure, Incoming, at, remove};
+use crate::install::incoming::specified;
+use crate::install::{Failure, Incoming, at, remove, unlock};
 use crate::limits;
 use crate::path::RelPath;
 use crate::report::Step;
@@ -116,7 +117,7 @@ impl Stage {
         if let Some(dir) = self.dir.get() {
             return Ok(dir);
         }
-        self.keeping_time(|module| module.make_dir(STAGE))?;
+        self.keeping_looks(|module| module.make_dir(STAGE))?;
         let dir = self.module.subdir(STAGE)?;
         // What the module's root passes on must not reach what is made here, and so into the tree.
         dir.drop_acl()?;
@@ -181,7 +182,7 @@ impl Stage {
             }
             content.update(buffer.get(..read).unwrap_or_default());
         }
-        if content.finish() != *digest {
+        if content.finish() != *digest || !specified(&file, digest, entry).map_err(at(Step::Write))? {
             return Ok(false);
         }
         meta.file(&file, &stat, entry, time)?;
@@ -224,14 +225,26 @@ impl Stage {
         if self.dir.get().is_none() {
             return Ok(());
         }
-        self.keeping_time(|module| remove::clear(module, STAGE))
+        self.keeping_looks(|module| remove::clear(module, STAGE))
     }
 
-    /// Does something to the module's root that is not to show in its time of modification: the stage comes and goes,
-    /// and the tree is as it was.
-    fn keeping_time(&self, change: impl FnOnce(&Dir) -> io::Result<()>) -> io::Result<()> {
-        let before = self.module.stat_self()?.mtime;
+    /// Does something to the module's root that is not to show in its mode and time of modification: the stage comes
+    /// and goes, and the tree is as it was.
+    fn keeping_looks(&self, change: impl FnOnce(&Dir) -> io::Result<()>) -> io::Result<()> {
+        let before = self.module.stat_self()?;
+        let shut = unlock::open_dir(&self.module)?;
         change(&self.module)?;
-        self.module.set_own_time(before)
+        if let Some(mode) = shut {
+            self.module.set_own_mode(mode)?;
+        }
+        match self.module.set_own_time(before.mtime) {
+            // The root of somebody else, who lets us write: that time we cannot set.
+            Err(error)
+                if error.kind() == io::ErrorKind::PermissionDenied && before.uid != sys::ids::euid() =>
+            {
+                Ok(())
+            }
+            set => set,
+        }
     }
 }
