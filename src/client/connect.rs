@@ -9,7 +9,7 @@ use crate::limits;
 use crate::session::{Hello, greet_client};
 use crate::sys::{Stream, resolve};
 use crate::wire::Channel;
-use std::net::SocketAddr;
+use core::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 /// How long a server may be silent when nothing limits it.

@@ -1,8 +1,8 @@
 //! The command line of smsync.
 
 use clap::{ArgAction, Args, Parser, Subcommand};
+use core::net::IpAddr;
 use std::ffi::OsString;
-use std::net::IpAddr;
 use std::path::PathBuf;
 
 const EXAMPLES: &str = "\

@@ -2,11 +2,12 @@
 
 use crate::digest::Content;
 use crate::limits;
+use crate::path::Scope;
 use crate::report::Monitor;
 use crate::session::Error;
 use crate::spec::{Entry, Kind, Spec};
 use crate::sys::Spool;
-use crate::tree::{STAGE, Scope};
+use crate::tree::STAGE;
 use crate::wire::{Channel, Message, WireError};
 use std::io::{self, Write};
 

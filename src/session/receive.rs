@@ -3,6 +3,7 @@
 use crate::config::Durable;
 use crate::install::{Arrived, Install, Installed, Meta, Stage, StageError, for_files};
 use crate::limits;
+use crate::path::Scope;
 use crate::plan::{Action, Owners, Plan, compare};
 use crate::report::{Fate, Monitor, Problems, Report};
 use crate::session::Error;
@@ -10,7 +11,7 @@ use crate::session::intake::{self, Intake, Taken};
 use crate::session::offered::Offered;
 use crate::spec::{Index, Keyword, Keywords, Spec, SpecWriter};
 use crate::sys::{self, Dir, Spool};
-use crate::tree::{Root, Scan, Scanned, Scope, scan};
+use crate::tree::{Root, Scan, Scanned, scan};
 use crate::wire::{Channel, Flags, Message, WireError};
 use std::collections::HashMap;
 

@@ -2,11 +2,11 @@
 
 use crate::digest::{Algorithms, Digests, Hasher};
 use crate::limits;
-use crate::path::RelPath;
+use crate::path::{RelPath, Scope};
 use crate::report::{Problem, Step};
 use crate::spec::{Device, Entry, InodeId, Keyword, Keywords, Kind, SpecWriter, Time, WriteError};
 use crate::sys::{self, Dir, FileKind, Stat};
-use crate::tree::{Root, STAGE, Scope};
+use crate::tree::{Root, STAGE};
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
 

@@ -1,3 +1,5 @@
+//! The channel against a peer that floods, trickles, is silent or speaks out of turn.
+
 use super::*;
 use crate::secret::Secret;
 use crate::wire::noise::{self, Cipher, Initiator};

@@ -1,7 +1,8 @@
+//! Messages as bytes: what is written is read, and nothing else is.
+
 use super::*;
-use crate::path::RelPath;
+use crate::path::{Pattern, RelPath, Scope};
 use crate::spec::Keywords;
-use crate::tree::{Pattern, Scope};
 
 fn path(text: &str) -> RelPath<'static> {
     RelPath::new(text.as_bytes().to_vec()).unwrap()

@@ -1,3 +1,5 @@
+//! Records at their limits, and frames that do not stay in theirs.
+
 use super::*;
 use crate::exit::Exit;
 

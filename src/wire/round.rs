@@ -1,8 +1,8 @@
 //! What one round is, and the bytes of it: smsync(4), MESSAGES.
 
 use crate::limits;
+use crate::path::{Pattern, Scope};
 use crate::spec::Keywords;
-use crate::tree::{Pattern, Scope};
 use crate::wire::WireError;
 use crate::wire::codec::{Reader, put_bytes};
 

@@ -1,7 +1,6 @@
 //! What a round is about: the whole tree or some paths of it, less what is excluded. Both sides apply the same.
 
-use crate::path::RelPath;
-use crate::tree::Pattern;
+use crate::path::{Pattern, RelPath};
 
 /// The part of a tree that a round is about. Everything else neither side sees: it is not sent and not removed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
