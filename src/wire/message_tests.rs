@@ -71,7 +71,7 @@ fn samples() -> Vec<Message<'static>> {
         Message::Missing { index: u32::MAX, errno: 4095 },
         Message::FilesEnd,
         Message::Report(Report::default()),
-        Message::Report(Report::of_values([u64::MAX; 13])),
+        Message::Report(Report::of_values([u64::MAX; Report::NAMES.len()])),
         Message::Bye,
         Message::Alive,
         Message::Abort { exit: Exit::Protocol, text: text(0) },
