@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::relay::{GREETING, Relay};
+use common::gate::{GREETING, Gate};
 use common::walk::{differences, walk};
 use common::{Inetd, Site, assert_exit, ended_within, output_within};
 use rustix::process::{Pid, Signal, kill_process};
@@ -26,7 +26,7 @@ const FILES: usize = 2000;
 struct Push {
     site: Site,
     inetd: Inetd,
-    relay: Relay,
+    gate: Gate,
 }
 
 impl Push {
@@ -42,8 +42,8 @@ impl Push {
         let noise: Vec<u8> = (0..LARGE).map(|at| (at.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
         fs::write(site.src().join("large"), noise).unwrap();
         let inetd = site.serve();
-        let relay = Relay::to(inetd.port);
-        Push { site, inetd, relay }
+        let gate = Gate::to(inetd.port);
+        Push { site, inetd, gate }
     }
 
     fn command(&self, remote: &str) -> Command {
@@ -54,10 +54,10 @@ impl Push {
 
     /// Begins, and stops where the large file is being sent.
     fn start(&self) -> Child {
-        self.relay.up.hold_after(LARGE as u64 / 2);
-        let mut command = self.command(&self.relay.remote("m"));
+        self.gate.up.hold_after(LARGE as u64 / 2);
+        let mut command = self.command(&self.gate.remote("m"));
         let client = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        self.relay.up.wait_held();
+        self.gate.up.wait_held();
         client
     }
 
@@ -95,7 +95,7 @@ fn a_client_that_is_killed() {
     let mut client = push.start();
     client.kill().unwrap();
     client.wait().unwrap();
-    push.relay.up.release();
+    push.gate.up.release();
     let server = push.inetd.ended_within(AT_ONCE);
     assert_eq!(server[0].code(), Some(69), "{}", push.site.log());
     push.assert_goes_on();
@@ -107,7 +107,7 @@ fn a_server_that_is_killed() {
     let client = push.start();
     signal(push.inetd.ids()[0], Signal::KILL);
     push.inetd.ended_within(AT_ONCE);
-    push.relay.up.release();
+    push.gate.up.release();
     let output = ended_within(client, AT_ONCE);
     assert_exit(&output, 69);
     let said = String::from_utf8_lossy(&output.stderr);
@@ -127,7 +127,7 @@ fn two_pushes_into_one_module() {
     let said = String::from_utf8_lossy(&second.stderr);
     assert!(said.contains("another transfer into this tree is running"), "{said}");
     assert_eq!(said.lines().count(), 1, "{said}");
-    push.relay.up.release();
+    push.gate.up.release();
     assert_exit(&ended_within(first, LIMIT), 0);
     assert_eq!(differences(&walk(&push.site.src()), &walk(&push.site.dst())), "");
 }
@@ -137,13 +137,13 @@ fn two_pushes_into_one_module() {
 fn a_server_that_stands_still() {
     let push = Push::new();
     let server = || push.inetd.ids()[0];
-    push.relay.down.hold_after(GREETING);
-    let mut command = push.command(&push.relay.remote("m"));
+    push.gate.down.hold_after(GREETING);
+    let mut command = push.command(&push.gate.remote("m"));
     let client =
         command.args(["--timeout", "2"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    push.relay.down.wait_held();
+    push.gate.down.wait_held();
     signal(server(), Signal::STOP);
-    push.relay.down.release();
+    push.gate.down.release();
     let output = ended_within(client, 4 * AT_ONCE);
     assert!([69, 75].contains(&output.status.code().unwrap()), "{output:?}");
     let second = output_within(&mut push.command(&push.inetd.remote("m")), LIMIT);

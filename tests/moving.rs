@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::relay::{GREETING, Relay};
+use common::gate::{GREETING, Gate};
 use common::walk::{differences, walk};
 use common::{Inetd, Site, assert_exit, ended_within, output_within};
 use std::fs::{self, OpenOptions};
@@ -24,7 +24,7 @@ const LARGE: usize = 48 << 20;
 struct Moving {
     site: Site,
     inetd: Inetd,
-    relay: Relay,
+    gate: Gate,
 }
 
 impl Moving {
@@ -40,8 +40,8 @@ impl Moving {
             fs::write(site.src().join(name), format!("the new {name}")).unwrap();
         }
         let inetd = site.serve();
-        let relay = Relay::to(inetd.port);
-        Moving { site, inetd, relay }
+        let gate = Gate::to(inetd.port);
+        Moving { site, inetd, gate }
     }
 
     /// `f` is so large that it can be changed while it is read.
@@ -61,31 +61,31 @@ impl Moving {
 
     fn start(&self) -> Child {
         let mut command = self.site.smsync();
-        command.args(["push", "--delete"]).arg(self.site.src()).arg(self.relay.remote("m"));
+        command.args(["push", "--delete"]).arg(self.site.src()).arg(self.gate.remote("m"));
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     }
 
     /// Pushes; `change` happens when the specification has gone and before anything is sent.
     fn push_and(&self, change: impl FnOnce()) -> Output {
-        self.relay.down.hold_after(GREETING);
+        self.gate.down.hold_after(GREETING);
         let client = self.start();
-        self.relay.down.wait_held();
+        self.gate.down.wait_held();
         change();
-        self.relay.down.release();
+        self.gate.down.release();
         ended_within(client, LIMIT)
     }
 
     /// Pushes `f`, which is large; each change happens while it is read, when so many bytes have left.
     fn push_while(&self, changes: &[(usize, &dyn Fn())]) -> Output {
         let bytes = |at: usize| changes.get(at).map(|(bytes, _)| *bytes as u64);
-        self.relay.up.hold_after(bytes(0).unwrap());
+        self.gate.up.hold_after(bytes(0).unwrap());
         let client = self.start();
         for (at, (_, change)) in changes.iter().enumerate() {
-            self.relay.up.wait_held();
+            self.gate.up.wait_held();
             change();
             match bytes(at + 1) {
-                Some(next) => self.relay.up.hold_after(next),
-                None => self.relay.up.release(),
+                Some(next) => self.gate.up.hold_after(next),
+                None => self.gate.up.release(),
             }
         }
         ended_within(client, LIMIT)

@@ -7,6 +7,7 @@ mod place;
 mod remove;
 mod run;
 mod stage;
+mod unlock;
 
 pub use durable::for_files;
 pub use incoming::{Arrived, Incoming};

@@ -10,7 +10,7 @@ use crate::path::RelPath;
 use crate::plan::{Action, Because, Plan, PlanStep};
 use crate::report::{Problem, Report, Step};
 use crate::spec::{Entry, Index, Kind, Spec};
-use crate::sys::Dir;
+use crate::sys::{self, Dir};
 use crate::tree::{Cursor, Root};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io;
@@ -71,6 +71,7 @@ impl Install<'_> {
             absent: HashSet::new(),
             disturbed: BTreeSet::new(),
             new: BTreeSet::new(),
+            bound: sys::ids::euid() != 0,
             unlocked: BTreeMap::new(),
             done: Installed::default(),
         };
@@ -101,8 +102,10 @@ struct Run<'i> {
     disturbed: BTreeSet<RelPath<'static>>,
     /// Directories that were made.
     new: BTreeSet<RelPath<'static>>,
-    /// Directories that their owner could not write to until we let him, with the modes they had.
-    unlocked: BTreeMap<RelPath<'static>, u32>,
+    /// Whether modes bind us: they do not bind root.
+    bound: bool,
+    /// Directories in which something was done, with the mode of those that had to let us in.
+    unlocked: BTreeMap<RelPath<'static>, Option<u32>>,
     done: Installed,
 }
 
@@ -125,10 +128,12 @@ impl<'i> Run<'i> {
             && next.is_some_and(|next| have.entry(next).path.is_within(&want.path))
     }
 
-    /// Puts everything in place, from the root down, but for what replaces whole trees.
+    /// Changes metadata while every file has the names it had when it was examined; then puts everything in place, from
+    /// the root down, but for what replaces whole trees.
     fn place(&mut self) {
         self.cursor.forget();
-        for (step, want) in self.steps() {
+        let in_place = |(step, _): &(&PlanStep, Entry<'_>)| step.action == Action::Meta;
+        for (step, want) in self.steps().filter(in_place).chain(self.steps().filter(|step| !in_place(step))) {
             if !self.replaces_tree(step, &want)
                 && let Err(failure) = self.place_one(step, &want)
             {
@@ -149,10 +154,12 @@ impl<'i> Run<'i> {
         let Some(waiting) = self.waiting(step.want, want) else { return Ok(()) };
         let stage = self.install.stage.dir().map_err(at(Step::Place))?;
         let there = step.have.map(|have| self.install.have.entry(have).kind);
-        self.permitted(&want.path, there, |run| {
-            let (holder, name) = run.holder(&want.path)?;
-            place::place(stage, &waiting, holder, name, want.kind, there)
-        })?;
+        if there == Some(Kind::Dir) && want.kind != Kind::Dir {
+            // To leave its place, a directory must be writable itself.
+            self.unlock(&want.path);
+        }
+        let (holder, name) = self.holder(&want.path)?;
+        place::place(stage, &waiting, holder, name, want.kind, there)?;
         let report = &mut self.done.report;
         match step.action {
             Action::Detach => report.changed += 1,
@@ -170,10 +177,11 @@ impl<'i> Run<'i> {
 
     /// The directory that holds the path, which will be disturbed.
     fn holder<'p>(&mut self, path: &'p RelPath<'_>) -> Result<(&Dir, &'p [u8]), Failure> {
-        if let Some((parent, _)) = path.split_last()
-            && !self.disturbed.contains(&parent)
-        {
-            self.disturbed.insert(parent.into_owned());
+        if let Some((parent, _)) = path.split_last() {
+            self.unlock(&parent);
+            if !self.disturbed.contains(&parent) {
+                self.disturbed.insert(parent.into_owned());
+            }
         }
         self.cursor.holder(path).map_err(at(Step::Place))
     }
@@ -182,10 +190,12 @@ impl<'i> Run<'i> {
         if want.kind == Kind::Dir {
             self.disturbed.insert(want.path.clone().into_owned());
         } else {
-            let had = step.have.and_then(|have| self.install.have.entry(have).nlink).unwrap_or(1);
-            let names = had + self.linked.get(&step.want).copied().unwrap_or_default();
+            let have = step.have.ok_or((Step::Mode, io::ErrorKind::NotFound.into()))?;
+            let have = self.install.have.entry(have);
+            let linked = self.linked.get(&step.want).copied().unwrap_or_default();
+            let have = Entry { nlink: have.nlink.map(|names| names.saturating_add(linked)), ..have };
             let (holder, name) = self.cursor.holder(&want.path).map_err(at(Step::Mode))?;
-            let file = self.install.meta.in_place(holder, name, want, names)?;
+            let file = self.install.meta.in_place(holder, name, want, &have)?;
             if let Some(file) = file.filter(|_| self.install.durable == Durable::File) {
                 let _on_disk = file.flush_to_disk().map_err(at(Step::Write))?;
             }
@@ -217,7 +227,7 @@ impl<'i> Run<'i> {
         self.cursor.forget();
         // Deepest first. What went with a directory that was replaced is gone already.
         for extra in extras.iter().rev().map(|extra| self.install.have.entry(*extra)) {
-            match self.permitted(&extra.path, None, |run| run.remove_one(&extra)) {
+            match self.remove_one(&extra) {
                 Err((_, error)) if !matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENOTDIR)) => {
                     self.failed(&extra.path, &(Step::Remove, error));
                 }

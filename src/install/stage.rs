@@ -2,7 +2,8 @@
 
 use crate::config::Durable;
 use crate::digest::{self, Content};
-use crate::install::{Failure, Incoming, at, remove};
+use crate::install::incoming::specified;
+use crate::install::{Failure, Incoming, at, remove, unlock};
 use crate::limits;
 use crate::path::RelPath;
 use crate::report::Step;
@@ -126,7 +127,7 @@ impl Stage {
         if let Some(dir) = self.dir.get() {
             return Ok(dir);
         }
-        self.keeping_time(|module| {
+        self.keeping_looks(|module| {
             module.make_dir(STAGE)?;
             // Half made it would not be known as ours to remove.
             let dir = own(module).inspect_err(|_| drop(module.remove_dir(STAGE)))?;
@@ -195,7 +196,7 @@ impl Stage {
             }
             content.update(buffer.get(..read).unwrap_or_default());
         }
-        if content.finish() != *digest {
+        if content.finish() != *digest || !specified(&file, digest, entry).map_err(at(Step::Write))? {
             return Ok(false);
         }
         meta.file(&file, &stat, entry, time)?;
@@ -246,30 +247,26 @@ impl Stage {
         if self.dir.get().is_none() {
             return Ok(());
         }
-        self.keeping_time(|module| remove::clear(module, STAGE))
+        self.keeping_looks(|module| remove::clear(module, STAGE))
     }
 
-    /// Does something to the module's root that is not to show in its time of modification: the stage comes and goes,
-    /// and the tree is as it was. An ordinary user who may not write there lets himself for the moment.
-    fn keeping_time<T>(&self, change: impl Fn(&Dir) -> io::Result<T>) -> io::Result<T> {
-        let module = &self.module;
-        let before = module.stat_self()?;
-        let done = match change(module) {
+    /// Does something to the module's root that is not to show in its mode and time of modification: the stage comes
+    /// and goes, and the tree is as it was.
+    fn keeping_looks(&self, change: impl FnOnce(&Dir) -> io::Result<()>) -> io::Result<()> {
+        let before = self.module.stat_self()?;
+        let shut = unlock::open_dir(&self.module)?;
+        let changed = change(&self.module);
+        if let Some(mode) = shut {
+            self.module.set_own_mode(mode)?;
+        }
+        match self.module.set_own_time(before.mtime) {
+            // The root of somebody else, who lets us write: that time we cannot set.
             Err(error)
-                if error.raw_os_error() == Some(libc::EACCES)
-                    && before.mode & 0o200 == 0
-                    && module.set_own_mode(before.mode | 0o200).is_ok() =>
+                if error.kind() == io::ErrorKind::PermissionDenied && before.uid != sys::ids::euid() =>
             {
-                let done = change(module);
-                module.set_own_mode(before.mode)?;
-                done
+                changed
             }
-            done => done,
-        };
-        match module.set_own_time(before.mtime) {
-            // It belongs to somebody who lets us write to it.
-            Err(error) if error.raw_os_error() == Some(libc::EPERM) => done,
-            restored => done.and_then(|done| restored.map(|()| done)),
+            set => changed.and(set),
         }
     }
 }

@@ -7,8 +7,10 @@ mod delivery;
 mod error;
 mod greet;
 mod intake;
+mod offered;
 mod receive;
 mod send;
+mod spare;
 
 pub use error::Error;
 pub use greet::{Hello, VERSION, greet_client, greet_server};

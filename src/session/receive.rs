@@ -1,19 +1,20 @@
 //! The receiver's side of a round: compares, asks for what it lacks, installs, and says how it went.
 
 use crate::config::Durable;
-use crate::digest::Content;
 use crate::install::{Arrived, Install, Installed, Meta, Stage, StageError, for_files};
 use crate::limits;
-use crate::plan::{Action, Owners, Plan, compare};
-use crate::report::{Fate, Monitor, Problem, Report};
+use crate::plan::{Action, Owners, Plan, Rules, compare};
+use crate::report::{Fate, Monitor, Problems, Report};
 use crate::session::Error;
 use crate::session::intake::{self, Intake, Taken};
+use crate::session::offered::Offered;
+use crate::session::spare::{Here, spare};
 use crate::spec::{Index, Keyword, Keywords, Spec, SpecWriter};
 use crate::sys::{self, Dir, Spool};
-use crate::tree::{Root, Scan, Scanned, Scope, scan};
-use crate::wire::{Channel, Flags, Message, WireError};
+use crate::tree::{Root, Scan, Scanned, scan};
+use crate::wire::message::Round;
+use crate::wire::{Channel, Flags, Message};
 use std::collections::HashMap;
-use std::io::{self, Write};
 
 /// Where a receiver works.
 #[derive(Debug)]
@@ -30,14 +31,6 @@ pub struct Receiver<'r> {
     pub durable: Durable,
 }
 
-/// What the sender said in its first turn.
-struct Offered {
-    spool: Spool,
-    whole: bool,
-    skipped: u64,
-    problems: u64,
-}
-
 /// Receives one round: turns 1 to 4.
 ///
 /// # Errors
@@ -45,25 +38,31 @@ struct Offered {
 pub fn receive(
     channel: &mut Channel,
     receiver: &Receiver<'_>,
-    flags: Flags,
-    scope: &Scope,
+    round: &Round,
     monitor: &mut dyn Monitor,
 ) -> Result<Report, Error> {
     let spool = Spool::create(receiver.spool)
         .map_err(|error| Error::System("make a file in the spool directory", error))?;
-    let offered = take_offer(channel, spool, monitor)?;
+    let offered = Offered::take(channel, spool, monitor)?;
     let mut report = Report { skipped: offered.skipped, problems: offered.problems, ..Report::default() };
-    let may_delete = flags.has(Flags::DELETE) && offered.whole;
     let owners = owners();
-    let may = May { delete: may_delete, write: !flags.has(Flags::DRY_RUN) };
-    let prepared = channel.while_working(|| prepare(receiver, offered.spool, may, scope, &owners))??;
+    let mut prepared = channel.while_working(|| prepare(receiver, offered, round, &owners))??;
     report.entries = prepared.want.len().into();
-    let changes = Changes { flags, prepared: &prepared };
-    let Some(stage) = &prepared.stage else {
-        forecast(&prepared, may_delete, &mut report);
-        return finish(channel, report, &changes, &[], monitor);
+    let meta = Meta::new(&owners, prepared.xattrs);
+    // By all that has to get into the stage: what an interrupted run left there may not be on the disk either.
+    let durable = for_files(receiver.durable, prepared.plan.wanted().count());
+    let arrived = {
+        let Prepared { want, have, stage, plan, .. } = &mut prepared;
+        let here = Here { want, have, root: receiver.root, stage: stage.as_ref(), meta: &meta, durable };
+        spare(channel, &here, plan)?
     };
-    let done = run(channel, receiver, &prepared, stage, &owners, may_delete, &mut report, monitor);
+    let changes = Changes { flags: round.flags, prepared: &prepared };
+    let Some(stage) = &prepared.stage else {
+        forecast(&prepared, &mut report);
+        return finish(channel, report, &changes, &Problems::default(), monitor);
+    };
+    let intake = Intake { want: &prepared.want, stage, meta: &meta, durable };
+    let done = run(channel, receiver.root, &prepared, intake, arrived, &mut report, monitor);
     match done {
         Ok(listed) => finish(channel, report, &changes, &listed, monitor),
         Err(error) => {
@@ -85,83 +84,6 @@ fn owners() -> Owners {
     }
 }
 
-/// Takes the specification into the spool, and checks that it is the one that was sent.
-fn take_offer(channel: &mut Channel, spool: Spool, monitor: &mut dyn Monitor) -> Result<Offered, Error> {
-    let malformed = |_| WireError::Malformed("the specification does not decompress");
-    let mut decoder =
-        zstd::stream::write::Decoder::new(Checked { spool, content: Content::new(), full: None })
-            .map_err(|error| Error::System("decompress the specification", error))?;
-    // What level 1 needs and a little more: a peer does not choose how much memory we take.
-    decoder.window_log_max(23).map_err(|error| Error::System("decompress the specification", error))?;
-    let mut problems = 0;
-    let mut listener = channel.listen();
-    loop {
-        match listener.message()? {
-            Message::Problem(problem) => {
-                problems += 1;
-                if problems > limits::PROBLEMS as u64 {
-                    return Err(WireError::Violation("too many problems").into());
-                }
-                monitor.problem(&problem);
-            }
-            Message::Spec(piece) => {
-                let written = decoder.write_all(piece);
-                if let Some(error) = decoder.get_mut().full.take() {
-                    return Err(error);
-                }
-                written.map_err(malformed)?;
-            }
-            Message::SpecEnd { digest, whole, skipped, .. } => {
-                decoder.flush().map_err(malformed)?;
-                let Checked { spool, content, .. } = decoder.into_inner();
-                if content.finish() != digest {
-                    return Err(WireError::Malformed("the specification is not the one that was sent").into());
-                }
-                return Ok(Offered { spool, whole, skipped, problems });
-            }
-            _ => return Err(WireError::Violation("something else than a specification").into()),
-        }
-    }
-}
-
-/// Counts and digests what goes into the spool.
-struct Checked {
-    spool: Spool,
-    content: Content,
-    full: Option<Error>,
-}
-
-impl Write for Checked {
-    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
-        if self.spool.written() + piece.len() as u64 > limits::SPEC_BYTES {
-            self.full = Some(WireError::Violation("a specification that is too large").into());
-            return Err(io::ErrorKind::FileTooLarge.into());
-        }
-        self.content.update(piece);
-        match self.spool.write_all(piece) {
-            Ok(()) => Ok(piece.len()),
-            Err(error) => {
-                let kind = error.kind();
-                self.full = Some(Error::Disk("write the specification into the spool directory", error));
-                Err(kind.into())
-            }
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.spool.flush()
-    }
-}
-
-/// What a round may do.
-#[derive(Debug, Clone, Copy)]
-struct May {
-    /// Remove what is not wanted: it was asked for, and the sender could read everything.
-    delete: bool,
-    /// Change anything.
-    write: bool,
-}
-
 /// What is known before anything is asked for.
 struct Prepared {
     want: Spec,
@@ -170,33 +92,38 @@ struct Prepared {
     plan: Plan,
     /// None in a dry run.
     stage: Option<Stage>,
+    /// Whether what is not wanted may go: it was asked for, and the sender could read everything.
+    delete: bool,
+    /// Whether extended attributes are carried.
+    xattrs: bool,
 }
 
 /// Checks the specification, locks the module, scans its tree, and compares.
 fn prepare(
     receiver: &Receiver<'_>,
-    spool: Spool,
-    may: May,
-    scope: &Scope,
+    offered: Offered,
+    round: &Round,
     owners: &Owners,
 ) -> Result<Prepared, Error> {
-    let want = Spec::seal(spool)?;
-    if want.iter().any(|(_, entry)| !scope.covers(&entry.path) || entry.path.is_within(&reserved())) {
-        return Err(WireError::Violation("an entry outside of the scope").into());
-    }
-    let stage = if may.write { Some(Stage::open(receiver.module, receiver.state)?) } else { None };
+    let Round { flags, scope, .. } = round;
+    let delete = flags.has(Flags::DELETE) && offered.whole;
+    let want = offered.seal(scope)?;
+    let stage =
+        if flags.has(Flags::DRY_RUN) { None } else { Some(Stage::open(receiver.module, receiver.state)?) };
     let spool = Spool::create(receiver.spool)
         .map_err(|error| Error::System("make a file in the spool directory", error))?;
     let digests = want.keywords().algorithms().iter().map(Keyword::of_algorithm);
-    let mut keywords = HAVE;
+    let xattrs = round.keywords.contains(Keyword::Xattr);
+    let mut keywords = if xattrs { HAVE } else { HAVE.without(Keywords::of(&[Keyword::Xattr])) };
     digests.for_each(|keyword| keywords.insert(keyword));
     let mut writer =
         SpecWriter::new(spool, keywords).map_err(|error| Error::Disk("write the specification", error))?;
     let what = Scan { scope, keywords, one_file_system: true };
     let scanned = scan(receiver.root, what, &mut writer)?;
     let have = writer.seal().map_err(|error| Error::Disk("write the specification", error))?;
-    let plan = compare(&want, &have, &scanned.hidden, owners, may.delete);
-    Ok(Prepared { want, have, scanned, plan, stage })
+    let rules = Rules { owners, delete, xattrs };
+    let plan = compare(&want, &have, &scanned.hidden, &rules);
+    Ok(Prepared { want, have, scanned, plan, stage, delete, xattrs })
 }
 
 /// What the receiver says of its own tree, to itself: numbers only.
@@ -204,99 +131,51 @@ const HAVE: Keywords = Keywords::TRANSFER
     .without(Keywords::of(&[Keyword::Uname, Keyword::Gname]))
     .union(Keywords::of(&[Keyword::Nlink]));
 
-fn reserved() -> crate::path::RelPath<'static> {
-    crate::path::RelPath::new(crate::tree::STAGE).unwrap_or(crate::path::RelPath::ROOT)
-}
-
-/// Takes over, asks, takes in and installs. Gives back what failed, or vanished.
-#[allow(clippy::too_many_arguments)]
+/// Asks for what is not here, takes it in and installs. Gives back what failed, and what vanished.
 fn run(
     channel: &mut Channel,
-    receiver: &Receiver<'_>,
+    root: &Root,
     prepared: &Prepared,
-    stage: &Stage,
-    owners: &Owners,
-    may_delete: bool,
+    intake: Intake<'_>,
+    mut arrived: HashMap<Index, Arrived>,
     report: &mut Report,
     monitor: &mut dyn Monitor,
-) -> Result<Vec<Problem>, Error> {
+) -> Result<Problems, Error> {
     let Prepared { want, have, plan, .. } = prepared;
-    let meta = Meta::new(owners);
-    let durable = for_files(receiver.durable, plan.wanted().count());
-    let mut arrived = resume(channel, prepared, stage, &meta, durable)?;
+    let Intake { stage, meta, durable, .. } = intake;
     report.resumed = arrived.len() as u64;
     let wanted: Vec<Index> = plan.wanted().filter(|index| !arrived.contains_key(index)).collect();
-    let mut listed = Vec::new();
+    let mut listed = Problems::default();
     if !wanted.is_empty() {
         ask(channel, &wanted, Message::WantEnd, |first, count| Message::Want { first, count })?;
-        let taken = intake::take(channel, Intake { want, stage, meta: &meta, durable }, &wanted, monitor)?;
-        let Taken { arrived: new, bytes, problems: failed, vanished } = taken;
+        let taken = intake::take(channel, intake, &wanted, monitor)?;
+        let Taken { arrived: new, bytes, problems, vanished } = taken;
         report.files = new.len() as u64;
         report.bytes = bytes;
-        report.vanished = vanished.len() as u64;
-        report.problems += failed.len() as u64;
+        report.vanished = vanished.count();
+        report.problems += problems.count();
         arrived.extend(new);
-        listed = failed;
-        listed.extend(vanished);
+        problems.iter().chain(vanished.iter()).for_each(|problem| listed.push(problem.clone()));
     }
     // What vanished while it was read may have gone to a name that this specification does not have.
-    let delete = may_delete && report.problems == 0 && report.vanished == 0;
-    let (root, meta, arrived) = (receiver.root, &meta, &arrived);
-    let install = Install { root, stage, want, have, plan, meta, durable, arrived, delete };
+    let delete = prepared.delete && report.problems == 0 && report.vanished == 0;
+    let install = Install { root, stage, want, have, plan, meta, durable, arrived: &arrived, delete };
     if !install.is_idle() {
         let installed = channel.while_working(|| install.run())?;
-        let Installed { report: sums, problems: failed } =
+        let Installed { report: sums, problems } =
             installed.map_err(|(doing, error)| Error::Disk(doing, error))?;
-        *report = report.plus(&Report { problems: failed.len() as u64, ..sums });
-        listed.extend(failed);
+        *report = report.plus(&Report { problems: problems.len() as u64, ..sums });
+        problems.into_iter().for_each(|problem| listed.push(problem));
     } else {
         report.extra += plan.extras.len() as u64;
         stage.clear().map_err(StageError::Io)?;
     }
-    report.unowned = meta.unowned();
+    (report.unowned, report.unsupported) = (meta.unowned(), meta.unsupported());
     Ok(listed)
 }
 
-/// Takes over the finished files that an interrupted run left, where the sender's digest says that they are right.
-fn resume(
-    channel: &mut Channel,
-    prepared: &Prepared,
-    stage: &Stage,
-    meta: &Meta<'_>,
-    durable: Durable,
-) -> Result<HashMap<Index, Arrived>, Error> {
-    let Prepared { want, plan, .. } = prepared;
-    let mut arrived = HashMap::new();
-    if !stage.has_left() {
-        return Ok(arrived);
-    }
-    let left: Vec<Index> = plan.wanted().filter(|index| stage.left(&want.entry(*index))).collect();
-    stage.sweep(left.iter().map(|index| want.entry(*index))).map_err(StageError::Io)?;
-    if left.is_empty() {
-        return Ok(arrived);
-    }
-    ask(channel, &left, Message::AskEnd, |first, count| Message::Ask { first, count })?;
-    let mut expected = left.iter();
-    loop {
-        let (index, digest) = match channel.listen().message()? {
-            Message::Digest { index, digest } => (index, digest),
-            Message::DigestsEnd => return Ok(arrived),
-            _ => return Err(WireError::Violation("something else than a digest").into()),
-        };
-        let index = expected.find(|left| left.get() == index).copied();
-        let index = index.ok_or(WireError::Violation("a digest that was not asked for"))?;
-        let entry = want.entry(index);
-        // One that cannot be taken over is sent like any other.
-        if let Ok(true) = channel.while_working(|| stage.take_over(&entry, &digest, meta, durable))?
-            && let (Some(size), Some(time)) = (entry.size, entry.time)
-        {
-            arrived.insert(index, Arrived { size, time });
-        }
-    }
-}
-
 /// Names indices, those in a row together.
-fn ask<'m>(
+pub(super) fn ask<'m>(
     channel: &mut Channel,
     indices: &[Index],
     end: Message<'m>,
@@ -313,12 +192,13 @@ fn ask<'m>(
 }
 
 /// What a run would do.
-fn forecast(prepared: &Prepared, delete: bool, report: &mut Report) {
+fn forecast(prepared: &Prepared, report: &mut Report) {
     for step in &prepared.plan.steps {
         match step.action {
             Action::Fetch => {
                 report.files += 1;
-                report.bytes += prepared.want.entry(step.want).size.unwrap_or_default();
+                let size = prepared.want.entry(step.want).size.unwrap_or_default();
+                report.bytes = report.bytes.saturating_add(size);
             }
             Action::MakeDir | Action::MakeNode => report.made += 1,
             Action::Link(_) => report.linked += 1,
@@ -327,7 +207,7 @@ fn forecast(prepared: &Prepared, delete: bool, report: &mut Report) {
         }
     }
     let extras = prepared.plan.extras.len() as u64;
-    if delete { report.removed += extras } else { report.extra += extras }
+    if prepared.delete { report.removed += extras } else { report.extra += extras }
 }
 
 /// What is itemised in the last turn.
@@ -341,12 +221,12 @@ fn finish(
     channel: &mut Channel,
     report: Report,
     changes: &Changes<'_>,
-    listed: &[Problem],
+    listed: &Problems,
     monitor: &mut dyn Monitor,
 ) -> Result<Report, Error> {
     let Changes { flags, prepared } = changes;
     let mut report = report;
-    let own = prepared.scanned.problems.iter().chain(listed);
+    let own = prepared.scanned.problems.iter().chain(listed.iter());
     report.problems += prepared.scanned.problems.len() as u64;
     let mut speaker = channel.speak();
     for problem in own.take(limits::PROBLEMS) {

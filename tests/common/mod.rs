@@ -6,10 +6,18 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    clippy::indexing_slicing
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss
 )]
 
+pub mod facts;
+pub mod gate;
 pub mod relay;
+pub mod tree;
+pub mod trees;
 pub mod walk;
 
 use std::ffi::OsStr;
@@ -17,7 +25,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -143,6 +151,19 @@ impl Site {
     }
 }
 
+impl Drop for Site {
+    /// Lets an ordinary user remove directories that he may not write.
+    fn drop(&mut self) {
+        let mut paths = vec![self.dir.path().to_owned()];
+        while let Some(path) = paths.pop() {
+            if fs::symlink_metadata(&path).is_ok_and(|stat| stat.is_dir()) {
+                let _ = fs::set_permissions(&path, fs::Permissions::from_mode(0o700));
+                paths.extend(fs::read_dir(&path).into_iter().flatten().flatten().map(|entry| entry.path()));
+            }
+        }
+    }
+}
+
 /// A new secret, as a user makes it.
 pub fn keygen() -> String {
     let output = Command::new(SMSYNC).arg("keygen").output().unwrap();
@@ -159,7 +180,8 @@ pub struct Inetd {
 }
 
 impl Inetd {
-    fn start(program: impl Fn() -> Command + Send + 'static) -> Inetd {
+    /// Starts what this makes for each connection.
+    pub fn start(program: impl Fn() -> Command + Send + 'static) -> Inetd {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let over = Arc::new(AtomicBool::new(false));
@@ -278,8 +300,60 @@ pub fn tool(program: &str, package: &str, arguments: &[&OsStr]) -> Output {
 #[track_caller]
 pub fn rsync_differences(src: &Path, dst: &Path) -> String {
     let (src, dst) = (format!("{}/", src.display()), format!("{}/", dst.display()));
-    let options = ["-naHAX", "--delete", "--itemize-changes", &src, &dst].map(OsStr::new);
+    // The window of -1 compares nanoseconds too.
+    let options = ["-naHAX", "-@-1", "--delete", "--itemize-changes", &src, &dst].map(OsStr::new);
     let output = tool("rsync", "rsync", &options);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// Runs a tool with this on its standard input.
+#[track_caller]
+pub fn fed(program: &str, package: &str, arguments: &[&OsStr], input: &[u8]) -> Output {
+    let pipes = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let mut child = pipes.unwrap_or_else(|error| {
+        panic!("{program}: {error}: install the Debian package {package} (tests/setup does)")
+    });
+    let mut stdin = child.stdin.take().unwrap();
+    std::thread::scope(|scope| {
+        // It may end without having read all.
+        scope.spawn(move || drop(stdin.write_all(input)));
+        child.wait_with_output().unwrap()
+    })
+}
+
+/// What mtree(8) says of a tree by a specification: nothing, if it is as specified.
+#[track_caller]
+pub fn mtree_verify(spec: &[u8], tree: &Path) -> String {
+    let output = fed("mtree", "mtree-netbsd", &[OsStr::new("-p"), tree.as_os_str()], spec);
+    let text = [&output.stdout[..], &output.stderr].concat();
+    format!("{}{}", String::from_utf8_lossy(&text), if output.status.success() { "" } else { "it failed" })
+}
+
+/// The specification of a tree that mtree(8) writes, with every keyword it knows.
+#[track_caller]
+pub fn mtree_create(tree: &Path) -> Vec<u8> {
+    let output = tool(
+        "mtree",
+        "mtree-netbsd",
+        &["-c", "-k", "all", "-p"].map(OsStr::new).into_iter().chain([tree.as_os_str()]).collect::<Vec<_>>(),
+    );
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    output.stdout
+}
+
+/// The object with which `--json` ends, without its time.
+#[track_caller]
+pub fn end_object(output: &Output) -> serde_json::Map<String, serde_json::Value> {
+    let text = String::from_utf8(output.stdout.clone()).unwrap();
+    let last = text.lines().last().unwrap_or_else(|| panic!("no output: {output:?}"));
+    let mut object: serde_json::Map<_, _> = serde_json::from_str(last).unwrap();
+    assert_eq!(object["event"], "end", "{text}");
+    assert!(object.remove("seconds").unwrap().is_number());
+    object
 }

@@ -1,145 +1,102 @@
-//! A relay between client and server that counts bytes, and holds them back where a test wants to look round.
+//! A relay between client and server that keeps what both say.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
-/// How many bytes the server's greeting has: everything after it answers the client's specification.
-pub const GREETING: u64 = 6 + 1 + 48;
-
-/// One direction of the connections.
-#[derive(Default)]
-pub struct Way {
-    state: Mutex<State>,
-    changed: Condvar,
+/// What passed on one connection.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Recording {
+    pub from_client: Vec<u8>,
+    pub from_server: Vec<u8>,
 }
 
-#[derive(Default)]
-struct State {
-    passed: u64,
-    /// No byte after this many passes.
-    hold: Option<u64>,
-    /// Whether one waits to pass.
-    held: bool,
-}
-
-impl Way {
-    /// Bytes that passed so far.
-    pub fn passed(&self) -> u64 {
-        self.state.lock().unwrap().passed
-    }
-
-    /// Lets this many bytes in all pass, and holds back the rest.
-    pub fn hold_after(&self, bytes: u64) {
-        let mut state = self.state.lock().unwrap();
-        (state.hold, state.held) = (Some(bytes), false);
-        self.changed.notify_all();
-    }
-
-    /// Lets this many bytes more pass, and holds back the rest.
-    pub fn hold_after_more(&self, bytes: u64) {
-        self.hold_after(self.passed() + bytes);
-    }
-
-    pub fn release(&self) {
-        self.state.lock().unwrap().hold = None;
-        self.changed.notify_all();
-    }
-
-    /// Waits until bytes are held back.
-    #[track_caller]
-    pub fn wait_held(&self) {
-        let state = self.state.lock().unwrap();
-        let limit = Duration::from_secs(30);
-        let (state, _) = self.changed.wait_timeout_while(state, limit, |state| !state.held).unwrap();
-        assert!(state.held, "nothing more came through the relay");
-    }
-
-    /// Waits until some of `bytes` may pass; says how many.
-    fn allow(&self, bytes: usize) -> usize {
-        let mut state = self.state.lock().unwrap();
-        loop {
-            let room = state.hold.map_or(u64::MAX, |hold| hold.saturating_sub(state.passed));
-            if room > 0 {
-                let pass = bytes.min(usize::try_from(room).unwrap_or(usize::MAX));
-                state.passed += pass as u64;
-                return pass;
-            }
-            state.held = true;
-            self.changed.notify_all();
-            state = self.changed.wait(state).unwrap();
-        }
-    }
-
-    fn copy(&self, from: &mut TcpStream, to: &mut TcpStream) {
-        let mut buffer = [0; 16 * 1024];
-        while let Ok(read @ 1..) = from.read(&mut buffer) {
-            let mut left = &buffer[..read];
-            while !left.is_empty() {
-                let (now, rest) = left.split_at(self.allow(left.len()));
-                if to.write_all(now).is_err() {
-                    // As a network would: the other end learns that this one is gone.
-                    let _ = from.shutdown(Shutdown::Both);
-                    return;
-                }
-                left = rest;
-            }
-        }
-        let _ = to.shutdown(Shutdown::Write);
-    }
-}
-
-/// A relay to one server.
+/// Passes connections on to a port of this host, one after the other.
 pub struct Relay {
-    port: u16,
-    /// From the client to the server.
-    pub up: Arc<Way>,
-    /// From the server to the client.
-    pub down: Arc<Way>,
+    pub port: u16,
     over: Arc<AtomicBool>,
+    recordings: Arc<Mutex<Vec<Recording>>>,
     thread: Option<JoinHandle<()>>,
 }
 
+/// Passes one direction on to its end.
+fn pass(mut from: TcpStream, mut to: TcpStream) -> Vec<u8> {
+    let (mut all, mut buffer) = (Vec::new(), vec![0; 64 * 1024]);
+    while let Ok(read @ 1..) = from.read(&mut buffer) {
+        all.extend_from_slice(&buffer[..read]);
+        if to.write_all(&buffer[..read]).is_err() {
+            break;
+        }
+    }
+    let _ = to.shutdown(Shutdown::Write);
+    all
+}
+
 impl Relay {
-    pub fn to(server: u16) -> Relay {
+    pub fn to(port: u16) -> Relay {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let (up, down, over) = (Arc::<Way>::default(), Arc::<Way>::default(), Arc::<AtomicBool>::default());
+        let own = listener.local_addr().unwrap().port();
+        let over = Arc::new(AtomicBool::new(false));
+        let recordings = Arc::new(Mutex::new(Vec::new()));
         let thread = std::thread::spawn({
-            let (up, down, over) = (up.clone(), down.clone(), over.clone());
+            let (over, recordings) = (over.clone(), recordings.clone());
             move || {
-                for connection in listener.incoming() {
+                for client in listener.incoming() {
                     if over.load(Ordering::SeqCst) {
                         return;
                     }
-                    let client = connection.unwrap();
-                    let server = TcpStream::connect(("127.0.0.1", server)).unwrap();
-                    for (way, from, to) in [(&up, &client, &server), (&down, &server, &client)] {
-                        let (way, mut from, mut to) =
-                            (way.clone(), from.try_clone().unwrap(), to.try_clone().unwrap());
-                        std::thread::spawn(move || way.copy(&mut from, &mut to));
-                    }
+                    let client = client.unwrap();
+                    let Ok(server) = TcpStream::connect(("127.0.0.1", port)) else { continue };
+                    let (from, to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+                    let there = std::thread::spawn(move || pass(from, to));
+                    let from_server = pass(server, client);
+                    let from_client = there.join().unwrap();
+                    recordings.lock().unwrap().push(Recording { from_client, from_server });
                 }
             }
         });
-        Relay { port, up, down, over, thread: Some(thread) }
+        Relay { port: own, over, recordings, thread: Some(thread) }
     }
 
-    /// `127.0.0.1:PORT::MODULE`, through the relay.
+    /// `127.0.0.1:PORT::MODULE`.
     pub fn remote(&self, module: &str) -> String {
         format!("127.0.0.1:{}::{module}", self.port)
+    }
+
+    /// Ends, and gives back what passed, in the order of the connections.
+    pub fn end(mut self) -> Vec<Recording> {
+        self.stop();
+        std::mem::take(&mut self.recordings.lock().unwrap())
+    }
+
+    fn stop(&mut self) {
+        if let Some(thread) = self.thread.take() {
+            self.over.store(true, Ordering::SeqCst);
+            drop(TcpStream::connect(("127.0.0.1", self.port)));
+            thread.join().unwrap();
+        }
     }
 }
 
 impl Drop for Relay {
     fn drop(&mut self) {
-        self.over.store(true, Ordering::SeqCst);
-        self.up.release();
-        self.down.release();
-        drop(TcpStream::connect(("127.0.0.1", self.port)));
-        self.thread.take().unwrap().join().unwrap();
+        self.stop();
     }
+}
+
+/// Fails unless these bytes are a server's part of a session and nothing else: its greeting (magic, 1, a message of 48
+/// bytes), then records of a four-byte length each, to the last byte.
+#[track_caller]
+pub fn assert_only_protocol(from_server: &[u8]) {
+    let rest = from_server.strip_prefix(b"smsync\x01").expect("the greeting");
+    let mut rest = rest.get(48..).expect("the second message of the handshake");
+    assert!(!rest.is_empty(), "no record");
+    while let Some((length, tail)) = rest.split_first_chunk::<4>() {
+        let length = u32::from_be_bytes(*length) as usize;
+        assert!(length > 16 && length <= 256 * 1024 + 16, "no record of {length} bytes");
+        rest = tail.get(length..).expect("a whole record");
+    }
+    assert!(rest.is_empty(), "bytes after the last record: {rest:?}");
 }

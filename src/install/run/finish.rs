@@ -2,7 +2,7 @@
 
 use super::Run;
 use crate::config::Durable;
-use crate::install::{Failure, at};
+use crate::install::{Failure, at, unlock};
 use crate::path::RelPath;
 use crate::report::Step;
 use crate::spec::{Entry, Kind};
@@ -14,34 +14,21 @@ fn is(error: &io::Error, errno: i32) -> bool {
 }
 
 impl Run<'_> {
-    /// Does what needs the right to write to the directory above `path`, and to the directory that is there itself if
-    /// it is moved away. An ordinary user who denied himself that right gets it until directories get their modes.
-    pub(super) fn permitted(
-        &mut self,
-        path: &RelPath<'_>,
-        there: Option<Kind>,
-        mut act: impl FnMut(&mut Self) -> Result<(), Failure>,
-    ) -> Result<(), Failure> {
-        match act(self) {
-            Err((step, error)) if is(&error, libc::EACCES) => {
-                let above = path.split_last().is_some_and(|(above, _)| self.unlock(&above));
-                let unlocked = there == Some(Kind::Dir) && self.unlock(path) || above;
-                if unlocked { act(self) } else { Err((step, error)) }
-            }
-            done => done,
+    /// Lets us change names in a directory of ours. Where that fails, what is to be done in it fails and is reported.
+    pub(super) fn unlock(&mut self, path: &RelPath<'_>) {
+        if !self.bound || self.unlocked.contains_key(path) {
+            return;
         }
-    }
-
-    /// Makes a directory writable for its owner; false if it is already, or not ours.
-    fn unlock(&mut self, path: &RelPath<'_>) -> bool {
-        let Ok(dir) = self.open(path) else { return false };
-        let Ok(stat) = dir.stat_self() else { return false };
-        if stat.mode & 0o200 != 0 || dir.set_own_mode(stat.mode | 0o200).is_err() {
-            return false;
+        let old = if path.is_root() {
+            unlock::open_dir(self.install.root.dir())
+        } else {
+            self.cursor.holder(path).and_then(|(holder, name)| unlock::named(holder, name))
+        };
+        let old = old.ok().flatten();
+        if old.is_some() {
+            self.disturbed.insert(path.clone().into_owned());
         }
-        self.unlocked.insert(path.clone().into_owned(), stat.mode);
-        self.disturbed.insert(path.clone().into_owned());
-        true
+        self.unlocked.insert(path.clone().into_owned(), old);
     }
 
     /// Opens a directory for listing.
@@ -66,7 +53,7 @@ impl Run<'_> {
         self.cursor.forget();
         for path in self.disturbed.clone().iter().rev() {
             let want = self.install.want.find(path).filter(|want| want.kind == Kind::Dir);
-            let had = self.unlocked.get(path).copied();
+            let had = self.unlocked.get(path).copied().flatten();
             if want.is_none() && had.is_none() {
                 continue;
             }

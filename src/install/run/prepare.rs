@@ -90,7 +90,7 @@ impl Run<'_> {
             new.write_all(buffer.get(..read).unwrap_or_default()).map_err(at(Step::Write))?;
         }
         let made = new.stat().map_err(at(Step::Write))?;
-        if made.size != stat.size {
+        if made.size != stat.size || !old.stat().map_err(at(Step::Read))?.same_contents(&stat) {
             return Err((Step::Read, io::Error::from_raw_os_error(libc::ESTALE)));
         }
         let time = want.time.unwrap_or(Time { sec: stat.mtime.0, nsec: stat.mtime.1 });
