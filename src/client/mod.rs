@@ -23,7 +23,7 @@ use remote::Host;
 use show::Show;
 use std::ffi::OsString;
 use std::path::Path;
-use transfer::{Dest, Request, Sides};
+use transfer::{Request, Sides};
 
 /// Runs smsync.
 #[must_use]
@@ -82,7 +82,7 @@ fn one_way(options: &Options, transfer: &Transfer, push: bool, show: &mut Show) 
     let flags = Flags::NONE
         .with(Flags::DRY_RUN, transfer.dry_run)
         .with(Flags::DELETE, transfer.delete)
-        .with(Flags::ITEMIZE, show.itemizes() || transfer.dry_run);
+        .with(Flags::ITEMIZE, show.itemizes() || transfer.dry_run && !options.quiet);
     let report = carry_out(options, &sides, &transfer.comparison, &transfer.network, flags, show)?;
     let exit = report.exit();
     show.end(if push { "push" } else { "pull" }, Some(&report), exit, transfer.dry_run);
@@ -129,8 +129,7 @@ fn carry_out(
                         return Err(Failure::new(Exit::Usage, text).about(source));
                     }
                 };
-                let dest = Dest::open(dest, below, flags)?;
-                sum = sum.plus(&request.pull(source, &dest, show)?);
+                sum = sum.plus(&request.pull(source, dest, &below, show)?);
             }
             Ok(sum)
         }
