@@ -1,4 +1,11 @@
 //! Specifications: ours read by mtree(8) and bsdtar(1), theirs pushed by us, and the digests in them compared.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout
+)]
 
 mod common;
 

@@ -1,4 +1,11 @@
 //! The same push through everything that starts smsyncd: xinetd, inetd, systemd's sockets, and its own listener.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout
+)]
 
 mod common;
 
