@@ -61,7 +61,7 @@ impl Starter {
         command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         let program = command.get_program().to_owned();
         Starter(command.spawn().unwrap_or_else(|error| {
-            panic!("{}: {error}: install the Debian package {package} (tests/setup does)", program.display())
+            panic!("{program:?}: {error}: install the Debian package {package} (tests/setup does)")
         }))
     }
 
