@@ -12,6 +12,7 @@
 
 pub mod facts;
 pub mod relay;
+pub mod starter;
 pub mod tree;
 pub mod trees;
 
