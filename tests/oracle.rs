@@ -1,4 +1,11 @@
 //! The main job, judged by rsync(1), mtree(8) and lstat(2): a tree of everything, pushed and pulled.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout
+)]
 
 mod common;
 

@@ -15,6 +15,7 @@
 
 pub mod facts;
 pub mod relay;
+pub mod starter;
 pub mod tree;
 pub mod trees;
 
