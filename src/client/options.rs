@@ -78,7 +78,7 @@ pub enum Command {
         #[arg(short = 'k', value_name = "KEYWORDS", value_parser = Keywords::parse)]
         keywords: Option<Keywords>,
         /// Leave out what matches PATTERN, as in rsync(1); may be given several times
-        #[arg(long, value_name = "PATTERN")]
+        #[arg(long, value_name = "PATTERN", allow_hyphen_values = true)]
         exclude: Vec<OsString>,
         /// The tree
         dir: PathBuf,
@@ -106,7 +106,7 @@ pub struct Comparison {
     #[arg(long, value_name = "FILE")]
     pub spec: Option<PathBuf>,
     /// Leave out what matches PATTERN, as in rsync(1), on both sides; may be given several times
-    #[arg(long, value_name = "PATTERN")]
+    #[arg(long, value_name = "PATTERN", allow_hyphen_values = true)]
     pub exclude: Vec<OsString>,
 }
 

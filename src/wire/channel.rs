@@ -348,3 +348,7 @@ impl Listener<'_> {
         self.0.inbox.recycle(record);
     }
 }
+
+#[cfg(test)]
+#[path = "channel_tests.rs"]
+mod tests;

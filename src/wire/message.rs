@@ -322,3 +322,7 @@ fn errno(body: &mut Reader<'_>) -> Result<i32, WireError> {
         _ => Err(WireError::Malformed("an error number is out of range")),
     }
 }
+
+#[cfg(test)]
+#[path = "message_tests.rs"]
+mod tests;

@@ -173,3 +173,7 @@ impl Record {
         self.buffer
     }
 }
+
+#[cfg(test)]
+#[path = "record_tests.rs"]
+mod tests;

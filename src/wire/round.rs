@@ -3,7 +3,6 @@
 use crate::limits;
 use crate::path::{Pattern, Scope};
 use crate::spec::Keywords;
-
 use crate::wire::WireError;
 use crate::wire::codec::{Reader, put_bytes};
 

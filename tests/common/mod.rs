@@ -168,7 +168,8 @@ pub struct Inetd {
 }
 
 impl Inetd {
-    fn start(program: impl Fn() -> Command + Send + 'static) -> Inetd {
+    /// Starts what this makes for each connection.
+    pub fn start(program: impl Fn() -> Command + Send + 'static) -> Inetd {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let over = Arc::new(AtomicBool::new(false));
