@@ -3,7 +3,6 @@
 use crate::config::Durable;
 use crate::install::{Arrived, Failure, Incoming, Meta, Stage, hopeless};
 use crate::path::RelPath;
-use crate::plan::Owners;
 use crate::report::{Monitor, Problem, Progress, Step};
 use crate::session::Error;
 use crate::spec::{Entry, Index, Spec};
@@ -17,7 +16,7 @@ use std::sync::mpsc::channel;
 pub(super) struct Intake<'i> {
     pub(super) want: &'i Spec,
     pub(super) stage: &'i Stage,
-    pub(super) owners: &'i Owners,
+    pub(super) meta: &'i Meta<'i>,
     pub(super) durable: Durable,
 }
 
@@ -89,7 +88,6 @@ pub(super) fn take(
 /// Writes files into the stage.
 struct Writer<'i> {
     intake: Intake<'i>,
-    meta: Meta<'i>,
     wanted: std::slice::Iter<'i, Index>,
     /// The file that is arriving; without its contents when they are not wanted any more.
     current: Option<(Entry<'i>, Index, Result<Incoming, Failure>)>,
@@ -108,14 +106,12 @@ impl<'i> Writer<'i> {
             bytes_total: wanted.iter().map(size).sum(),
             ..Progress::default()
         };
-        let (meta, taken) = (Meta::new(intake.owners), Taken::default());
         Writer {
             intake,
-            meta,
             wanted: wanted.iter(),
             current: None,
             again: None,
-            taken,
+            taken: Taken::default(),
             progress,
             over: false,
         }
@@ -147,7 +143,7 @@ impl<'i> Writer<'i> {
                 let Some((want, index, incoming)) = self.current.take() else {
                     return broken("the end of no file");
                 };
-                match incoming.and_then(|incoming| incoming.finish(&digest, &want, &self.meta)) {
+                match incoming.and_then(|incoming| incoming.finish(&digest, &want, self.intake.meta)) {
                     Ok(arrived) => {
                         self.taken.arrived.insert(index, arrived);
                         self.progress.files += 1;

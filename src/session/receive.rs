@@ -59,17 +59,18 @@ pub fn receive(
     let mut prepared =
         channel.while_working(|| prepare(receiver, offered.spool, flags, scope, &owners))??;
     report.entries = prepared.want.len().into();
+    let meta = Meta::new(&owners);
     let arrived = {
         let Prepared { want, have, stage, plan, .. } = &mut prepared;
         let here = Here { want, have, root: receiver.root, stage: stage.as_ref() };
-        spare(channel, &here, plan, &Meta::new(&owners))?
+        spare(channel, &here, plan, &meta)?
     };
     let changes = Changes { flags, prepared: &prepared };
     let Some(stage) = &prepared.stage else {
         forecast(&prepared, flags, &mut report);
         return finish(channel, report, &changes, &[], monitor);
     };
-    let done = run(channel, receiver, &prepared, arrived, stage, &owners, may_delete, &mut report, monitor);
+    let done = run(channel, receiver, &prepared, arrived, stage, &meta, may_delete, &mut report, monitor);
     match done {
         Ok(problems) => finish(channel, report, &changes, &problems, monitor),
         Err(error) => {
@@ -214,7 +215,7 @@ fn run(
     prepared: &Prepared,
     mut arrived: HashMap<Index, Arrived>,
     stage: &Stage,
-    owners: &Owners,
+    meta: &Meta<'_>,
     may_delete: bool,
     report: &mut Report,
     monitor: &mut dyn Monitor,
@@ -226,7 +227,7 @@ fn run(
     let mut problems = Vec::new();
     if !wanted.is_empty() {
         ask(channel, &wanted, Message::WantEnd, |first, count| Message::Want { first, count })?;
-        let taken = intake::take(channel, Intake { want, stage, owners, durable }, &wanted, monitor)?;
+        let taken = intake::take(channel, Intake { want, stage, meta, durable }, &wanted, monitor)?;
         let Taken { arrived: new, bytes, problems: failed, vanished } = taken;
         report.files = new.len() as u64;
         report.bytes = bytes;
@@ -237,7 +238,7 @@ fn run(
     }
     let delete = may_delete && problems.is_empty() && report.problems == 0;
     let install =
-        Install { root: receiver.root, stage, want, have, plan, owners, durable, arrived: &arrived, delete };
+        Install { root: receiver.root, stage, want, have, plan, meta, durable, arrived: &arrived, delete };
     if !install.is_idle() {
         let installed = channel.while_working(|| install.run())?;
         let Installed { report: sums, problems: failed } =
