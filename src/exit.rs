@@ -62,6 +62,12 @@ impl Exit {
         self as u8
     }
 
+    /// Whether nothing was done, or not all: the codes of sysexits(3). The others say how a run ended that was carried out.
+    #[must_use]
+    pub const fn is_failure(self) -> bool {
+        self.code() >= Exit::Usage.code()
+    }
+
     /// The graver of two ways in which rounds ended that both ended with a report.
     #[must_use]
     pub fn max_of(self, other: Exit) -> Exit {

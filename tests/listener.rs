@@ -150,6 +150,14 @@ fn under_inetd(mut command: Command, mut peer: impl Read, socket: OwnedFd) -> (O
     (child.wait().unwrap().code(), read)
 }
 
+/// Ends our side of a connection; whoever serves it ends the other.
+fn end(mut peer: TcpStream) {
+    peer.shutdown(std::net::Shutdown::Write).unwrap();
+    peer.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    let end = peer.read_to_end(&mut Vec::new());
+    assert!(!end.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock), "it was never served");
+}
+
 fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).unwrap()
 }
@@ -242,11 +250,7 @@ fn the_listener_outlives_its_connections() {
     let mut daemon = Foreground::start(&mut place.daemon());
     daemon.says("listening on 127.0.0.1 port");
     for _ in 0..3 {
-        let peer = place.connect().unwrap();
-        peer.shutdown(std::net::Shutdown::Write).unwrap();
-        peer.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-        // However it ends without a greeting, it ends, and nobody else holds the connection.
-        let _ = (&peer).read_to_end(&mut Vec::new());
+        end(place.connect().unwrap());
     }
     daemon.signal(Signal::HUP);
     daemon.says("conf is good");
@@ -266,27 +270,18 @@ fn lack_of_descriptors_is_sat_out() {
     // Five are in use: 0 to 2, the listening socket and the signals.
     let few = Rlimit { current: Some(5), maximum: Some(1024) };
     rustix::process::prlimit(Some(daemon.pid()), Resource::Nofile, few).unwrap();
-    let mut peer = place.connect().unwrap();
+    let peer = place.connect().unwrap();
     daemon.says("cannot serve a connection");
     daemon.says("cannot serve a connection");
     let ticks = |stat: String| -> u64 {
-        stat.rsplit_once(')')
-            .unwrap()
-            .1
-            .split_whitespace()
-            .skip(11)
-            .take(2)
-            .map(|n| n.parse::<u64>().unwrap())
-            .sum()
+        let fields = stat.rsplit_once(')').unwrap().1.split_whitespace().skip(11).take(2);
+        fields.map(|ticks| ticks.parse::<u64>().unwrap()).sum()
     };
     // utime and stime, in hundredths of a second: a loop would have used most of the two seconds this took.
     assert!(ticks(std::fs::read_to_string(daemon.proc("stat")).unwrap()) < 20);
     let many = Rlimit { current: Some(1024), maximum: Some(1024) };
     rustix::process::prlimit(Some(daemon.pid()), Resource::Nofile, many).unwrap();
-    peer.shutdown(std::net::Shutdown::Write).unwrap();
-    peer.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-    let end = peer.read_to_end(&mut Vec::new());
-    assert!(!end.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock), "it was never served");
+    end(peer);
 }
 
 #[test]
@@ -395,10 +390,6 @@ fn serves_connections_systemd_hands_down() {
         let place = Place::new();
         let Some(_daemon) = activated(&place, options) else { return };
         until(|| place.connect().is_ok());
-        let mut peer = place.connect().unwrap();
-        peer.shutdown(std::net::Shutdown::Write).unwrap();
-        peer.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-        let end = peer.read_to_end(&mut Vec::new());
-        assert!(!end.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock), "{options:?}");
+        end(place.connect().unwrap());
     }
 }

@@ -9,7 +9,7 @@ use crate::limits;
 use crate::session::{Hello, greet_client};
 use crate::sys::{Stream, resolve};
 use crate::wire::Channel;
-use std::net::SocketAddr;
+use core::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 /// How long a server may be silent when nothing limits it.
@@ -31,7 +31,7 @@ pub(super) fn connect(
     let user = host.user.as_deref().unwrap_or(&settings.user);
     let idle = match network.timeout {
         Some(0) => FOREVER,
-        Some(seconds) => Duration::from_secs(seconds),
+        Some(seconds) => Duration::from_secs(seconds.into()),
         None => settings.timeout.unwrap_or(FOREVER),
     };
     let stream = reach(&host.name, settings.port, network)?;
@@ -45,7 +45,7 @@ fn reach(host: &str, port: u16, network: &Network) -> Result<Stream, Failure> {
     let unavailable = |text: String| Failure::new(Exit::Unavailable, text);
     let addresses =
         resolve(host, port).map_err(|error| unavailable(format!("cannot find the host: {error}")))?;
-    let limit = network.contimeout.map_or(limits::CONNECT, Duration::from_secs);
+    let limit = network.contimeout.map_or(limits::CONNECT, |seconds| Duration::from_secs(seconds.into()));
     let mut last = None;
     for address in addresses.iter().filter(|address| usable(address, network)) {
         let local = network.address.map(|local| SocketAddr::new(local, 0));

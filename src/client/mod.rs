@@ -40,7 +40,8 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> Exit {
     match run(&options, &mut show) {
         Ok(exit) => exit,
         Err(failure) => {
-            show.error(&failure.to_string());
+            // Several errors of a configuration are several lines.
+            failure.to_string().lines().for_each(|line| show.error(line));
             show.end("", None, failure.exit, false);
             failure.exit
         }
@@ -174,7 +175,7 @@ fn spec(
     let root = Root::open(dir).map_err(|error| system(Exit::Io, &name, &error))?;
     let keywords = keywords.unwrap_or(Keywords::MTREE_DEFAULT);
     let scope = source::scope(Vec::new(), exclude)?;
-    let out = std::io::BufWriter::new(std::io::stdout().lock());
+    let out = std::io::BufWriter::new(std::io::stdout());
     let written = |error: std::io::Error| system(Exit::Io, "cannot write to standard output", &error);
     let mut writer = SpecWriter::new(out, keywords).map_err(written)?;
     let what = Scan { scope: &scope, keywords, one_file_system: false };

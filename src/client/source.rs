@@ -3,22 +3,23 @@
 use crate::client::failure::{Failure, system};
 use crate::exit::Exit;
 use crate::limits;
-use crate::path::RelPath;
+use crate::path::{Pattern, RelPath, Scope};
 use crate::session::Offer;
-use crate::spec::{Keyword, Keywords, SpecWriter, WriteError, dialect};
+use crate::spec::{Entry, Keyword, Keywords, SpecWriter, WriteError, dialect};
 use crate::sys::{self, Dir, Spool};
-use crate::tree::{Pattern, Root, Scan, Scope, scan};
+use crate::tree::{Root, Scan, scan};
 use crate::vis::{shown, shown_text};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 /// The trees of a push: one directory, whose contents are meant, or several things, each under its last name.
 pub(super) fn open(sources: &[OsString]) -> Result<(Root, Vec<RelPath<'static>>), Failure> {
-    if let [only] = sources
-        && Path::new(only).is_dir()
-    {
-        let root = Root::open(Path::new(only)).map_err(|error| system(Exit::Io, name(only), &error))?;
-        return Ok((root, Vec::new()));
+    if let [only] = sources {
+        match Root::open(Path::new(only)) {
+            Ok(root) => return Ok((root, Vec::new())),
+            Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => {}
+            Err(error) => return Err(system(Exit::Io, name(only), &error)),
+        }
     }
     let here =
         Dir::open_root(Path::new(".")).map_err(|error| system(Exit::Io, "the current directory", &error))?;
@@ -117,6 +118,9 @@ pub(super) fn read_spec(file: &Path, scope: &Scope) -> Result<Offer, Failure> {
             excluded = Some(&entry.path);
             continue;
         }
+        // Of a directory on the way to a source nothing is said: it is not to be changed.
+        let entry =
+            if scope.leads(&entry.path) { &Entry::new(entry.path.borrowed(), entry.kind) } else { entry };
         writer.push(entry).map_err(|error| match error {
             WriteError::Io(error) => written(error),
             error => Failure::new(Exit::Data, format_args!("{shown_name}: {}: {error}", entry.path)),

@@ -9,12 +9,12 @@ use crate::client::show::Show;
 use crate::client::source;
 use crate::config::Durable;
 use crate::exit::Exit;
-use crate::path::RelPath;
+use crate::path::{RelPath, Scope};
 use crate::report::Report;
 use crate::session::{Error, Receiver, deliver, offer, receive};
 use crate::spec::{Keyword, Keywords};
 use crate::sys::{self, Dir, private};
-use crate::tree::{Root, Scope};
+use crate::tree::Root;
 use crate::wire::message::{Direction, Round};
 use crate::wire::{Channel, Flags, Message, WireError};
 use std::ffi::OsString;
@@ -32,16 +32,17 @@ pub(super) struct Request<'r> {
 impl Request<'_> {
     /// What the sender is to say of each path.
     fn keywords(&self) -> Keywords {
-        let mut keywords = Keywords::TRANSFER.union(self.comparison.keywords.unwrap_or_default());
-        if self.comparison.checksum {
-            keywords.insert(Keyword::Blake3);
+        let Comparison { keywords, add, remove, checksum, .. } = self.comparison;
+        let chosen = keywords.unwrap_or(Keywords::TRANSFER).union(add.unwrap_or_default());
+        let mut chosen = chosen.without(remove.unwrap_or_default()).union(Keywords::STRUCTURE);
+        if *checksum {
+            chosen.insert(Keyword::Blake3);
         }
-        keywords
+        chosen
     }
 
-    fn round(&self, direction: Direction, scope: &Scope) -> Message<'static> {
-        let (flags, keywords, scope) = (self.flags, self.keywords(), scope.clone());
-        Message::Round(Round { direction, flags, keywords, scope })
+    fn round(&self, direction: Direction, keywords: Keywords, scope: Scope) -> Round {
+        Round { direction, flags: self.flags, keywords, scope }
     }
 
     /// Makes the remote tree like what is here.
@@ -54,20 +55,22 @@ impl Request<'_> {
         let (root, only) = source::open(sources)?;
         let scope = source::scope(only, &self.comparison.exclude)?;
         let given = self.comparison.spec.as_ref().map(|file| source::read_spec(file, &scope)).transpose()?;
+        // What a given specification does not speak of is left as it is.
+        let keywords = given.as_ref().map_or_else(|| self.keywords(), |given| given.spec.keywords());
         self.with(remote, show, |channel, show| {
             let mut speaker = channel.speak();
             speaker.say(&open_message(remote))?;
-            speaker.say(&self.round(Direction::Push, &scope))?;
+            speaker.say(&Message::Round(self.round(Direction::Push, keywords, scope.clone())))?;
             // The server learns what it is about while we look what we have.
             speaker.end()?;
             let described = match given {
                 Some(given) => given,
-                None => channel.while_working(|| source::describe(&root, &scope, self.keywords()))??,
+                None => channel.while_working(|| source::describe(&root, &scope, keywords))??,
             };
             show.step(&format!("{} entries described", described.spec.len()));
             offer(channel, &described, show)?;
-            welcome(channel)?;
-            Ok(deliver(channel, &root, &described.spec, show)?)
+            welcome(channel, None)?;
+            Ok(deliver(channel, &root, &described.spec, self.flags, show)?)
         })
     }
 
@@ -84,11 +87,14 @@ impl Request<'_> {
         self.with(remote, show, |channel, show| {
             let mut speaker = channel.speak();
             speaker.say(&open_message(remote))?;
-            speaker.say(&self.round(Direction::Pull, &scope))?;
+            let round = self.round(Direction::Pull, self.keywords(), scope);
+            speaker.say(&Message::Round(round.clone()))?;
             speaker.end()?;
-            let single = welcome(channel)?;
-            let whole = single.is_root();
-            let scope = if whole { scope } else { Scope::new(vec![single], scope.patterns().to_vec()) };
+            let single = welcome(channel, remote.path.split_last())?;
+            let whole = single.is_none();
+            // A single file goes into the directory, and nothing else in there is meant.
+            let only = single.into_iter().collect();
+            let round = Round { scope: Scope::new(only, round.scope.patterns().to_vec()), ..round };
             // Only now, so that a refusal leaves nothing behind.
             let dest = Dest::open(dest, self.flags.has(Flags::DRY_RUN))?;
             let root = dest.tree(if whole { below } else { &RelPath::ROOT })?;
@@ -99,7 +105,7 @@ impl Request<'_> {
                 state: &state,
                 durable: Durable::Batch,
             };
-            Ok(receive(channel, &receiver, self.flags, &scope, show)?)
+            Ok(receive(channel, &receiver, &round, show)?)
         })
     }
 
@@ -150,10 +156,17 @@ fn open_message(remote: &Remote) -> Message<'_> {
     Message::Open { module: remote.module.as_str().into(), path: remote.path.borrowed() }
 }
 
-/// Takes the server's consent: the name, when the path is that of a single file.
-fn welcome(channel: &mut Channel) -> Result<RelPath<'static>, Failure> {
+/// Takes the server's consent: the name, when the path is that of a single file and `last` its last component.
+fn welcome(
+    channel: &mut Channel,
+    last: Option<(RelPath<'_>, &[u8])>,
+) -> Result<Option<RelPath<'static>>, Failure> {
     match channel.listen().message()? {
-        Message::Welcome { single } => Ok(single.into_owned()),
+        Message::Welcome { single } if single.is_root() => Ok(None),
+        Message::Welcome { single } if last.is_some_and(|(_, name)| name == single.as_bytes()) => {
+            Ok(Some(single.into_owned()))
+        }
+        Message::Welcome { .. } => Err(WireError::Violation("another file than the one asked for").into()),
         _ => Err(WireError::Violation("something else than its consent").into()),
     }
 }

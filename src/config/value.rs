@@ -2,9 +2,9 @@
 
 use crate::limits;
 use crate::vis::shown_text;
+use core::net::IpAddr;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 

@@ -27,9 +27,9 @@ impl Content {
         self.0.update(piece);
     }
 
-    /// The digest of all pieces.
+    /// The digest of all pieces so far.
     #[must_use]
-    pub fn finish(self) -> [u8; 32] {
+    pub fn finish(&self) -> [u8; 32] {
         *self.0.finalize().as_bytes()
     }
 }

@@ -37,13 +37,7 @@ impl Incoming {
         Incoming { file, size, time, arrived: 0, content: Content::new(), durable, ends_in_hole: false }
     }
 
-    /// Whether this many bytes more are still less than or just what the file was said to have.
-    #[must_use]
-    pub fn fits(&self, length: u64) -> bool {
-        self.arrived.checked_add(length).is_some_and(|arrived| arrived <= self.size)
-    }
-
-    /// Writes a piece.
+    /// Writes a piece. The caller sees to it that no more comes than the file was said to have.
     ///
     /// # Errors
     /// The disk is full, or broken.
@@ -55,7 +49,7 @@ impl Incoming {
         Ok(())
     }
 
-    /// Leaves a hole.
+    /// Leaves a hole, likewise.
     ///
     /// # Errors
     /// The file cannot be so long.
@@ -72,27 +66,30 @@ impl Incoming {
         Ok(())
     }
 
-    /// Checks that all arrived and is what was sent, gives the file its metadata, and flushes it if that is the policy.
+    /// The BLAKE3 of what arrived so far.
+    #[must_use]
+    pub fn digest(&self) -> [u8; 32] {
+        self.content.finish()
+    }
+
+    /// Checks that what arrived is what was specified, gives the file its metadata, and flushes it if that is the
+    /// policy.
     ///
     /// # Errors
-    /// What failed; with [`Step::Verify`], the contents are not those that were sent or specified.
-    pub fn finish(self, sent: &[u8; 32], want: &Entry<'_>, meta: &Meta<'_>) -> Result<Arrived, Failure> {
-        let Incoming { file, size, time, arrived, content, durable, ends_in_hole } = self;
-        let differs = || (Step::Verify, io::Error::from_raw_os_error(libc::EBADMSG));
+    /// What failed; with [`Step::Verify`], the contents are not those that were specified.
+    pub fn finish(self, want: &Entry<'_>, meta: &Meta<'_>) -> Result<Arrived, Failure> {
+        let Incoming { file, size, time, content, durable, ends_in_hole, .. } = self;
         if ends_in_hole {
             file.set_size(size).map_err(at(Step::Write))?;
         }
         let digest = content.finish();
-        if arrived != size || digest != *sent {
-            return Err(differs());
-        }
         // The sender sends what is there now; the digest of the specification binds it unless it says that the file
         // changed since.
         if want.size == Some(size)
             && want.time == Some(time)
             && !specified(&file, &digest, want).map_err(at(Step::Write))?
         {
-            return Err(differs());
+            return Err((Step::Verify, io::Error::from_raw_os_error(libc::EBADMSG)));
         }
         let stat = file.stat().map_err(at(Step::Write))?;
         meta.file(&file, &stat, want, time)?;
@@ -103,8 +100,8 @@ impl Incoming {
     }
 }
 
-/// Whether the contents have the strongest digest that the specification gives.
-fn specified(file: &File, blake3: &[u8; 32], want: &Entry<'_>) -> io::Result<bool> {
+/// Whether the contents, of this BLAKE3, have the strongest digest that the specification gives.
+pub(super) fn specified(file: &File, blake3: &[u8; 32], want: &Entry<'_>) -> io::Result<bool> {
     let Some(strongest) = want.digests.algorithms().strongest() else { return Ok(true) };
     if strongest == Algorithm::Blake3 {
         return Ok(want.digests.get(strongest) == Some(&digest::hex(blake3)));

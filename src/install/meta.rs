@@ -4,7 +4,10 @@ use crate::install::{Failure, at};
 use crate::plan::Owners;
 use crate::report::Step;
 use crate::spec::{Entry, Kind, Time};
+use crate::sys::xattr::{self, ByName};
 use crate::sys::{Dir, File, Stat};
+use std::io;
+use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Sets metadata as a specification wants them, in the order chown, chmod, times: chown clears the set-id bits, and
@@ -12,8 +15,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 #[derive(Debug)]
 pub struct Meta<'o> {
     owners: &'o Owners,
+    /// Whether extended attributes are carried.
+    xattrs: bool,
     /// Entries that belong to somebody else than they should, for want of privilege.
     unowned: AtomicU64,
+    /// Entries that keep no extended attributes, since the file system has none.
+    unsupported: AtomicU64,
 }
 
 /// Permissions of a file of which the specification does not tell them.
@@ -29,14 +36,41 @@ fn other(want: Option<u32>, have: u32) -> Option<u32> {
 impl<'o> Meta<'o> {
     /// By these rules of ownership.
     #[must_use]
-    pub fn new(owners: &'o Owners) -> Meta<'o> {
-        Meta { owners, unowned: AtomicU64::new(0) }
+    pub fn new(owners: &'o Owners, xattrs: bool) -> Meta<'o> {
+        Meta { owners, xattrs, unsupported: AtomicU64::new(0), unowned: AtomicU64::new(0) }
     }
 
     /// How many entries belong to somebody else than they should.
     #[must_use]
     pub fn unowned(&self) -> u64 {
         self.unowned.load(Ordering::Relaxed)
+    }
+
+    /// How many entries keep no extended attributes, since the file system has none.
+    #[must_use]
+    pub fn unsupported(&self) -> u64 {
+        self.unsupported.load(Ordering::Relaxed)
+    }
+
+    /// Extended attributes come after the mode, which an ACL completes, and after the owner, whose change drops
+    /// capabilities.
+    fn attributes(&self, file: impl AsFd, want: &Entry<'_>) -> Result<(), Failure> {
+        if !self.xattrs {
+            return Ok(());
+        }
+        let wanted = self.owners.xattrs(want);
+        self.supported(xattr::set_open(file, wanted.values()))
+    }
+
+    /// A file system that cannot keep them is counted and no failure.
+    fn supported(&self, done: io::Result<()>) -> Result<(), Failure> {
+        match done {
+            Err(error) if error.raw_os_error() == Some(libc::EOPNOTSUPP) => {
+                self.unsupported.fetch_add(1, Ordering::Relaxed);
+                Ok(())
+            }
+            done => done.map_err(at(Step::Xattr)),
+        }
     }
 
     /// The owner and group to be set, given those that are there.
@@ -65,6 +99,7 @@ impl<'o> Meta<'o> {
         if chown || mode != stat.mode {
             file.set_mode(mode).map_err(at(Step::Mode))?;
         }
+        self.attributes(file, want)?;
         file.set_time((time.sec, time.nsec)).map_err(at(Step::Time))
     }
 
@@ -97,6 +132,7 @@ impl<'o> Meta<'o> {
         {
             dir.set_own_mode(mode).map_err(at(Step::Mode))?;
         }
+        self.attributes(dir, want)?;
         match want.time {
             Some(time) if (time.sec, time.nsec) != stat.mtime => {
                 dir.set_own_time((time.sec, time.nsec)).map_err(at(Step::Time))
@@ -115,6 +151,12 @@ impl<'o> Meta<'o> {
         let (uid, gid) = self.owner(want, &stat);
         if uid.is_some() || gid.is_some() {
             holder.set_owner(name, uid, gid).map_err(at(Step::Owner))?;
+        }
+        if self.xattrs {
+            let wanted = self.owners.xattrs(want);
+            let set =
+                ByName::run(|there| there.enter(holder).and_then(|()| there.set(name, wanted.values())));
+            self.supported(set.and_then(|set| set))?;
         }
         match want.time {
             Some(time) => holder.set_time(name, (time.sec, time.nsec)).map_err(at(Step::Time)),

@@ -82,6 +82,7 @@ impl Install<'_> {
         run.directories();
         run.flush_directories()?;
         run.done.report.unowned = run.meta.unowned();
+        run.done.report.unsupported = run.meta.unsupported();
         run.done.report.problems = run.done.problems.len() as u64;
         Ok(run.done)
     }

@@ -2,6 +2,7 @@
 
 use crate::config::Durable;
 use crate::digest::{self, Content};
+use crate::install::incoming::specified;
 use crate::install::{Failure, Incoming, at, remove, unlock};
 use crate::limits;
 use crate::path::RelPath;
@@ -181,7 +182,7 @@ impl Stage {
             }
             content.update(buffer.get(..read).unwrap_or_default());
         }
-        if content.finish() != *digest {
+        if content.finish() != *digest || !specified(&file, digest, entry).map_err(at(Step::Write))? {
             return Ok(false);
         }
         meta.file(&file, &stat, entry, time)?;

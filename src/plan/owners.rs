@@ -1,6 +1,8 @@
 //! Which user and group an entry is to belong to on this host.
 
-use crate::spec::Entry;
+use crate::limits;
+use crate::spec::{Entry, Xattrs};
+use crate::sys::xattr::is_carried;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
@@ -34,7 +36,12 @@ impl Names {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let id = match known.get(name) {
             Some(id) => *id,
-            None => *known.entry(name.into()).or_insert((self.lookup)(name)),
+            None => {
+                if known.len() >= limits::OWNERS {
+                    known.clear();
+                }
+                *known.entry(name.into()).or_insert((self.lookup)(name))
+            }
         };
         id.or(number)
     }
@@ -57,6 +64,12 @@ impl Owners {
     #[must_use]
     pub fn user(&self, want: &Entry<'_>) -> Option<u32> {
         self.users.as_ref()?.id(want.uname.as_deref(), want.uid)
+    }
+
+    /// The extended attributes the entry is to have, of those that we can set.
+    #[must_use]
+    pub fn xattrs<'e>(&self, want: &Entry<'e>) -> Xattrs<'e> {
+        want.xattrs.filtered(|name| is_carried(name, self.users.is_some()))
     }
 
     /// The group the entry is to belong to, if that can be set.

@@ -5,7 +5,7 @@ mod problem;
 mod sums;
 
 pub use change::{Aspects, Change, Fate};
-pub use problem::{Problem, Step};
+pub use problem::{Problem, Problems, Step};
 pub use sums::Report;
 
 /// Who is told of a round while it runs: the log, a terminal, a stream of JSON, a test.

@@ -1,5 +1,6 @@
 //! A failing entry: it is reported to both sides, and the run goes on.
 
+use crate::limits;
 use crate::path::RelPath;
 use crate::sys;
 
@@ -35,11 +36,13 @@ pub enum Step {
     Time,
     /// Removing what the specification does not have.
     Remove,
+    /// Reading or setting extended attributes and ACLs.
+    Xattr,
 }
 
 impl Step {
     /// Every step, in the order of their numbers.
-    pub const ALL: [Step; 14] = [
+    pub const ALL: [Step; 15] = [
         Step::List,
         Step::Stat,
         Step::Read,
@@ -54,6 +57,7 @@ impl Step {
         Step::Mode,
         Step::Time,
         Step::Remove,
+        Step::Xattr,
     ];
 
     /// The step of this number on the wire.
@@ -80,6 +84,7 @@ impl Step {
             Step::Mode => "set mode of",
             Step::Time => "set time of",
             Step::Remove => "remove",
+            Step::Xattr => "carry extended attributes of",
         }
     }
 }
@@ -117,6 +122,34 @@ impl Problem {
             (_, libc::ESTALE) => "somebody else changed it meanwhile".into(),
             (_, errno) => sys::errno_words(errno),
         }
+    }
+}
+
+/// Problems of one side: the first [`limits::PROBLEMS`] of them, which the other side is told, and how many there are.
+#[derive(Debug, Default)]
+pub struct Problems {
+    first: Vec<Problem>,
+    count: u64,
+}
+
+impl Problems {
+    /// One more.
+    pub fn push(&mut self, problem: Problem) {
+        self.count += 1;
+        if self.first.len() < limits::PROBLEMS {
+            self.first.push(problem);
+        }
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub const fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// The first of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Problem> {
+        self.first.iter()
     }
 }
 

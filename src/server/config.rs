@@ -9,9 +9,9 @@ use crate::config::{self, ConfigErrors, Durable, check_module, value};
 use crate::limits;
 use crate::secret::Secret;
 use crate::sys::private::read_private;
+use core::net::IpAddr;
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 

@@ -7,13 +7,13 @@ use crate::report::{Change, Monitor, Problem, Progress, Report};
 use crate::server::config::{Config, Module};
 use crate::server::log::Log;
 use crate::session::{Error, Offer, Receiver, deliver, greet_server, offer, receive};
-use crate::spec::SpecWriter;
+use crate::spec::{Keywords, SpecWriter};
 use crate::sys::stdio::Peer;
 use crate::sys::{Dir, Spool, Stream, private};
 use crate::tree::{Root, STAGE, Scan, scan};
 use crate::vis::{shown, shown_text};
 use crate::wire::message::{Direction, Round};
-use crate::wire::{Channel, Flags, Message, WireError};
+use crate::wire::{Channel, Flags, Message, Patience, WireError};
 use std::borrow::Cow;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -85,7 +85,7 @@ impl Session<'_> {
             _ => return Err(WireError::Violation("something else than the name of a module").into()),
         };
         self.proven = true;
-        channel.set_idle(self.config.globals.timeout.unwrap_or(FOREVER));
+        channel.set_patience(Patience::Silence(self.config.globals.timeout.unwrap_or(FOREVER)));
         self.log.info(format_args!("{self}: opens {}", shown(module.as_bytes())));
         let module = self.config.module(&module);
         let module = module.ok_or_else(|| refused(Exit::Refused, "no such module, or not for you"))?;
@@ -97,15 +97,16 @@ impl Session<'_> {
         loop {
             match channel.listen().message()? {
                 Message::Round(round) => {
+                    let first = tree.is_none();
                     let tree = match &mut tree {
                         Some(tree) => tree,
-                        none => {
-                            let opened = self.open(module, &path, &round)?;
-                            // Leaves with the first thing we have to say.
-                            channel.speak().say(&Message::Welcome { single: opened.single.borrowed() })?;
-                            none.insert(opened)
-                        }
+                        none => none.insert(self.open(module, &path, &round)?),
                     };
+                    permit(module, tree, &round)?;
+                    if first {
+                        // Leaves with the first thing we have to say.
+                        channel.speak().say(&Message::Welcome { single: tree.single.borrowed() })?;
+                    }
                     let report = self.round(channel, module, tree, &round)?;
                     exit = exit.max_of(report.exit());
                 }
@@ -169,9 +170,6 @@ impl Session<'_> {
         let started = Instant::now();
         let report = match round.direction {
             Direction::Push => {
-                if module.read_only && !round.flags.has(Flags::DRY_RUN) {
-                    return Err(refused(Exit::Refused, "the module is read only"));
-                }
                 let state = private::open_private_dir(&globals.state_dir, true)
                     .map_err(|error| refused(Exit::Config, error.to_string()))?;
                 let receiver = Receiver {
@@ -181,22 +179,26 @@ impl Session<'_> {
                     state: &Dir::from(state),
                     durable: module.durable,
                 };
-                receive(channel, &receiver, round.flags, &round.scope, &mut monitor)?
+                receive(channel, &receiver, round, &mut monitor)?
             }
             Direction::Pull => {
-                let what = Scan { scope: &round.scope, keywords: round.keywords, one_file_system: false };
+                // A client may ask for more than what every specification says, but not for less.
+                let keywords = round.keywords.union(Keywords::TRANSFER);
+                let what = Scan { scope: &round.scope, keywords, one_file_system: false };
                 let described = channel.while_working(|| {
                     let spool = Spool::create(&spool)?;
-                    let mut writer = SpecWriter::new(spool, round.keywords)?;
+                    let mut writer = SpecWriter::new(spool, keywords)?;
                     let scanned = scan(&tree.root, what, &mut writer)?;
                     Ok::<_, crate::spec::WriteError>(Offer::new(writer.seal()?, scanned))
                 })??;
                 offer(channel, &described, &mut monitor)?;
-                deliver(channel, &tree.root, &described.spec, &mut monitor)?
+                deliver(channel, &tree.root, &described.spec, round.flags, &mut monitor)?
             }
         };
+        // What was only compared must not read in the log like what was done.
+        let tried = if round.flags.has(Flags::DRY_RUN) { "dry run of a " } else { "" };
         self.log.notice(format_args!(
-            "{self}: {} {}: {} files, {} bytes, {} removed, {} problems, {:.1} s, exit {}",
+            "{self}: {tried}{} {}: {} files, {} bytes, {} removed, {} problems, {:.1} s, exit {}",
             if round.direction == Direction::Push { "push to" } else { "pull from" },
             module.name,
             report.files,
@@ -207,6 +209,19 @@ impl Session<'_> {
             report.exit().code(),
         ));
         Ok(report)
+    }
+}
+
+/// Whether this round may be: any may look, but only a push changes something.
+fn permit(module: &Module, tree: &Tree, round: &Round) -> Result<(), Error> {
+    if round.direction == Direction::Pull {
+        Ok(())
+    } else if module.read_only && !round.flags.has(Flags::DRY_RUN) {
+        Err(refused(Exit::Refused, "the module is read only"))
+    } else if tree.root.is_bare() {
+        Err(refused(Exit::Refused, format!("{}: is no directory", tree.single)))
+    } else {
+        Ok(())
     }
 }
 

@@ -45,12 +45,18 @@ impl<'s> Ranges<'s> {
         })
     }
 
+    /// Whether there is any.
+    pub(super) fn is_begun(&self) -> bool {
+        !self.ranges.is_empty()
+    }
+
     /// How many there are, and how large they are together.
     fn total(&self) -> Result<Progress, WireError> {
         let mut total = Progress::default();
         for index in self.files() {
             total.files_total += 1;
-            total.bytes_total += self.spec.entry(index?).size.unwrap_or_default();
+            let size = self.spec.entry(index?).size.unwrap_or_default();
+            total.bytes_total = total.bytes_total.saturating_add(size);
         }
         Ok(total)
     }
@@ -108,6 +114,8 @@ fn time(stat: &Stat) -> Time {
 
 /// Records on their way from the reading worker to the connection.
 const READ_AHEAD: usize = 4;
+/// Bytes of one hole in a message: a second's work at most.
+const HOLE: u64 = 1 << 30;
 
 /// Sends the wanted files.
 pub(super) fn files(
@@ -118,13 +126,13 @@ pub(super) fn files(
     monitor: &mut dyn Monitor,
 ) -> Result<(), Error> {
     let progress = wanted.total()?;
-    let (filled, from_worker) = channel();
-    let (empty, to_worker) = channel();
-    for _ in 0..READ_AHEAD {
-        // The other end lives in this function.
-        let _ = empty.send(Batch::new());
-    }
     std::thread::scope(|scope| {
+        // Made in here, so that they go when the connection breaks: by that the worker knows that it may end.
+        let (filled, from_worker) = channel();
+        let (empty, to_worker) = channel();
+        for _ in 0..READ_AHEAD {
+            let _ = empty.send(Batch::new());
+        }
         scope.spawn(move || {
             let mut reader = Reader {
                 spec,
@@ -236,11 +244,10 @@ impl Reader<'_> {
                     Ok(data) => {
                         let (start, end) = data.unwrap_or((stat.size, stat.size));
                         let start = start.clamp(at, stat.size);
-                        if start > at {
-                            self.say(&Message::Hole(start - at))?;
-                            hash_zeros(&mut content, start - at);
-                            self.progress.bytes += start - at;
-                            at = start;
+                        while at < start {
+                            let part = HOLE.min(start - at);
+                            self.hole(part, &mut content)?;
+                            at += part;
                         }
                         if let Err(error) = file.seek(at) {
                             return Ok(Err(error));
@@ -263,6 +270,14 @@ impl Reader<'_> {
         Ok(Ok(Some(content.finish())))
     }
 
+    /// Says a part of a hole. A large one takes long to digest: each part is passed on, while somebody takes it.
+    fn hole(&mut self, length: u64, content: &mut Content) -> Result<(), Gone> {
+        self.say(&Message::Hole(length))?;
+        hash_zeros(content, length);
+        self.progress.bytes = self.progress.bytes.saturating_add(length);
+        if length == HOLE { self.pass_on() } else { Ok(()) }
+    }
+
     /// Reads one piece right into the record.
     fn data(&mut self, file: &mut File, limit: u64, content: &mut Content) -> Result<io::Result<u64>, Gone> {
         // A piece smaller than this is not worth a frame: the next record has room.
@@ -274,7 +289,7 @@ impl Reader<'_> {
             Err(error) => return Ok(Err(error)),
         };
         content.update(self.batch.last(read));
-        self.progress.bytes += read as u64;
+        self.progress.bytes = self.progress.bytes.saturating_add(read as u64);
         Ok(Ok(read as u64))
     }
 

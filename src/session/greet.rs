@@ -5,7 +5,7 @@ use crate::secret::Secret;
 use crate::session::Error;
 use crate::sys::Stream;
 use crate::wire::noise::{self, Cipher, Initiator, MESSAGE};
-use crate::wire::{Channel, WireError};
+use crate::wire::{Channel, Patience, WireError};
 use std::time::{Duration, Instant};
 
 /// The version of the protocol.
@@ -94,7 +94,7 @@ pub fn greet_client(
     let message2: [u8; MESSAGE] = read_array(&stream, deadline)?;
     // A server that cannot answer does not know the secret either.
     let transport = initiator.finish(&message2).map_err(|_| Error::Denied)?;
-    Ok(Channel::new(stream, transport, idle))
+    Ok(Channel::new(stream, transport, Patience::Silence(idle)))
 }
 
 /// Greets as the server; gives back the channel and the user that the client says it is. Nothing is proven before the
@@ -137,6 +137,6 @@ pub fn greet_server<'s>(
         return Err(Error::Denied);
     };
     write_all(&stream, &[&MAGIC[..], &[ACCEPTED], &message2[..]].concat(), deadline)?;
-    let left = deadline.saturating_duration_since(Instant::now());
-    Ok((Channel::new(stream, transport, left), user))
+    // The deadline holds until the client has proven itself, and until more patience is had with it.
+    Ok((Channel::new(stream, transport, Patience::Until(deadline)), user))
 }

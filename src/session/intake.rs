@@ -2,14 +2,14 @@
 
 use crate::config::Durable;
 use crate::install::{Arrived, Failure, Incoming, Meta, Stage, hopeless};
-use crate::path::RelPath;
-use crate::report::{Monitor, Problem, Progress, Step};
+use crate::report::{Monitor, Problem, Problems, Progress, Step};
 use crate::session::Error;
 use crate::spec::{Entry, Index, Spec};
-use crate::wire::{Channel, Message, Record, WireError};
+use crate::wire::{Channel, Listener, Message, Record, WireError};
 use std::collections::HashMap;
 use std::io;
-use std::sync::mpsc::channel;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
 
 /// What the files are for.
 #[derive(Debug, Clone, Copy)]
@@ -25,13 +25,15 @@ pub(super) struct Intake<'i> {
 pub(super) struct Taken {
     pub(super) arrived: HashMap<Index, Arrived>,
     pub(super) bytes: u64,
-    pub(super) problems: Vec<Problem>,
+    pub(super) problems: Problems,
     /// Files that the sender no longer has, or that kept changing.
-    pub(super) vanished: Vec<Problem>,
+    pub(super) vanished: Problems,
 }
 
 /// Records on their way from the connection to the writing worker.
 const AHEAD: usize = 4;
+/// Bytes of a hole that are digested before the worker looks up: a second's work at most.
+const HOLE: u64 = 1 << 30;
 
 /// Takes the wanted files, in this order, into the stage.
 pub(super) fn take(
@@ -40,70 +42,83 @@ pub(super) fn take(
     wanted: &[Index],
     monitor: &mut dyn Monitor,
 ) -> Result<Taken, Error> {
-    let (to_worker, records) = channel::<Record>();
-    let (done, from_worker) = channel();
+    let gone = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        let worker = scope.spawn(move || {
-            let mut writer = Writer::new(intake, wanted);
-            for mut record in records {
-                writer.record(&mut record)?;
-                // The connection may be gone; then the last word is what it says.
-                let _ = done.send((record, writer.progress));
-            }
-            writer.end()
-        });
-        let mut listener = connection.listen();
-        let mut ahead = 0;
-        let mut over = false;
-        while !over {
-            let record = listener.record()?;
-            over = record.ends_with(&Message::FilesEnd);
-            if to_worker.send(record).is_err() {
-                break;
-            }
-            ahead += 1;
-            while ahead >= AHEAD {
-                match listener.await_worker(&from_worker)? {
-                    Some((record, progress)) => {
-                        listener.recycle(record);
-                        monitor.progress(&progress);
-                        ahead -= 1;
-                    }
-                    None => break,
-                }
-            }
-            if ahead >= AHEAD {
-                break;
-            }
-        }
-        drop(to_worker);
-        while listener.await_worker(&from_worker)?.is_some() {}
-        match worker.join() {
-            Ok(taken) => taken,
-            Err(panic) => std::panic::resume_unwind(panic),
+        let (to_worker, records) = channel();
+        let (done, from_worker) = channel();
+        let worker = scope.spawn(|| Writer::new(intake, wanted, &gone).run(records, done));
+        let fed = feed(connection.listen(), to_worker, &from_worker, monitor);
+        gone.store(fed.is_err(), Ordering::Relaxed);
+        match (worker.join(), fed) {
+            (Ok(Ok(taken)), Ok(())) => Ok(taken),
+            (Ok(Ok(_) | Err(Error::Wire(WireError::Closed))), Err(error)) => Err(error.into()),
+            // What the worker met came before whatever became of the connection.
+            (Ok(Err(error)), _) => Err(error),
+            (Err(panic), _) => std::panic::resume_unwind(panic),
         }
     })
+}
+
+/// Passes records on to the worker, until the last or until it gave up.
+fn feed(
+    mut listener: Listener<'_>,
+    to_worker: Sender<Record>,
+    from_worker: &Receiver<(Record, Progress)>,
+    monitor: &mut dyn Monitor,
+) -> Result<(), WireError> {
+    let mut ahead = 0;
+    let mut over = false;
+    while !over {
+        let record = listener.record()?;
+        over = record.ends_with(&Message::FilesEnd);
+        if to_worker.send(record).is_err() {
+            return Ok(());
+        }
+        ahead += 1;
+        while ahead >= AHEAD {
+            let Some((record, progress)) = listener.await_worker(from_worker)? else { return Ok(()) };
+            listener.recycle(record);
+            monitor.progress(&progress);
+            ahead -= 1;
+        }
+    }
+    drop(to_worker);
+    while listener.await_worker(from_worker)?.is_some() {}
+    Ok(())
 }
 
 /// Writes files into the stage.
 struct Writer<'i> {
     intake: Intake<'i>,
     wanted: std::slice::Iter<'i, Index>,
-    /// The file that is arriving; without its contents when they are not wanted any more.
-    current: Option<(Entry<'i>, Index, Result<Incoming, Failure>)>,
+    current: Option<Current<'i>>,
     /// The file that is to come once more.
     again: Option<Index>,
     taken: Taken,
     progress: Progress,
     over: bool,
+    /// Set when the connection is gone: what is left of the record in hand is in vain.
+    gone: &'i AtomicBool,
+}
+
+/// The file that is arriving.
+struct Current<'i> {
+    index: Index,
+    want: Entry<'i>,
+    /// Bytes that are still to come.
+    left: u64,
+    /// Whether it comes for the second time.
+    again: bool,
+    /// Without its contents when they are not wanted any more.
+    incoming: Result<Incoming, Failure>,
 }
 
 impl<'i> Writer<'i> {
-    fn new(intake: Intake<'i>, wanted: &'i [Index]) -> Writer<'i> {
+    fn new(intake: Intake<'i>, wanted: &'i [Index], gone: &'i AtomicBool) -> Writer<'i> {
         let size = |index: &Index| intake.want.entry(*index).size.unwrap_or_default();
         let progress = Progress {
             files_total: wanted.len() as u64,
-            bytes_total: wanted.iter().map(size).sum(),
+            bytes_total: wanted.iter().map(size).fold(0, u64::saturating_add),
             ..Progress::default()
         };
         Writer {
@@ -114,7 +129,17 @@ impl<'i> Writer<'i> {
             taken: Taken::default(),
             progress,
             over: false,
+            gone,
         }
+    }
+
+    fn run(mut self, records: Receiver<Record>, done: Sender<(Record, Progress)>) -> Result<Taken, Error> {
+        for mut record in records {
+            self.record(&mut record)?;
+            // The connection may be gone; then the last word is what it says.
+            let _ = done.send((record, self.progress));
+        }
+        Ok(self.taken)
     }
 
     fn record(&mut self, record: &mut Record) -> Result<(), Error> {
@@ -131,34 +156,30 @@ impl<'i> Writer<'i> {
         let broken = |what| Err(WireError::Violation(what).into());
         match *message {
             Message::File { index, size, time } => {
+                let again = self.again.is_some();
                 let index = self.next(index)?;
                 let want = self.intake.want.entry(index);
                 let begun = self.intake.stage.begin(&want.path, size, time, self.intake.durable);
-                let begun = usable(begun, Step::Write)?;
-                self.current = Some((want, index, begun));
+                let incoming = usable(begun)?;
+                self.current = Some(Current { index, want, left: size, again, incoming });
             }
-            Message::Data(piece) => self.piece(piece.len() as u64, |incoming| incoming.write(piece))?,
-            Message::Hole(length) => self.piece(length, |incoming| incoming.hole(length))?,
+            Message::Data(piece) => {
+                self.count(piece.len() as u64)?;
+                self.write(|incoming| incoming.write(piece))?;
+            }
+            Message::Hole(length) => self.hole(length)?,
             Message::FileEnd { digest } => {
-                let Some((want, index, incoming)) = self.current.take() else {
-                    return broken("the end of no file");
-                };
-                match incoming.and_then(|incoming| incoming.finish(&digest, &want, self.intake.meta)) {
-                    Ok(arrived) => {
-                        self.taken.arrived.insert(index, arrived);
-                        self.progress.files += 1;
-                    }
-                    Err((_, error)) if hopeless(&error) => return Err(full(error)),
-                    Err(failure) => self.problem(&want.path, &failure),
-                }
+                let Some(current) = self.current.take() else { return broken("the end of no file") };
+                self.end(current, &digest)?;
             }
-            Message::Again => {
-                let Some((_, index, _)) = self.current.take() else { return broken("no file to send again") };
-                self.again = Some(index);
-            }
+            Message::Again => match self.current.take() {
+                Some(Current { index, again: false, .. }) => self.again = Some(index),
+                Some(_) => return broken("a file that is to come a third time"),
+                None => return broken("no file to send again"),
+            },
             Message::Missing { index, errno } => {
                 let index = match self.current.take() {
-                    Some((_, current, _)) if current.get() == index => current,
+                    Some(current) if current.index.get() == index => current.index,
                     Some(_) => return broken("another file is missing than the one that is sent"),
                     None => self.next(index)?,
                 };
@@ -190,41 +211,68 @@ impl<'i> Writer<'i> {
         }
     }
 
-    fn piece(
-        &mut self,
-        length: u64,
-        write: impl FnOnce(&mut Incoming) -> io::Result<()>,
-    ) -> Result<(), Error> {
-        let Some((_, _, incoming)) = &mut self.current else {
-            return Err(WireError::Violation("contents of no file").into());
-        };
-        self.progress.bytes += length;
-        self.taken.bytes += length;
-        if let Ok(open) = incoming {
-            if !open.fits(length) {
-                return Err(WireError::Violation("more contents than the file was said to have").into());
-            }
-            if let Err(failure) = usable(write(open), Step::Write)? {
-                *incoming = Err(failure);
-            }
+    /// Counts contents of the current file, which must be no more than it was said to have.
+    fn count(&mut self, length: u64) -> Result<(), Error> {
+        let current = self.current.as_mut().ok_or(WireError::Violation("contents of no file"))?;
+        let left = current.left.checked_sub(length);
+        current.left = left.ok_or(WireError::Violation("more contents than the file was said to have"))?;
+        self.progress.bytes = self.progress.bytes.saturating_add(length);
+        self.taken.bytes = self.taken.bytes.saturating_add(length);
+        Ok(())
+    }
+
+    /// Writes to the current file, unless that failed before.
+    fn write(&mut self, write: impl FnOnce(&mut Incoming) -> io::Result<()>) -> Result<(), Error> {
+        if let Some(Current { incoming, .. }) = &mut self.current
+            && let Ok(open) = incoming
+            && let Err(failure) = usable(write(open))?
+        {
+            *incoming = Err(failure);
         }
         Ok(())
     }
 
-    fn problem(&mut self, path: &RelPath<'_>, (step, error): &Failure) {
-        self.taken.problems.push(Problem::new(path, *step, error));
+    /// Takes a hole. A large one takes long to digest: not longer than somebody waits for it.
+    fn hole(&mut self, length: u64) -> Result<(), Error> {
+        self.count(length)?;
+        let mut left = length;
+        while left > 0 {
+            if self.gone.load(Ordering::Relaxed) {
+                return Err(WireError::Closed.into());
+            }
+            let part = left.min(HOLE);
+            self.write(|incoming| incoming.hole(part))?;
+            left -= part;
+        }
+        Ok(())
     }
 
-    fn end(self) -> Result<Taken, Error> {
-        Ok(self.taken)
+    /// Ends a file, which must be what was announced.
+    fn end(&mut self, current: Current<'_>, digest: &[u8; 32]) -> Result<(), Error> {
+        let Current { index, want, left, incoming, .. } = current;
+        if left > 0 {
+            return Err(WireError::Violation("less contents than the file was said to have").into());
+        }
+        if incoming.as_ref().is_ok_and(|incoming| incoming.digest() != *digest) {
+            return Err(WireError::Violation("contents that are not those of the digest").into());
+        }
+        match incoming.and_then(|incoming| incoming.finish(&want, self.intake.meta)) {
+            Ok(arrived) => {
+                self.taken.arrived.insert(index, arrived);
+                self.progress.files += 1;
+            }
+            Err((_, error)) if hopeless(&error) => return Err(full(error)),
+            Err((step, error)) => self.taken.problems.push(Problem::new(&want.path, step, &error)),
+        }
+        Ok(())
     }
 }
 
 /// Tells an error of one file from one that the next file would meet as well.
-fn usable<T>(done: io::Result<T>, step: Step) -> Result<Result<T, Failure>, Error> {
+fn usable<T>(done: io::Result<T>) -> Result<Result<T, Failure>, Error> {
     match done {
         Err(error) if hopeless(&error) => Err(full(error)),
-        done => Ok(done.map_err(|error| (step, error))),
+        done => Ok(done.map_err(|error| (Step::Write, error))),
     }
 }
 

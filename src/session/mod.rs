@@ -7,6 +7,7 @@ mod delivery;
 mod error;
 mod greet;
 mod intake;
+mod offered;
 mod receive;
 mod send;
 mod spare;

@@ -1,20 +1,20 @@
 //! The receiver's side of a round: compares, asks for what it lacks, installs, and says how it went.
 
 use crate::config::Durable;
-use crate::digest::Content;
 use crate::install::{Arrived, Install, Installed, Meta, Stage, StageError, for_files};
 use crate::limits;
-use crate::plan::{Action, Owners, Plan, compare};
-use crate::report::{Fate, Monitor, Problem, Report};
+use crate::plan::{Action, Owners, Plan, Rules, compare};
+use crate::report::{Fate, Monitor, Problems, Report};
 use crate::session::Error;
 use crate::session::intake::{self, Intake, Taken};
+use crate::session::offered::Offered;
 use crate::session::spare::{Here, spare};
 use crate::spec::{Index, Keyword, Keywords, Spec, SpecWriter};
 use crate::sys::{self, Dir, Spool};
-use crate::tree::{Root, Scan, Scanned, Scope, scan};
-use crate::wire::{Channel, Flags, Message, WireError};
+use crate::tree::{Root, Scan, Scanned, scan};
+use crate::wire::message::Round;
+use crate::wire::{Channel, Flags, Message};
 use std::collections::HashMap;
-use std::io::{self, Write};
 
 /// Where a receiver works.
 #[derive(Debug)]
@@ -31,14 +31,6 @@ pub struct Receiver<'r> {
     pub durable: Durable,
 }
 
-/// What the sender said in its first turn.
-struct Offered {
-    spool: Spool,
-    whole: bool,
-    skipped: u64,
-    problems: u64,
-}
-
 /// Receives one round: turns 1 to 4.
 ///
 /// # Errors
@@ -46,20 +38,19 @@ struct Offered {
 pub fn receive(
     channel: &mut Channel,
     receiver: &Receiver<'_>,
-    flags: Flags,
-    scope: &Scope,
+    round: &Round,
     monitor: &mut dyn Monitor,
 ) -> Result<Report, Error> {
     let spool = Spool::create(receiver.spool)
         .map_err(|error| Error::System("make a file in the spool directory", error))?;
-    let offered = take_offer(channel, spool, monitor)?;
+    let offered = Offered::take(channel, spool, monitor)?;
     let mut report = Report { skipped: offered.skipped, problems: offered.problems, ..Report::default() };
+    let flags = round.flags;
     let may_delete = flags.has(Flags::DELETE) && offered.whole;
     let owners = owners();
-    let mut prepared =
-        channel.while_working(|| prepare(receiver, offered.spool, flags, scope, &owners))??;
+    let mut prepared = channel.while_working(|| prepare(receiver, offered, round, &owners))??;
     report.entries = prepared.want.len().into();
-    let meta = Meta::new(&owners);
+    let meta = Meta::new(&owners, round.keywords.contains(Keyword::Xattr));
     let arrived = {
         let Prepared { want, have, stage, plan, .. } = &mut prepared;
         let here = Here { want, have, root: receiver.root, stage: stage.as_ref() };
@@ -68,7 +59,7 @@ pub fn receive(
     let changes = Changes { flags, prepared: &prepared };
     let Some(stage) = &prepared.stage else {
         forecast(&prepared, flags, &mut report);
-        return finish(channel, report, &changes, &[], monitor);
+        return finish(channel, report, &changes, &Problems::default(), monitor);
     };
     let done = run(channel, receiver, &prepared, arrived, stage, &meta, may_delete, &mut report, monitor);
     match done {
@@ -92,74 +83,6 @@ fn owners() -> Owners {
     }
 }
 
-/// Takes the specification into the spool, and checks that it is the one that was sent.
-fn take_offer(channel: &mut Channel, spool: Spool, monitor: &mut dyn Monitor) -> Result<Offered, Error> {
-    let malformed = |_| WireError::Malformed("the specification does not decompress");
-    let mut decoder =
-        zstd::stream::write::Decoder::new(Checked { spool, content: Content::new(), full: None })
-            .map_err(|error| Error::System("decompress the specification", error))?;
-    // What level 1 needs and a little more: a peer does not choose how much memory we take.
-    decoder.window_log_max(23).map_err(|error| Error::System("decompress the specification", error))?;
-    let mut problems = 0;
-    let mut listener = channel.listen();
-    loop {
-        match listener.message()? {
-            Message::Problem(problem) => {
-                problems += 1;
-                if problems > limits::PROBLEMS as u64 {
-                    return Err(WireError::Violation("too many problems").into());
-                }
-                monitor.problem(&problem);
-            }
-            Message::Spec(piece) => {
-                let written = decoder.write_all(piece);
-                if let Some(error) = decoder.get_mut().full.take() {
-                    return Err(error);
-                }
-                written.map_err(malformed)?;
-            }
-            Message::SpecEnd { digest, whole, skipped, .. } => {
-                decoder.flush().map_err(malformed)?;
-                let Checked { spool, content, .. } = decoder.into_inner();
-                if content.finish() != digest {
-                    return Err(WireError::Malformed("the specification is not the one that was sent").into());
-                }
-                return Ok(Offered { spool, whole, skipped, problems });
-            }
-            _ => return Err(WireError::Violation("something else than a specification").into()),
-        }
-    }
-}
-
-/// Counts and digests what goes into the spool.
-struct Checked {
-    spool: Spool,
-    content: Content,
-    full: Option<Error>,
-}
-
-impl Write for Checked {
-    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
-        if self.spool.written() + piece.len() as u64 > limits::SPEC_BYTES {
-            self.full = Some(WireError::Violation("a specification that is too large").into());
-            return Err(io::ErrorKind::FileTooLarge.into());
-        }
-        self.content.update(piece);
-        match self.spool.write_all(piece) {
-            Ok(()) => Ok(piece.len()),
-            Err(error) => {
-                let kind = error.kind();
-                self.full = Some(Error::Disk("write the specification into the spool directory", error));
-                Err(kind.into())
-            }
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.spool.flush()
-    }
-}
-
 /// What is known before anything is asked for.
 struct Prepared {
     want: Spec,
@@ -173,28 +96,27 @@ struct Prepared {
 /// Checks the specification, locks the module, scans its tree, and compares.
 fn prepare(
     receiver: &Receiver<'_>,
-    spool: Spool,
-    flags: Flags,
-    scope: &Scope,
+    offered: Offered,
+    round: &Round,
     owners: &Owners,
 ) -> Result<Prepared, Error> {
-    let want = Spec::seal(spool)?;
-    if want.iter().any(|(_, entry)| !scope.covers(&entry.path) || entry.path.is_within(&reserved())) {
-        return Err(WireError::Violation("an entry outside of the scope").into());
-    }
+    let Round { flags, scope, .. } = round;
+    let want = offered.seal(scope)?;
     let stage =
         if flags.has(Flags::DRY_RUN) { None } else { Some(Stage::open(receiver.module, receiver.state)?) };
     let spool = Spool::create(receiver.spool)
         .map_err(|error| Error::System("make a file in the spool directory", error))?;
     let digests = want.keywords().algorithms().iter().map(Keyword::of_algorithm);
-    let mut keywords = HAVE;
+    let xattrs = round.keywords.contains(Keyword::Xattr);
+    let mut keywords = if xattrs { HAVE } else { HAVE.without(Keywords::of(&[Keyword::Xattr])) };
     digests.for_each(|keyword| keywords.insert(keyword));
     let mut writer =
         SpecWriter::new(spool, keywords).map_err(|error| Error::Disk("write the specification", error))?;
     let what = Scan { scope, keywords, one_file_system: true };
     let scanned = scan(receiver.root, what, &mut writer)?;
     let have = writer.seal().map_err(|error| Error::Disk("write the specification", error))?;
-    let plan = compare(&want, &have, &scanned.hidden, owners, flags.has(Flags::DELETE));
+    let rules = Rules { owners, delete: flags.has(Flags::DELETE), xattrs };
+    let plan = compare(&want, &have, &scanned.hidden, &rules);
     Ok(Prepared { want, have, scanned, plan, stage })
 }
 
@@ -202,10 +124,6 @@ fn prepare(
 const HAVE: Keywords = Keywords::TRANSFER
     .without(Keywords::of(&[Keyword::Uname, Keyword::Gname]))
     .union(Keywords::of(&[Keyword::Nlink]));
-
-fn reserved() -> crate::path::RelPath<'static> {
-    crate::path::RelPath::new(crate::tree::STAGE).unwrap_or(crate::path::RelPath::ROOT)
-}
 
 /// Asks for what is not here, takes it in and installs. Gives back what failed.
 #[allow(clippy::too_many_arguments)]
@@ -219,24 +137,24 @@ fn run(
     may_delete: bool,
     report: &mut Report,
     monitor: &mut dyn Monitor,
-) -> Result<Vec<Problem>, Error> {
+) -> Result<Problems, Error> {
     let Prepared { want, have, plan, .. } = prepared;
     report.resumed = arrived.len() as u64;
     let wanted: Vec<Index> = plan.wanted().filter(|index| !arrived.contains_key(index)).collect();
     let durable = for_files(receiver.durable, wanted.len());
-    let mut problems = Vec::new();
+    let mut problems = Problems::default();
     if !wanted.is_empty() {
         ask(channel, &wanted, Message::WantEnd, |first, count| Message::Want { first, count })?;
         let taken = intake::take(channel, Intake { want, stage, meta, durable }, &wanted, monitor)?;
         let Taken { arrived: new, bytes, problems: failed, vanished } = taken;
         report.files = new.len() as u64;
         report.bytes = bytes;
-        report.vanished = vanished.len() as u64;
+        report.vanished = vanished.count();
         vanished.iter().for_each(|problem| monitor.problem(problem));
         arrived.extend(new);
         problems = failed;
     }
-    let delete = may_delete && problems.is_empty() && report.problems == 0;
+    let delete = may_delete && problems.count() == 0 && report.problems == 0;
     let install =
         Install { root: receiver.root, stage, want, have, plan, meta, durable, arrived: &arrived, delete };
     if !install.is_idle() {
@@ -244,7 +162,7 @@ fn run(
         let Installed { report: sums, problems: failed } =
             installed.map_err(|error| Error::Disk("flush to the disk", error))?;
         *report = report.plus(&Report { problems: 0, ..sums });
-        problems.extend(failed);
+        failed.into_iter().for_each(|problem| problems.push(problem));
     } else {
         report.extra += plan.extras.len() as u64;
         stage.clear().map_err(StageError::Io)?;
@@ -275,7 +193,8 @@ fn forecast(prepared: &Prepared, flags: Flags, report: &mut Report) {
         match step.action {
             Action::Fetch => {
                 report.files += 1;
-                report.bytes += prepared.want.entry(step.want).size.unwrap_or_default();
+                let size = prepared.want.entry(step.want).size.unwrap_or_default();
+                report.bytes = report.bytes.saturating_add(size);
             }
             Action::MakeDir | Action::MakeNode => report.made += 1,
             Action::Link(_) => report.linked += 1,
@@ -298,13 +217,13 @@ fn finish(
     channel: &mut Channel,
     report: Report,
     changes: &Changes<'_>,
-    problems: &[Problem],
+    problems: &Problems,
     monitor: &mut dyn Monitor,
 ) -> Result<Report, Error> {
     let Changes { flags, prepared } = changes;
     let mut report = report;
-    let own = prepared.scanned.problems.iter().chain(problems);
-    report.problems += (prepared.scanned.problems.len() + problems.len()) as u64;
+    let own = prepared.scanned.problems.iter().chain(problems.iter());
+    report.problems += prepared.scanned.problems.len() as u64 + problems.count();
     let mut speaker = channel.speak();
     for problem in own.take(limits::PROBLEMS) {
         monitor.problem(problem);

@@ -2,12 +2,12 @@
 
 use crate::digest::Content;
 use crate::limits;
-use crate::report::{Monitor, Problem, Report};
+use crate::report::{Change, Fate, Monitor, Problem, Report};
 use crate::session::Error;
 use crate::session::delivery::{self, Ranges};
 use crate::spec::Spec;
 use crate::tree::{Root, Scanned};
-use crate::wire::{Channel, Message, Speaker, WireError};
+use crate::wire::{Channel, Flags, Message, Speaker, WireError};
 use std::io::{self, Write};
 
 /// What a sender has.
@@ -98,9 +98,11 @@ pub fn deliver(
     channel: &mut Channel,
     root: &Root,
     spec: &Spec,
+    flags: Flags,
     monitor: &mut dyn Monitor,
 ) -> Result<Report, Error> {
     let (mut asked, mut wanted) = (Some(Ranges::new(spec)), Some(Ranges::new(spec)));
+    let mut told = Told { itemized: flags.has(Flags::ITEMIZE), entries: spec.len(), ..Told::default() };
     let broken = || WireError::Violation("a message that the sender does not expect");
     loop {
         match channel.listen().message()? {
@@ -114,10 +116,56 @@ pub fn deliver(
                 asked = None;
                 delivery::files(channel, root, spec, &wanted.take().ok_or_else(broken)?, monitor)?;
             }
-            Message::Problem(problem) => monitor.problem(&problem),
-            Message::Change(change) => monitor.change(&change),
-            Message::Report(report) => return Ok(report),
-            _ => return Err(broken().into()),
+            message => {
+                // From here on the receiver says how it went.
+                let pending = [asked.take(), wanted.take()];
+                if pending.iter().flatten().any(Ranges::is_begun) {
+                    return Err(broken().into());
+                }
+                match message {
+                    Message::Problem(problem) => monitor.problem(told.problem(&problem)?),
+                    Message::Change(change) => monitor.change(told.change(&change)?),
+                    Message::Report(report) => return Ok(report),
+                    _ => return Err(broken().into()),
+                }
+            }
         }
+    }
+}
+
+/// What the receiver told of single paths: no more than there can be.
+#[derive(Default)]
+struct Told {
+    /// Whether changes were asked for.
+    itemized: bool,
+    /// Entries of the specification.
+    entries: u32,
+    problems: usize,
+    changes: u32,
+    extras: u32,
+}
+
+impl Told {
+    fn problem<'p>(&mut self, problem: &'p Problem) -> Result<&'p Problem, WireError> {
+        self.problems += 1;
+        if self.problems > limits::PROBLEMS {
+            return Err(WireError::Violation("too many problems"));
+        }
+        Ok(problem)
+    }
+
+    fn change<'c>(&mut self, change: &'c Change) -> Result<&'c Change, WireError> {
+        if !self.itemized {
+            return Err(WireError::Violation("changes that nobody asked for"));
+        }
+        let (count, limit) = match change.fate {
+            Fate::Missing | Fate::Changed => (&mut self.changes, self.entries),
+            Fate::Extra => (&mut self.extras, limits::SPEC_ENTRIES),
+        };
+        *count += 1;
+        if *count > limit {
+            return Err(WireError::Violation("more changes than there are entries"));
+        }
+        Ok(change)
     }
 }

@@ -33,18 +33,20 @@ pub enum Keyword {
     Resdevice,
     /// What is below this directory is left alone.
     Ignore,
+    /// go-mtree's: `xattr.NAME=BASE64`, any number of them.
+    Xattr,
 }
 
 use Keyword::{
     Blake3, Cksum, Device, Gid, Gname, Ignore, Inode, Link, Md5, Mode, Nlink, Resdevice, Rmd160, Sha1,
-    Sha256, Sha384, Sha512, Size, Time, Type, Uid, Uname,
+    Sha256, Sha384, Sha512, Size, Time, Type, Uid, Uname, Xattr,
 };
 
 impl Keyword {
     /// Every keyword, in line order.
-    pub const ALL: [Keyword; 22] = [
+    pub const ALL: [Keyword; 23] = [
         Type, Uname, Uid, Gname, Gid, Mode, Device, Nlink, Link, Size, Time, Cksum, Md5, Rmd160, Sha1,
-        Sha256, Sha384, Sha512, Blake3, Inode, Resdevice, Ignore,
+        Sha256, Sha384, Sha512, Blake3, Inode, Resdevice, Ignore, Xattr,
     ];
 
     /// The word before `=`.
@@ -73,6 +75,7 @@ impl Keyword {
             Inode => "inode",
             Resdevice => "resdevice",
             Ignore => "ignore",
+            Xattr => "xattr",
         }
     }
 
@@ -127,15 +130,17 @@ impl Keywords {
     pub const NONE: Keywords = Keywords(0);
     /// What a transfer carries unless told otherwise: everything that is replicated, and no digest.
     pub const TRANSFER: Keywords = Keywords::of(&[
-        Type, Uname, Uid, Gname, Gid, Mode, Device, Link, Size, Time, Inode, Resdevice, Ignore,
+        Type, Uname, Uid, Gname, Gid, Mode, Device, Link, Size, Time, Inode, Resdevice, Ignore, Xattr,
     ]);
+    /// What no transfer can do without.
+    pub const STRUCTURE: Keywords = Keywords::of(&[Type, Device, Link, Size, Time, Ignore]);
     /// mtree(8)'s own default set.
     pub const MTREE_DEFAULT: Keywords =
         Keywords::of(&[Type, Uid, Gid, Mode, Device, Nlink, Link, Size, Time]);
     /// What `all` means: every keyword that mtree(8) knows.
     pub const MTREE_ALL: Keywords = Keywords(Keywords::of(&Keyword::ALL).0 & !Keywords::EXTENSIONS.0);
     /// Keywords that are fatal to mtree(8).
-    pub const EXTENSIONS: Keywords = Keywords::of(&[Blake3, Inode, Resdevice]);
+    pub const EXTENSIONS: Keywords = Keywords::of(&[Blake3, Inode, Resdevice, Xattr]);
 
     /// The set of these.
     #[must_use]
@@ -225,7 +230,7 @@ mod tests {
     #[test]
     fn order_of_the_list_is_the_order_of_the_bits() {
         assert!(Keyword::ALL.windows(2).all(|pair| pair[0] < pair[1]));
-        assert_eq!(Keyword::ALL.len(), Ignore as usize + 1);
+        assert_eq!(Keyword::ALL.len(), Xattr as usize + 1);
         for keyword in Keyword::ALL {
             assert_eq!(Keyword::from_name(keyword.name().as_bytes()), Some(keyword));
         }

@@ -3,6 +3,7 @@
 use crate::digest::Algorithm;
 use crate::limits;
 use crate::path::{PathError, RelPath};
+use crate::spec::xattrs;
 use crate::spec::{Device, Entry, InodeId, Keyword, Keywords, Kind, Time};
 use crate::vis::{self, VisError};
 use std::borrow::Cow;
@@ -56,6 +57,12 @@ pub(crate) fn parse<'a>(line: &'a [u8], keywords: &mut Keywords) -> Result<Entry
     let mut entry = Entry::new(path, kind);
     let (mut last, mut inode, mut resdevice) = (Keyword::Type, None, None);
     for word in words {
+        if let Some(attribute) = word.strip_prefix(xattrs::PREFIX) {
+            xattr(attribute, &mut entry)?;
+            last = Keyword::Xattr;
+            keywords.insert(last);
+            continue;
+        }
         let (name, value) = match word.iter().position(|&byte| byte == b'=') {
             Some(at) => (word.get(..at).unwrap_or_default(), word.get(at + 1..)),
             None => (word, None),
@@ -73,6 +80,8 @@ pub(crate) fn parse<'a>(line: &'a [u8], keywords: &mut Keywords) -> Result<Entry
         let value = value.unwrap_or_default();
         match keyword {
             Keyword::Type => return Err(LineError::KeywordOrder),
+            // Alone, without the name of an attribute.
+            Keyword::Xattr => return Err(LineError::UnknownKeyword),
             Keyword::Uname => entry.uname = Some(owner_name(value).ok_or(bad)?),
             Keyword::Gname => entry.gname = Some(owner_name(value).ok_or(bad)?),
             Keyword::Uid => entry.uid = Some(owner_number(value).ok_or(bad)?),
@@ -81,9 +90,7 @@ pub(crate) fn parse<'a>(line: &'a [u8], keywords: &mut Keywords) -> Result<Entry
             Keyword::Device => entry.device = Some(device(value).ok_or(bad)?),
             Keyword::Nlink => entry.nlink = Some(number(value).ok_or(bad)?),
             Keyword::Link => entry.link = Some(target(value)?),
-            Keyword::Size => {
-                entry.size = Some(number(value).filter(|size| *size <= limits::FILE_SIZE).ok_or(bad)?);
-            }
+            Keyword::Size => entry.size = Some(number(value).ok_or(bad)?),
             Keyword::Time => entry.time = Some(time(value).ok_or(bad)?),
             Keyword::Inode => inode = Some(number(value).ok_or(bad)?),
             Keyword::Resdevice => resdevice = Some(device(value).ok_or(bad)?),
@@ -100,12 +107,21 @@ pub(crate) fn parse<'a>(line: &'a [u8], keywords: &mut Keywords) -> Result<Entry
         (Some(_), None) => return Err(LineError::Missing(Keyword::Resdevice)),
         (None, Some(_)) => return Err(LineError::Missing(Keyword::Inode)),
     };
-    check_kind(&entry)?;
+    check(&entry)?;
     Ok(entry)
 }
 
-/// What must and must not be said of each type.
-pub(crate) fn check_kind(entry: &Entry<'_>) -> Result<(), LineError> {
+/// Takes what follows `xattr.`: `NAME=BASE64`.
+fn xattr<'a>(attribute: &'a [u8], entry: &mut Entry<'a>) -> Result<(), LineError> {
+    let bad = LineError::Value(Keyword::Xattr);
+    let at = attribute.iter().position(|&byte| byte == b'=').ok_or(bad)?;
+    let (name, text) = attribute.split_at(at);
+    let name = vis::decode_canonical(name).map_err(LineError::Vis)?;
+    entry.xattrs.push(name, Cow::Borrowed(text.get(1..).unwrap_or_default())).ok_or(bad)
+}
+
+/// What must and must not be said of each type, and how large a file may be.
+pub(crate) fn check(entry: &Entry<'_>) -> Result<(), LineError> {
     let belongs = |present: bool, keyword: Keyword, kind: bool, needed: bool| match (present, kind) {
         (true, false) => Err(LineError::Misplaced(keyword)),
         (false, true) if needed => Err(LineError::Missing(keyword)),
@@ -113,6 +129,9 @@ pub(crate) fn check_kind(entry: &Entry<'_>) -> Result<(), LineError> {
     };
     let file = entry.kind == Kind::File;
     belongs(entry.size.is_some(), Keyword::Size, file, true)?;
+    if entry.size.is_some_and(|size| size > limits::FILE_SIZE) {
+        return Err(LineError::Value(Keyword::Size));
+    }
     belongs(entry.time.is_some(), Keyword::Time, true, file)?;
     belongs(entry.link.is_some(), Keyword::Link, entry.kind == Kind::Link, true)?;
     belongs(entry.device.is_some(), Keyword::Device, entry.kind.is_device(), true)?;
@@ -260,6 +279,15 @@ fn write_keyword(entry: &Entry<'_>, keyword: Keyword, out: &mut Vec<u8>) {
             if let Some(time) = entry.time {
                 start(keyword, out);
                 write_infallible(out, format_args!("{}.{:09}", time.sec, time.nsec));
+            }
+        }
+        Keyword::Xattr => {
+            for (name, text) in entry.xattrs.iter() {
+                out.push(b' ');
+                out.extend_from_slice(xattrs::PREFIX);
+                vis::encode(name, out);
+                out.push(b'=');
+                out.extend_from_slice(text);
             }
         }
         Keyword::Ignore => {

@@ -75,7 +75,8 @@ impl<W: Write> SpecWriter<W> {
             offsets: Vec::new(),
             bytes: SIGNATURE.len() as u64,
             line: Vec::new(),
-            complete: NEEDED.without(keywords) == Keywords::NONE,
+            complete: NEEDED.without(keywords) == Keywords::NONE
+                && keywords.contains(Keyword::Inode) == keywords.contains(Keyword::Resdevice),
         })
     }
 
@@ -86,10 +87,13 @@ impl<W: Write> SpecWriter<W> {
     pub fn push(&mut self, entry: &Entry<'_>) -> Result<(), WriteError> {
         self.order.next(&entry.path, entry.kind).map_err(WriteError::Order)?;
         if self.complete {
-            line::check_kind(entry).map_err(WriteError::Entry)?;
+            line::check(entry).map_err(WriteError::Entry)?;
         }
         self.line.clear();
         line::write(entry, self.keywords, &mut self.line);
+        if self.line.len() > limits::SPEC_LINE {
+            return Err(WriteError::TooLarge);
+        }
         let offset = u32::try_from(self.bytes).map_err(|_| WriteError::TooLarge)?;
         self.bytes += self.line.len() as u64;
         if self.bytes > limits::SPEC_BYTES || self.offsets.len() >= limits::SPEC_ENTRIES as usize {
@@ -114,8 +118,12 @@ impl SpecWriter<Spool> {
     /// Ends the specification and maps it. Nothing is parsed again: what [`SpecWriter::push`] let through is canonical.
     ///
     /// # Errors
-    /// The last bytes cannot be written, or the kernel refuses the map.
+    /// The last bytes cannot be written, the kernel refuses the map, or the keywords lack some that canonical entries
+    /// must have.
     pub fn seal(self) -> io::Result<Spec> {
+        if !self.complete {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
         Ok(Spec::of_parts(self.out.freeze()?, self.offsets, self.carried.union(self.keywords)))
     }
 }

@@ -7,16 +7,17 @@ pub struct Local(libc::tm);
 impl Local {
     /// Now, by the host's time zone. The zone's rules are read the first time, so call once before confinement.
     #[must_use]
-    #[allow(unsafe_code)]
     pub fn now() -> Local {
         // SAFETY: a tm of zeros is valid (no names, no zone), time(2) may get a null pointer, and localtime_r writes
         // only to the tm it is given. The environment it reads was settled before there were threads (`sys::stdio`).
-        unsafe {
+        #[allow(unsafe_code)]
+        let local = unsafe {
             let mut local: libc::tm = std::mem::zeroed();
             let now = libc::time(std::ptr::null_mut());
             libc::localtime_r(&raw const now, &raw mut local);
-            Local(local)
-        }
+            local
+        };
+        Local(local)
     }
 
     /// As rsync's log file has it: `2026/11/21 20:15:03`.

@@ -116,7 +116,6 @@ fn handed_down() -> io::Result<RawFd> {
 
 /// Clears the environment, sets every signal to its default but ignores SIGPIPE, and closes every descriptor above 2
 /// except the first `handed`, which are returned. Debug builds keep the fault points' variables.
-#[allow(unsafe_code)]
 fn forget(handed: RawFd) -> Vec<OwnedFd> {
     let faults =
         |name: &OsString| cfg!(debug_assertions) && name.as_encoded_bytes().starts_with(b"SMSYNC_FAULT");
@@ -126,6 +125,7 @@ fn forget(handed: RawFd) -> Vec<OwnedFd> {
     // and changes the environment and the signals alone; and no value owns a descriptor above 2 yet, so each of them
     // gets exactly one owner here (once fcntl has shown that it is open) or is closed. Rust's own handlers of SIGSEGV and
     // SIGBUS, which report a stack overflow, stay; numbers that are no signals are refused by signal(2).
+    #[allow(unsafe_code)]
     unsafe {
         libc::clearenv();
         for (name, value) in kept {

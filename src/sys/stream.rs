@@ -93,13 +93,16 @@ impl Stream {
     /// Waits until the socket is ready for what is asked, or the deadline is over.
     ///
     /// # Errors
-    /// TimedOut at the deadline.
+    /// TimedOut from the deadline on, ready or not: who never stops sending does not extend it.
     pub fn wait(&self, read: bool, write: bool, deadline: Instant) -> io::Result<Ready> {
         let mut events = PollFlags::empty();
         events.set(PollFlags::IN, read);
         events.set(PollFlags::OUT, write);
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
             let left = Timespec::try_from(left).map_err(|_| io::ErrorKind::InvalidInput)?;
             let mut fds = [PollFd::new(&self.0, events)];
             match poll(&mut fds, Some(&left)) {

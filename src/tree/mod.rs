@@ -1,16 +1,12 @@
-//! The live tree: its root, the way to a path in it, what a round is about, and the scan that describes it.
+//! The live tree: its root, the way to a path in it, and the scan that describes it.
 
 mod cursor;
-mod pattern;
 mod root;
 mod scan;
-mod scope;
 
 pub use cursor::Cursor;
-pub use pattern::Pattern;
 pub use root::Root;
 pub use scan::{Scan, ScanError, Scanned, scan};
-pub use scope::Scope;
 
 /// The directory at the root of a receiver in which files wait until all have arrived: never in a specification,
 /// never deleted, skipped by every scan at the root.

@@ -2,11 +2,12 @@
 
 use crate::digest::{Algorithms, Digests, Hasher};
 use crate::limits;
-use crate::path::RelPath;
+use crate::path::{RelPath, Scope};
 use crate::report::{Problem, Step};
-use crate::spec::{Device, Entry, InodeId, Keyword, Keywords, Kind, SpecWriter, Time, WriteError};
+use crate::spec::{Device, Entry, InodeId, Keyword, Keywords, Kind, SpecWriter, Time, WriteError, Xattrs};
+use crate::sys::xattr::{self, ByName};
 use crate::sys::{self, Dir, FileKind, Stat};
-use crate::tree::{Root, STAGE, Scope};
+use crate::tree::{Root, STAGE};
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
 
@@ -43,8 +44,26 @@ pub type ScanError = WriteError;
 /// # Errors
 /// The output failed, or there are more entries than [`limits`] allows. What cannot be read in the tree is a
 /// [`Problem`] and the scan goes on; a directory that cannot be listed is marked `ignore`, which protects it.
-pub fn scan<W: Write>(root: &Root, what: Scan<'_>, writer: &mut SpecWriter<W>) -> Result<Scanned, ScanError> {
+pub fn scan<W: Write + Send>(
+    root: &Root,
+    what: Scan<'_>,
+    writer: &mut SpecWriter<W>,
+) -> Result<Scanned, ScanError> {
+    if what.keywords.contains(Keyword::Xattr) {
+        ByName::run(|attributes| walk(root, what, writer, Some(attributes)))?
+    } else {
+        walk(root, what, writer, None)
+    }
+}
+
+fn walk<W: Write>(
+    root: &Root,
+    what: Scan<'_>,
+    writer: &mut SpecWriter<W>,
+    attributes: Option<&ByName>,
+) -> Result<Scanned, ScanError> {
     let mut walk = Walk {
+        attributes,
         what,
         algorithms: what.keywords.algorithms(),
         writer,
@@ -62,6 +81,7 @@ pub fn scan<W: Write>(root: &Root, what: Scan<'_>, writer: &mut SpecWriter<W>) -
 }
 
 struct Walk<'a, W: Write> {
+    attributes: Option<&'a ByName>,
     what: Scan<'a>,
     algorithms: Algorithms,
     writer: &'a mut SpecWriter<W>,
@@ -100,9 +120,14 @@ impl<W: Write> Walk<'_, W> {
         let mut entry = if bare {
             Entry::new(RelPath::ROOT, Kind::Dir)
         } else {
-            self.describe(RelPath::ROOT, Kind::Dir, root.stat())
+            // As it is now: an earlier round of this connection may have changed it.
+            let now = root.dir().stat_self().unwrap_or(*root.stat());
+            self.describe(RelPath::ROOT, Kind::Dir, &now)
         };
         entry.ignore = listed.is_err();
+        if !bare && self.attributes.is_some() {
+            entry.xattrs = self.known(&RelPath::ROOT, xattr::of_open(root.dir()));
+        }
         self.writer.push(&entry)?;
         let names = match listed {
             Ok(names) => names,
@@ -187,6 +212,9 @@ impl<W: Write> Walk<'_, W> {
             self.describe(path.borrowed(), Kind::Dir, &now)
         };
         entry.ignore = opened.is_err() || mounted;
+        if !leads {
+            entry.xattrs = self.xattrs(level, name, &path);
+        }
         if let Err(error) = &opened
             && error.kind() == io::ErrorKind::NotFound
         {
@@ -214,6 +242,10 @@ impl<W: Write> Walk<'_, W> {
         kind: Kind,
         stat: &Stat,
     ) -> Result<Option<Level<'static>>, ScanError> {
+        if stat.size > limits::FILE_SIZE && kind == Kind::File {
+            self.missed(&level.path, &path, Step::Stat, &io::Error::from_raw_os_error(libc::EFBIG));
+            return Ok(None);
+        }
         let mut entry = self.describe(path.borrowed(), kind, stat);
         if kind == Kind::Link {
             match level.dir.of(name).and_then(|dir| dir.read_link(name)) {
@@ -231,8 +263,30 @@ impl<W: Write> Walk<'_, W> {
                 Err(error) => self.found.problems.push(Problem::new(&path, Step::Read, &error)),
             }
         }
+        entry.xattrs = self.xattrs(level, name, &path);
         self.writer.push(&entry)?;
         Ok(None)
+    }
+
+    /// The extended attributes of a name, if they are asked for.
+    fn xattrs(&mut self, level: &Level<'_>, name: &[u8], path: &RelPath<'_>) -> Xattrs<'static> {
+        let Some(attributes) = self.attributes else { return Xattrs::default() };
+        let found =
+            level.dir.of(name).and_then(|dir| attributes.enter(dir)).and_then(|()| attributes.of(name));
+        self.known(path, found)
+    }
+
+    /// Those that could be read; a name that vanished or cannot be read has none.
+    fn known(&mut self, path: &RelPath<'_>, found: io::Result<xattr::Attributes>) -> Xattrs<'static> {
+        match found {
+            Ok(list) => Xattrs::of_values(list),
+            Err(error) => {
+                if error.kind() != io::ErrorKind::NotFound {
+                    self.found.problems.push(Problem::new(path, Step::Xattr, &error));
+                }
+                Xattrs::default()
+            }
+        }
     }
 
     /// The digests of the file, if it is still the one that was examined.
@@ -256,7 +310,10 @@ impl<W: Write> Walk<'_, W> {
     fn describe<'p>(&mut self, path: RelPath<'p>, kind: Kind, stat: &Stat) -> Entry<'p> {
         let says = |keyword| self.what.keywords.contains(keyword);
         let owner = |names: &mut HashMap<u32, Option<Vec<u8>>>, id, look: fn(u32) -> Option<Vec<u8>>| {
-            names.entry(id).or_insert_with(|| look(id).filter(|name| name.len() <= limits::OWNER)).clone()
+            names
+                .entry(id)
+                .or_insert_with(|| look(id).filter(|name| (1..=limits::OWNER).contains(&name.len())))
+                .clone()
         };
         let file = kind == Kind::File;
         let device = |(major, minor)| Device { major, minor };

@@ -3,7 +3,8 @@
 use crate::exit::Exit;
 use crate::limits;
 use crate::sys::Stream;
-use crate::wire::noise::{Opener, Sealer, TAG, Transport};
+use crate::wire::inbox::Inbox;
+use crate::wire::noise::{Opener, Sealer, Transport};
 use crate::wire::record::{HEADER, Record};
 use crate::wire::{Batch, Message, WireError};
 use std::borrow::Cow;
@@ -15,23 +16,33 @@ pub struct Channel {
     stream: Stream,
     seal: Sealer,
     open: Opener,
-    idle: Duration,
-    heard: Instant,
+    patience: Patience,
     sent: Instant,
+    /// Whether it is our turn: then the peer has nothing to say but `Alive` and `Abort`.
+    ours: bool,
     inbox: Inbox,
     /// The record whose messages are being read.
     current: Option<Record>,
     batch: Batch,
 }
 
-/// A record on its way in.
-#[derive(Default)]
-struct Inbox {
-    header: [u8; HEADER],
-    header_read: usize,
-    body: Vec<u8>,
-    body_read: usize,
-    spare: Vec<u8>,
+/// How long the peer is waited for.
+#[derive(Debug, Clone, Copy)]
+pub enum Patience {
+    /// Until then, whatever it sends meanwhile.
+    Until(Instant),
+    /// For so long after the last byte from it.
+    Silence(Duration),
+}
+
+impl Patience {
+    /// When it ends, if the peer was last heard or first waited for at `since`.
+    fn end(self, since: Instant) -> Instant {
+        match self {
+            Patience::Until(end) => end,
+            Patience::Silence(limit) => since + limit,
+        }
+    }
 }
 
 /// The right to speak.
@@ -41,28 +52,38 @@ pub struct Speaker<'c>(&'c mut Channel);
 pub struct Listener<'c>(&'c mut Channel);
 
 impl Channel {
-    /// Over a stream, with the keys of a finished handshake. `idle`: how long the peer may be silent.
+    /// Over a stream, with the keys of a finished handshake.
     #[must_use]
-    pub fn new(stream: Stream, transport: Transport, idle: Duration) -> Channel {
+    pub fn new(stream: Stream, transport: Transport, patience: Patience) -> Channel {
         let Transport { seal, open, .. } = transport;
-        let (now, inbox) = (Instant::now(), Inbox::default());
-        Channel { stream, seal, open, idle, heard: now, sent: now, inbox, current: None, batch: Batch::new() }
+        Channel {
+            stream,
+            seal,
+            open,
+            patience,
+            sent: Instant::now(),
+            ours: false,
+            inbox: Inbox::new(),
+            current: None,
+            batch: Batch::new(),
+        }
     }
 
     /// Begins a turn in which we speak.
     pub fn speak(&mut self) -> Speaker<'_> {
+        self.ours = true;
         Speaker(self)
     }
 
     /// Begins a turn in which the peer speaks.
     pub fn listen(&mut self) -> Listener<'_> {
+        self.ours = false;
         Listener(self)
     }
 
-    /// Sets how long the peer may be silent.
-    pub fn set_idle(&mut self, idle: Duration) {
-        self.idle = idle;
-        self.heard = Instant::now();
+    /// Sets how long the peer is waited for from now on.
+    pub fn set_patience(&mut self, patience: Patience) {
+        self.patience = patience;
     }
 
     /// Waits for what a worker sends, saying `Alive` as often as needed; `None` when the worker is gone.
@@ -120,7 +141,7 @@ impl Channel {
         let text = if text.len() <= limits::TEXT { text } else { text.get(..cut).unwrap_or_default() };
         let mut batch = Batch::new();
         let _ = batch.push(&Message::Abort { exit, text: Cow::Borrowed(text) });
-        self.set_idle(limits::DRAIN);
+        self.patience = Patience::Until(Instant::now() + limits::DRAIN);
         // Whatever fails now, the session is over and its reason is known here.
         let _ = self.write_record(&mut batch);
         self.drain();
@@ -144,11 +165,17 @@ impl Channel {
         if !matches!(error, WireError::Io(_) | WireError::Closed) {
             return error;
         }
-        self.set_idle(limits::DRAIN);
-        while let Ok(mut record) = self.next_record() {
-            while let Ok(Some(message)) = record.message() {
-                if let Message::Abort { exit, text } = message {
-                    return WireError::Aborted { exit, text: text.into_owned() };
+        let end = Instant::now() + limits::DRAIN;
+        self.patience = Patience::Until(end);
+        while Instant::now() < end
+            && let Ok(mut record) = self.next_record()
+        {
+            loop {
+                match record.message() {
+                    Ok(Some(_)) => {}
+                    Ok(None) => break,
+                    Err(aborted @ WireError::Aborted { .. }) => return aborted,
+                    Err(_) => return error,
                 }
             }
         }
@@ -172,8 +199,8 @@ impl Channel {
             if written > 0 {
                 progress = Instant::now();
             } else {
-                let ready = self.stream.wait(true, true, progress.max(self.heard) + self.idle)?;
-                if ready.read {
+                let end = self.patience.end(progress.max(self.inbox.heard()));
+                if self.stream.wait(self.ours, true, end)?.read {
                     self.hear()?;
                 }
             }
@@ -183,68 +210,43 @@ impl Channel {
         Ok(())
     }
 
-    /// Takes what arrived while it is not the peer's turn: `Alive` is noted, `Abort` ends the session.
+    /// Takes what arrived while it is our turn: `Alive` is noted, `Abort` ends the session, and nothing else may come.
+    /// One record each time, for no flood of them is to keep us from our work. While the peer speaks, what it says
+    /// stays where it is until we listen.
     fn hear(&mut self) -> Result<(), WireError> {
-        while let Some(mut record) = self.try_record()? {
-            while let Some(message) = record.message()? {
-                match message {
-                    Message::Alive => {}
-                    Message::Abort { exit, text } => {
-                        return Err(WireError::Aborted { exit, text: text.into_owned() });
-                    }
-                    _ => return Err(WireError::Violation("it spoke out of turn")),
-                }
-            }
-            self.inbox.spare = record.into_buffer();
+        if !self.ours {
+            return Ok(());
         }
+        if let Some(left) = self.current.take() {
+            self.hear_nothing_in(left)?;
+        }
+        match self.try_record()? {
+            Some(record) => self.hear_nothing_in(record),
+            None => Ok(()),
+        }
+    }
+
+    fn hear_nothing_in(&mut self, mut record: Record) -> Result<(), WireError> {
+        if record.message()?.is_some() {
+            return Err(WireError::Violation("it spoke out of turn"));
+        }
+        self.inbox.recycle(record);
         Ok(())
     }
 
-    /// The next record if it is there, without waiting. The end of the stream is [`WireError::Closed`].
+    /// The next record if it is there, without waiting.
     fn try_record(&mut self) -> Result<Option<Record>, WireError> {
-        let inbox = &mut self.inbox;
-        loop {
-            let space = if inbox.header_read < HEADER {
-                inbox.header.get_mut(inbox.header_read..)
-            } else {
-                inbox.body.get_mut(inbox.body_read..)
-            };
-            match self.stream.try_read(space.unwrap_or_default())? {
-                None => return Ok(None),
-                Some(0) => return Err(WireError::Closed),
-                Some(read) if inbox.header_read < HEADER => {
-                    inbox.header_read += read;
-                    if inbox.header_read < HEADER {
-                        continue;
-                    }
-                    let length = u32::from_be_bytes(inbox.header) as usize;
-                    if !(TAG + 1..=limits::RECORD + TAG).contains(&length) {
-                        return Err(WireError::Malformed("the length of a record is out of range"));
-                    }
-                    inbox.body = std::mem::take(&mut inbox.spare);
-                    inbox.body.resize(length, 0);
-                    inbox.body_read = 0;
-                }
-                Some(read) => inbox.body_read += read,
-            }
-            self.heard = Instant::now();
-            if inbox.header_read == HEADER && inbox.body_read == inbox.body.len() && !inbox.body.is_empty() {
-                let mut body = std::mem::take(&mut inbox.body);
-                inbox.header_read = 0;
-                inbox.body_read = 0;
-                let end = self.open.open(&mut body)?.len();
-                return Ok(Some(Record::new(body, end)));
-            }
-        }
+        self.inbox.try_record(&self.stream, &mut self.open)
     }
 
-    /// The next record, waited for as long as the peer may be silent.
+    /// The next record, waited for as long as the peer may be silent from now on.
     fn next_record(&mut self) -> Result<Record, WireError> {
+        let begun = Instant::now();
         loop {
             if let Some(record) = self.try_record()? {
                 return Ok(record);
             }
-            self.stream.wait(true, false, self.heard + self.idle)?;
+            self.stream.wait(true, false, self.patience.end(begun.max(self.inbox.heard())))?;
         }
     }
 }
@@ -312,31 +314,24 @@ impl Listener<'_> {
     /// # Errors
     /// The connection broke, the peer was silent, gave up, or sent what is no message.
     pub fn message(&mut self) -> Result<Message<'_>, WireError> {
-        if self.0.current.as_ref().is_none_or(Record::is_over) {
-            let record = self.record()?;
+        while self.0.current.as_mut().is_none_or(Record::is_over) {
+            let record = self.0.next_record()?;
             if let Some(over) = self.0.current.replace(record) {
                 self.recycle(over);
             }
         }
-        let Some(record) = &mut self.0.current else { return Err(WireError::Closed) };
-        match record.message()? {
-            Some(Message::Abort { exit, text }) => Err(WireError::Aborted { exit, text: text.into_owned() }),
-            Some(message) => Ok(message),
-            None => Err(WireError::Malformed("a record is empty")),
-        }
+        let next = self.0.current.as_mut().and_then(|record| record.message().transpose());
+        next.unwrap_or(Err(WireError::Closed))
     }
 
-    /// The next whole record that is not `Alive`.
+    /// The next record, whole or what is left of one.
     ///
     /// # Errors
-    /// As [`Listener::message`].
+    /// The connection broke, or the peer was silent.
     pub fn record(&mut self) -> Result<Record, WireError> {
-        loop {
-            let record = self.0.next_record()?;
-            if !record.ends_with(&Message::Alive) {
-                return Ok(record);
-            }
-            self.recycle(record);
+        match self.0.current.take() {
+            Some(left) => Ok(left),
+            None => self.0.next_record(),
         }
     }
 
@@ -350,6 +345,10 @@ impl Listener<'_> {
 
     /// Gives the memory of a record back for the next one.
     pub fn recycle(&mut self, record: Record) {
-        self.0.inbox.spare = record.into_buffer();
+        self.0.inbox.recycle(record);
     }
 }
+
+#[cfg(test)]
+#[path = "channel_tests.rs"]
+mod tests;

@@ -4,61 +4,12 @@ use crate::exit::Exit;
 use crate::limits;
 use crate::path::RelPath;
 use crate::report::{Aspects, Change, Fate, Problem, Report, Step};
-use crate::spec::{Keywords, Time};
-use crate::tree::{Pattern, Scope};
+use crate::spec::Time;
 use crate::wire::WireError;
 use crate::wire::codec::{Reader, put_bytes};
 use std::borrow::Cow;
 
-/// What a client asks for with a round.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Flags(u32);
-
-impl Flags {
-    /// Nothing.
-    pub const NONE: Flags = Flags(0);
-    /// Compare and report; change nothing.
-    pub const DRY_RUN: Flags = Flags(1);
-    /// Remove what the sender does not have.
-    pub const DELETE: Flags = Flags(1 << 1);
-    /// Name each change.
-    pub const ITEMIZE: Flags = Flags(1 << 2);
-    const ALL: u32 = 7;
-
-    /// Whether all of `other` are set.
-    #[must_use]
-    pub const fn has(self, other: Flags) -> bool {
-        self.0 & other.0 == other.0
-    }
-
-    /// Both together when `wanted`.
-    #[must_use]
-    pub const fn with(self, other: Flags, wanted: bool) -> Flags {
-        if wanted { Flags(self.0 | other.0) } else { self }
-    }
-}
-
-/// Which way the files go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Direction {
-    /// From the client to the server.
-    Push,
-    /// From the server to the client.
-    Pull,
-}
-
-/// What one round is: sent by the client, never more than a wish.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Round {
-    /// Which way the files go.
-    pub direction: Direction,
-    /// What is asked for.
-    pub flags: Flags,
-    /// What the sender's specification is to say.
-    pub keywords: Keywords,
-    /// Which part of the tree.
-    pub scope: Scope,
-}
+pub use crate::wire::round::{Direction, Flags, Round};
 
 /// One message. Paths and contents are borrowed from the record it came in.
 #[derive(Debug, Clone, PartialEq)]
@@ -226,7 +177,7 @@ impl<'a> Message<'a> {
                 put_bytes(out, comment.as_bytes());
                 out.push((*read_only).into());
             }
-            Message::Round(round) => encode_round(round, out),
+            Message::Round(round) => round.encode(out),
             Message::Spec(bytes) | Message::Data(bytes) => out.extend_from_slice(bytes),
             Message::SpecEnd { digest, entries, whole, skipped } => {
                 out.extend_from_slice(digest);
@@ -299,7 +250,7 @@ impl<'a> Message<'a> {
                 read_only: body.bool()?,
             },
             5 => Message::ModulesEnd,
-            6 => Message::Round(decode_round(&mut body)?),
+            6 => Message::Round(Round::decode(&mut body)?),
             7 => Message::Spec(body.rest()),
             8 => Message::SpecEnd {
                 digest: body.hash()?,
@@ -334,61 +285,16 @@ impl<'a> Message<'a> {
             25 => Message::Bye,
             26 => Message::Alive,
             27 => Message::Abort {
+                // How a round went is for its report to say: who gives up failed.
                 exit: Exit::from_code(body.u8()?)
-                    .filter(|exit| *exit != Exit::Ok)
-                    .ok_or(WireError::Malformed("an unknown exit code"))?,
+                    .filter(|exit| exit.is_failure())
+                    .ok_or(WireError::Malformed("an exit code that is no failure"))?,
                 text: body.text(limits::TEXT)?,
             },
             _ => return Err(WireError::Malformed("an unknown kind of message")),
         };
         body.end()?;
         Ok(message)
-    }
-}
-
-fn encode_round(round: &Round, out: &mut Vec<u8>) {
-    out.push(match round.direction {
-        Direction::Push => 1,
-        Direction::Pull => 2,
-    });
-    out.extend_from_slice(&round.flags.0.to_be_bytes());
-    out.extend_from_slice(&round.keywords.bits().to_be_bytes());
-    let count = |length| u16::try_from(length).unwrap_or(u16::MAX).to_be_bytes();
-    out.extend_from_slice(&count(round.scope.only().len()));
-    round.scope.only().iter().for_each(|path| put_bytes(out, path.as_bytes()));
-    out.extend_from_slice(&count(round.scope.patterns().len()));
-    round.scope.patterns().iter().for_each(|pattern| put_bytes(out, pattern.text()));
-}
-
-fn decode_round(body: &mut Reader<'_>) -> Result<Round, WireError> {
-    let direction = match body.u8()? {
-        1 => Direction::Push,
-        2 => Direction::Pull,
-        _ => return Err(WireError::Malformed("an unknown direction")),
-    };
-    let flags = body.u32()?;
-    if flags & !Flags::ALL != 0 {
-        return Err(WireError::Malformed("an unknown flag"));
-    }
-    let keywords = Keywords::from_bits(body.u32()?).ok_or(WireError::Malformed("an unknown keyword"))?;
-    let mut only = Vec::new();
-    for _ in 0..scope_count(body)? {
-        only.push(body.path()?.into_owned());
-    }
-    let mut exclude = Vec::new();
-    for _ in 0..scope_count(body)? {
-        let text = body.bytes(limits::PATH)?;
-        exclude.push(Pattern::new(text).ok_or(WireError::Malformed("an empty pattern"))?);
-    }
-    Ok(Round { direction, flags: Flags(flags), keywords, scope: Scope::new(only, exclude) })
-}
-
-fn scope_count(body: &mut Reader<'_>) -> Result<u16, WireError> {
-    let count = body.u16()?;
-    if usize::from(count) > limits::SCOPE {
-        Err(WireError::Malformed("a scope is too large"))
-    } else {
-        Ok(count)
     }
 }
 
@@ -416,3 +322,7 @@ fn errno(body: &mut Reader<'_>) -> Result<i32, WireError> {
         _ => Err(WireError::Malformed("an error number is out of range")),
     }
 }
+
+#[cfg(test)]
+#[path = "message_tests.rs"]
+mod tests;

@@ -3,11 +3,14 @@
 mod channel;
 mod codec;
 mod error;
+mod inbox;
 pub mod message;
 pub mod noise;
 mod record;
+mod round;
 
-pub use channel::{Channel, Listener, Speaker};
+pub use channel::{Channel, Listener, Patience, Speaker};
 pub use error::WireError;
-pub use message::{Flags, Message};
+pub use message::Message;
 pub use record::{Batch, Record};
+pub use round::Flags;

@@ -125,37 +125,46 @@ impl Record {
         Record { buffer, at: 0, end }
     }
 
-    /// The next message, or `None` after the last.
+    /// The next message but `Alive`, or `None` after the last.
     ///
     /// # Errors
-    /// The bytes are no message.
+    /// The bytes are no message; or it is `Abort`, with which the peer gives up wherever it stands.
     pub fn message(&mut self) -> Result<Option<Message<'_>>, WireError> {
-        let short = WireError::Malformed("a frame is longer than its record");
-        let rest = self.buffer.get(self.at..self.end).unwrap_or_default();
-        let [kind, a, b, c, d, rest @ ..] = rest else {
-            return if rest.is_empty() { Ok(None) } else { Err(short) };
+        if self.is_over() {
+            return Ok(None);
+        }
+        let long = WireError::Malformed("a frame is longer than its record");
+        let [kind, a, b, c, d, rest @ ..] = self.buffer.get(self.at..self.end).unwrap_or_default() else {
+            return Err(long);
         };
         let length = u32::from_be_bytes([*a, *b, *c, *d]) as usize;
-        let body = rest.get(..length).ok_or(short)?;
+        let body = rest.get(..length).ok_or(long)?;
         self.at += FRAME + length;
-        Message::decode(*kind, body).map(Some)
+        match Message::decode(*kind, body)? {
+            Message::Abort { exit, text } => Err(WireError::Aborted { exit, text: text.into_owned() }),
+            message => Ok(Some(message)),
+        }
     }
 
-    /// Whether a message of the same kind as `message` is the last of the record: each turn ends with a record.
+    /// Whether a message of the same kind as `message` is the last of the record but `Alive`: each turn ends with a
+    /// record.
     #[must_use]
     pub fn ends_with(&self, message: &Message<'_>) -> bool {
         let mut rest = self.buffer.get(self.at..self.end).unwrap_or_default();
         let mut last = 0;
         while let [kind, a, b, c, d, tail @ ..] = rest {
-            last = *kind;
+            last = if *kind == Message::Alive.kind() { last } else { *kind };
             rest = tail.get(u32::from_be_bytes([*a, *b, *c, *d]) as usize..).unwrap_or_default();
         }
         last == message.kind()
     }
 
-    /// Whether every message was taken.
+    /// Whether every message was taken, but for `Alive`, which wants no answer.
     #[must_use]
-    pub fn is_over(&self) -> bool {
+    pub fn is_over(&mut self) -> bool {
+        const ALIVE: [u8; FRAME] = [Message::Alive.kind(), 0, 0, 0, 0];
+        let rest = self.buffer.get(self.at..self.end).unwrap_or_default();
+        self.at += rest.chunks(FRAME).take_while(|frame| **frame == ALIVE).count() * FRAME;
         self.at >= self.end
     }
 
@@ -164,3 +173,7 @@ impl Record {
         self.buffer
     }
 }
+
+#[cfg(test)]
+#[path = "record_tests.rs"]
+mod tests;

@@ -1,7 +1,7 @@
 //! The name of a section: the host, port and module its parameters are for.
 
 use crate::config::{NameError, check_module, value};
-use std::net::Ipv6Addr;
+use core::net::Ipv6Addr;
 
 /// `host`, `host:port`, `host::module` or `host:port::module`; the host may be an IPv6 address in brackets.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

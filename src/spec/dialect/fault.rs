@@ -21,6 +21,8 @@ pub enum DialectFault {
     Path(PathError),
     /// A `/` came out of an escape.
     Slash,
+    /// A comment holds a line end of a directory's name.
+    Comment,
     /// A line starts with `/` and is neither `/set` nor `/unset`.
     Command(String),
     /// `..` or a name after it leaves the root.
@@ -55,6 +57,10 @@ impl std::fmt::Display for DialectFault {
             DialectFault::Vis(error) => error.fmt(f),
             DialectFault::Path(error) => error.fmt(f),
             DialectFault::Slash => f.write_str("a name holds a '/' written as an escape"),
+            DialectFault::Comment => f.write_str(
+                "the name of a directory holds a line end, which breaks this comment in two; only forms without \
+                 comments can say what is in such a tree",
+            ),
             DialectFault::Command(word) => {
                 write!(f, "'{word}' is neither '/set' nor '/unset' nor a path below '.'")
             }

@@ -6,12 +6,12 @@
 //! - Words are taken apart before escapes are decoded, and escapes from left to right: `\M-#` is one byte, no comment.
 //!   `#` starts a comment only where a word could start; a comment ends with its line, whatever stands last in it.
 //!   Any other line goes on when it ends in a backslash that is not the last byte of an escape. CRLF ends a line too.
+//!   A comment that holds the name of a directory with a line end in it is an error (see `comment`).
 //! - Names are names, never patterns. A decoded `/` or NUL, an empty component, `.` or `..` is an error; `..` as it
 //!   stands goes up. One `..` out of the root is allowed, for FreeBSD and libarchive write it, but no name after it.
-//! - A path with a `/` counts from the root and moves the current directory. A name without one is in the current
-//!   directory; but casync names everything from the root and says so by nothing. A text is taken for casync's if it
-//!   has no `/set`, `/unset`, `..` and `./`, and has a path with a `/` or SHA-512/256, which nobody else writes like
-//!   that: mtree(8) wants the `./`.
+//! - A path with a `/` counts from the root and moves the current directory; a name without one is in the current
+//!   directory. But casync counts every name from the root. A text is taken for casync's if it has no `/set`,
+//!   `/unset`, `..` or `./`, but a path with a `/`, which mtree(8) wants to start with `./`, or a SHA-512/256.
 //! - `time=5.7` is seven nanoseconds past five, not seven tenths: padded to nine digits both are the same.
 //! - An owner by number overrides a name from an earlier `/set`, and the other way round. User and group names are
 //!   decoded only from `\ooo`.
@@ -21,10 +21,11 @@
 //! - Directories that were left out are added with nothing said of them, the root too.
 //! - An entry without a type is an error (`.` is a directory), an unknown keyword too. What a type cannot have (the
 //!   size of a directory) is dropped, and so is `inode` without `resdevice`. `flags`, `tags`, `contents`, `optional`,
-//!   `xattr.*` and SHA-512/256 are passed over; `nochange` is an error, since a transfer would change what must not be.
+//!   SHA-512/256 are passed over; `nochange` is an error, since a transfer would change what must not be.
 //! - Sockets are left out, and reported.
 
 mod arrange;
+mod comment;
 mod fault;
 mod lex;
 mod said;
@@ -69,6 +70,7 @@ impl std::fmt::Display for Skipped {
 /// # Errors
 /// The first line that cannot be read, or else the first path in tree order that cannot be placed.
 pub fn read(text: &[u8]) -> Result<Reading, DialectError> {
+    comment::check(text)?;
     let mut reader = Reader {
         defaults: Said::default(),
         here: Some(RelPath::ROOT),
@@ -179,7 +181,7 @@ impl Reader {
             self.here = Some(here.into_owned());
         }
         let what = match kind {
-            Type::Kind(kind) => What::Entry(Box::new(said.entry(path, kind))),
+            Type::Kind(kind) => What::Entry(Box::new(said.into_entry(path, kind))),
             Type::Socket => What::Socket(path),
         };
         self.records.push(Record { line, what });

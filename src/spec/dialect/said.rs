@@ -5,7 +5,7 @@ use super::value;
 use crate::digest::{Algorithm, Digests};
 use crate::limits;
 use crate::path::RelPath;
-use crate::spec::{Device, Entry, InodeId, Keyword, Kind};
+use crate::spec::{Device, Entry, InodeId, Keyword, Kind, Xattrs};
 use crate::vis;
 use std::borrow::Cow;
 
@@ -36,7 +36,7 @@ impl Meaning {
             b"content" | b"contents" | b"flags" | b"sha512256" | b"sha512256digest" | b"tags" => {
                 Meaning::PassedOver
             }
-            _ if name.starts_with(b"xattr.") => Meaning::PassedOver,
+            _ if name.starts_with(b"xattr.") => Meaning::Keyword(Keyword::Xattr),
             _ => return None,
         })
     }
@@ -58,7 +58,7 @@ fn next_word<'w>(words: &mut &'w [Cow<'_, [u8]>]) -> Option<(&'w [u8], Option<&'
     };
     let Some((next, rest)) = rest.split_first() else { return Some((name, value)) };
     let late = match value {
-        None => next.strip_prefix(b"=").filter(|late| !late.is_empty()),
+        None => next.strip_prefix(b"="),
         Some([]) => Some(next.as_ref()).filter(|late| !late.contains(&b'=')),
         Some(_) => None,
     };
@@ -99,6 +99,10 @@ impl Said {
     pub(super) fn take(&mut self, mut words: &[Cow<'_, [u8]>]) -> Result<(), DialectFault> {
         let (mut owner, mut group) = (false, false);
         while let Some((name, value)) = next_word(&mut words) {
+            if let Some(attribute) = name.strip_prefix(b"xattr.") {
+                self.xattr(attribute, value).ok_or_else(|| DialectFault::Value(vis::shown(name)))?;
+                continue;
+            }
             let meaning = Meaning::of(name).ok_or_else(|| DialectFault::Keyword(vis::shown(name)))?;
             let value = match value {
                 None | Some([]) if meaning.has_value() => {
@@ -166,6 +170,12 @@ impl Said {
         })
     }
 
+    /// Takes an extended attribute, of which the value may be empty.
+    fn xattr(&mut self, name: &[u8], value: Option<&[u8]>) -> Option<()> {
+        let name = vis::decode(name).ok()?;
+        self.entry.xattrs.set(Cow::Owned(name), Cow::Owned(value?.to_vec()))
+    }
+
     /// Forgets what `/unset` names.
     pub(super) fn forget(&mut self, words: &[Cow<'_, [u8]>]) -> Result<(), DialectFault> {
         for word in words {
@@ -196,13 +206,14 @@ impl Said {
             Keyword::Resdevice => self.resdevice = None,
             Keyword::Link => entry.link = None,
             Keyword::Ignore => entry.ignore = false,
+            Keyword::Xattr => entry.xattrs = Xattrs::default(),
             // A digest is of one file: one that was set for all is a mistake, and all such go together.
             _ => entry.digests = Digests::default(),
         }
     }
 
     /// The entry of a path: what was said, less what a path of this kind cannot have.
-    pub(super) fn entry(self, path: RelPath<'static>, kind: Kind) -> Entry<'static> {
+    pub(super) fn into_entry(self, path: RelPath<'static>, kind: Kind) -> Entry<'static> {
         let said = self.entry;
         let file = kind == Kind::File;
         let inode = self.inode.zip(self.resdevice).filter(|_| kind != Kind::Dir);

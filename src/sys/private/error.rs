@@ -62,7 +62,7 @@ impl PrivateError {
 
 impl std::fmt::Display for PrivateError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // vis(3) is a floor above this one.
+        // vis(3) is for what others chose; this is the administrator's own name, and sys uses no module beside it.
         let at = self.at.as_os_str().as_bytes().escape_ascii();
         if self.at != self.path {
             write!(f, "{}: ", self.path.as_os_str().as_bytes().escape_ascii())?;

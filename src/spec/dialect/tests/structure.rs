@@ -88,6 +88,7 @@ fn parents_are_added() {
     check("/set type=fifo mode=0600\n./a/b", "./a type=dir\n./a/b type=fifo mode=0600");
     // The parent may come later.
     check("./a/b type=fifo\n./a type=dir mode=0700", "./a type=dir mode=0700\n./a/b type=fifo");
+    check("./a type=fifo\n./a-b type=fifo", "./a type=fifo\n./a-b type=fifo");
     for kind in ["fifo", "file", "link", "char", "socket"] {
         check(
             format!("./a type={kind}\n./a/b type=fifo"),
@@ -138,6 +139,7 @@ fn set_and_unset() {
     );
     check(format!("{set}/unset uid mode\na"), "./a type=file");
     check(format!("{set}/unset all\na"), "line 3: an entry has no 'type'");
+    check(format!("{set}/unset all\na type=fifo"), "./a type=fifo");
     check(format!("{set}/unset type\na"), "line 3: an entry has no 'type'");
     check(format!("{set}/unset flags optional xattr.user.x\na"), "./a type=file uid=1 mode=0600");
     check(format!("{set}/unset bogus\na"), "line 2: unknown keyword 'bogus'");

@@ -156,7 +156,7 @@ lib size=4096 type=dir mode=0755 time=1457644483.833957552
     assert_eq!(
         said(text),
         r". type=dir uid=1000 gid=1000 mode=0775 nlink=3 time=1457644509.817998120
-./a\040\043b\134 type=file uid=1000 gid=1000 mode=0664 nlink=1 size=5 time=1457644483.000000000 sha256=5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03
+./a\040\043b\134 type=file uid=1000 gid=1000 mode=0664 nlink=1 size=5 time=1457644483.000000000 sha256=5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03 xattr.user.x=YQ==
 ./lib type=dir uid=0 gid=0 mode=0755 nlink=1 time=1457644483.833957552
 ./lib/s type=link uid=0 gid=0 mode=0777 nlink=1 link=a\052\134 time=1457644483.833957552
 "
@@ -190,8 +190,16 @@ fn casync() {
     // What nobody but a person writes goes on where mtree(8) goes on.
     check("a type=dir\nb type=fifo\n./c type=fifo", "./a type=dir\n./a/b type=fifo\n./c type=fifo");
     check(
-        "a type=dir\nb/c type=fifo\n..\n./d type=fifo",
+        "a type=dir\nb/c type=fifo\n..\nd type=fifo",
         "./a type=dir\n./b type=dir\n./b/c type=fifo\n./d type=fifo",
+    );
+    check(
+        "b/c type=dir\nd type=dir\n..\ne type=fifo",
+        "./b type=dir\n./b/c type=dir\n./b/c/d type=dir\n./b/c/e type=fifo",
+    );
+    check(
+        "/set uid=0\nb/c type=dir\nd type=fifo",
+        "./b type=dir\n./b/c type=dir uid=0\n./b/c/d type=fifo uid=0",
     );
 }
 

@@ -1,0 +1,105 @@
+//! Records at their limits, and frames that do not stay in theirs.
+
+use super::*;
+use crate::exit::Exit;
+
+/// A record of these frames as they stand: kind, length, body.
+fn record(frames: &[(u8, u32, &[u8])]) -> Record {
+    let frame =
+        |(kind, length, body): &(u8, u32, &[u8])| [&[*kind], &length.to_be_bytes()[..], body].concat();
+    let buffer: Vec<u8> = frames.iter().flat_map(frame).collect();
+    let end = buffer.len();
+    Record::new(buffer, end)
+}
+
+const ALIVE: (u8, u32, &[u8]) = (26, 0, b"");
+const BYE: (u8, u32, &[u8]) = (25, 0, b"");
+
+#[test]
+fn a_batch_takes_what_a_record_holds_and_not_a_byte_more() {
+    let contents = vec![7; limits::RECORD];
+    let most = limits::RECORD - FRAME;
+    let mut batch = Batch::new();
+    assert!(!batch.push(&Message::Data(&contents[..=most])));
+    assert!(batch.is_empty(), "what does not fit leaves nothing behind");
+    assert!(batch.push(&Message::Data(&contents[..most])));
+    assert_eq!((batch.room(), batch.buffer().len()), (0, HEADER + limits::RECORD));
+    assert!(!batch.push(&Message::Alive));
+    assert_eq!(batch.buffer().len(), HEADER + limits::RECORD);
+    batch.clear();
+    assert_eq!(batch.room(), most);
+}
+
+#[test]
+fn contents_are_read_right_into_a_batch_up_to_its_end() {
+    let mut batch = Batch::new();
+    let all = batch.read_data(u64::MAX, |space| {
+        space.fill(1);
+        Ok(space.len())
+    });
+    assert_eq!(all.unwrap(), limits::RECORD - FRAME);
+    assert_eq!(batch.last(3), [1, 1, 1]);
+    // No room is no error: nothing is read.
+    assert_eq!(batch.read_data(1, |space| Ok(space.len())).unwrap(), 0);
+    assert_eq!(batch.buffer().len(), HEADER + limits::RECORD);
+
+    let mut batch = Batch::new();
+    assert_eq!(batch.read_data(10, |space| Ok(space.len().min(3))).unwrap(), 3);
+    assert!(batch.read_data(10, |_| Err(io::ErrorKind::Other.into())).is_err());
+    assert_eq!(batch.read_data(10, |_| Ok(0)).unwrap(), 0);
+    let buffer = batch.buffer()[HEADER..].to_vec();
+    let end = buffer.len();
+    let mut record = Record::new(buffer, end);
+    assert_eq!(record.message().unwrap(), Some(Message::Data(&[0, 0, 0])));
+    assert_eq!(record.message().unwrap(), None);
+}
+
+#[test]
+fn frames_stay_in_their_record() {
+    let table: [&[(u8, u32, &[u8])]; 5] = [
+        &[(16, 5, b"four")],
+        &[(16, u32::MAX, b"four")],
+        &[(25, 1, b"")],
+        &[BYE, (16, 1, b"")],
+        &[ALIVE, (16, 2, b"x")],
+    ];
+    for frames in table {
+        let mut record = record(frames);
+        let error = loop {
+            match record.message() {
+                Ok(Some(_)) => {}
+                end => break end.map(|_| ()),
+            }
+        };
+        assert!(matches!(error, Err(WireError::Malformed(_))), "{frames:?}: {error:?}");
+    }
+    for length in 1..FRAME {
+        let mut record = Record::new(vec![25; FRAME], length);
+        assert!(matches!(record.message(), Err(WireError::Malformed(_))), "{length} bytes");
+    }
+}
+
+#[test]
+fn alive_is_passed_over_wherever_it_stands() {
+    let mut full = record(&[ALIVE, BYE, ALIVE, ALIVE, (16, 1, b"x"), ALIVE]);
+    assert!(!full.is_over());
+    assert_eq!(full.message().unwrap(), Some(Message::Bye));
+    assert!(full.ends_with(&Message::Data(b"")));
+    assert_eq!(full.message().unwrap(), Some(Message::Data(b"x")));
+    assert!(full.is_over());
+    assert_eq!(full.message().unwrap(), None);
+    // Contents that look like it are contents.
+    let mut contents = record(&[(16, 5, &[26, 0, 0, 0, 0]), BYE]);
+    assert_eq!(contents.message().unwrap(), Some(Message::Data(&[26, 0, 0, 0, 0])));
+    assert_eq!(contents.message().unwrap(), Some(Message::Bye));
+    assert!(record(&[ALIVE]).is_over() && !record(&[ALIVE]).ends_with(&Message::Alive));
+    assert!(matches!(record(&[(26, 1, b"x")]).message(), Err(WireError::Malformed(_))));
+}
+
+#[test]
+fn abort_ends_it_behind_whatever_it_stands() {
+    let mut record = record(&[BYE, ALIVE, (27, 7, b"\x4a\0\x04full")]);
+    assert_eq!(record.message().unwrap(), Some(Message::Bye));
+    let error = record.message().unwrap_err();
+    assert!(matches!(error, WireError::Aborted { exit: Exit::Io, ref text } if text == "full"), "{error:?}");
+}

@@ -1,0 +1,110 @@
+//! What one round is, and the bytes of it: smsync(4), MESSAGES.
+
+use crate::limits;
+use crate::path::{Pattern, Scope};
+use crate::spec::Keywords;
+use crate::wire::WireError;
+use crate::wire::codec::{Reader, put_bytes};
+
+/// What a client asks for with a round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Flags(u32);
+
+impl Flags {
+    /// Nothing.
+    pub const NONE: Flags = Flags(0);
+    /// Compare and report; change nothing.
+    pub const DRY_RUN: Flags = Flags(1);
+    /// Remove what the sender does not have.
+    pub const DELETE: Flags = Flags(1 << 1);
+    /// Name each change.
+    pub const ITEMIZE: Flags = Flags(1 << 2);
+    const ALL: u32 = 7;
+
+    /// Whether all of `other` are set.
+    #[must_use]
+    pub const fn has(self, other: Flags) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// Both together when `wanted`.
+    #[must_use]
+    pub const fn with(self, other: Flags, wanted: bool) -> Flags {
+        if wanted { Flags(self.0 | other.0) } else { self }
+    }
+}
+
+/// Which way the files go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// From the client to the server.
+    Push,
+    /// From the server to the client.
+    Pull,
+}
+
+/// What one round is: sent by the client, never more than a wish.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Round {
+    /// Which way the files go.
+    pub direction: Direction,
+    /// What is asked for.
+    pub flags: Flags,
+    /// What the sender's specification is to say.
+    pub keywords: Keywords,
+    /// Which part of the tree.
+    pub scope: Scope,
+}
+
+impl Round {
+    pub(super) fn encode(&self, out: &mut Vec<u8>) {
+        out.push(match self.direction {
+            Direction::Push => 1,
+            Direction::Pull => 2,
+        });
+        out.extend_from_slice(&self.flags.0.to_be_bytes());
+        out.extend_from_slice(&self.keywords.bits().to_be_bytes());
+        let count = |length| u16::try_from(length).unwrap_or(u16::MAX).to_be_bytes();
+        out.extend_from_slice(&count(self.scope.only().len()));
+        self.scope.only().iter().for_each(|path| put_bytes(out, path.as_bytes()));
+        out.extend_from_slice(&count(self.scope.patterns().len()));
+        self.scope.patterns().iter().for_each(|pattern| put_bytes(out, pattern.text()));
+    }
+
+    pub(super) fn decode(body: &mut Reader<'_>) -> Result<Round, WireError> {
+        let direction = match body.u8()? {
+            1 => Direction::Push,
+            2 => Direction::Pull,
+            _ => return Err(WireError::Malformed("an unknown direction")),
+        };
+        let flags = body.u32()?;
+        if flags & !Flags::ALL != 0 {
+            return Err(WireError::Malformed("an unknown flag"));
+        }
+        let keywords = Keywords::from_bits(body.u32()?).ok_or(WireError::Malformed("an unknown keyword"))?;
+        let mut only = Vec::new();
+        for _ in 0..scope_count(body)? {
+            only.push(body.path()?.into_owned());
+        }
+        let mut exclude = Vec::new();
+        for _ in 0..scope_count(body)? {
+            let text = body.bytes(limits::PATH)?;
+            exclude.push(Pattern::new(text).ok_or(WireError::Malformed("an empty pattern"))?);
+        }
+        let scope = Scope::new(only.clone(), exclude);
+        // One scope, one way to write it.
+        if scope.only() != only {
+            return Err(WireError::Malformed("a scope is not in order"));
+        }
+        Ok(Round { direction, flags: Flags(flags), keywords, scope })
+    }
+}
+
+fn scope_count(body: &mut Reader<'_>) -> Result<u16, WireError> {
+    let count = body.u16()?;
+    if usize::from(count) > limits::SCOPE {
+        Err(WireError::Malformed("a scope is too large"))
+    } else {
+        Ok(count)
+    }
+}
