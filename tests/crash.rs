@@ -1,6 +1,12 @@
 //! Nothing is lost: the receiver is stopped, or fails, at each call that changes anything, one after the other.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // a test
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout
+)] // a test
 
 mod common;
 #[path = "crash/scenario.rs"]
@@ -244,7 +250,7 @@ impl Play {
 }
 
 fn now() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() as i64 - 1
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs().cast_signed() - 1
 }
 
 /// Whether a path may look like this after an interruption. `since`: when it began.

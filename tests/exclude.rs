@@ -1,4 +1,11 @@
 //! `--exclude`, judged by rsync(1): the same patterns leave out, and protect, the same paths.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout
+)]
 
 mod common;
 
@@ -101,7 +108,7 @@ const NAMES: &[&str] = &[
 ];
 
 /// Files of every name at three depths; `which` decides which of them, and what is in them.
-fn fill(root: &Path, which: impl Fn(usize) -> bool, contents: &str) {
+fn fill(root: &Path, which: impl Fn(i64) -> bool, contents: &str) {
     let mut number = 0;
     for dir in ["", "d", "d/e", "a", "core"] {
         let dir = root.join(dir);
@@ -114,7 +121,7 @@ fn fill(root: &Path, which: impl Fn(usize) -> bool, contents: &str) {
             let path = dir.join(name);
             if which(number) && !path.is_dir() {
                 fs::write(&path, format!("{contents} {number}")).unwrap();
-                set_time(&path, 1_000_000_000 + number as i64, 0);
+                set_time(&path, 1_000_000_000 + number, 0);
             }
         }
     }

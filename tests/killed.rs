@@ -39,7 +39,7 @@ impl Push {
         }
         let hole = OpenOptions::new().write(true).create_new(true).open(site.src().join("hole")).unwrap();
         hole.set_len(1 << 30).unwrap();
-        let noise: Vec<u8> = (0..LARGE).map(|at| (at.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+        let noise: Vec<u8> = (0..LARGE).map(|at| at.wrapping_mul(2_654_435_761).to_le_bytes()[2]).collect();
         fs::write(site.src().join("large"), noise).unwrap();
         let inetd = site.serve();
         let gate = Gate::to(inetd.port);
@@ -86,7 +86,7 @@ fn sums(output: &Output) -> (u64, u64) {
 }
 
 fn signal(id: u32, signal: Signal) {
-    kill_process(Pid::from_raw(id as i32).unwrap(), signal).unwrap();
+    kill_process(Pid::from_raw(id.cast_signed()).unwrap(), signal).unwrap();
 }
 
 #[test]

@@ -1,4 +1,11 @@
 //! Hard links and random edits, each pushed and judged: which names are one file is as exact as everything else.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout
+)]
 
 mod common;
 
@@ -121,7 +128,7 @@ impl Dice {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
-        (self.0 % sides as u64) as usize
+        usize::try_from(self.0 % sides as u64).unwrap()
     }
 }
 
@@ -160,7 +167,7 @@ fn change(root: &Path, dice: &mut Dice) {
         10 if is_file => fs::write(&old, "y".repeat(dice.roll(4))).unwrap(),
         // Few times and modes, so that two files are alike now and then.
         11 if there.is_some() => {
-            set_time(&old, dice.roll(2) as i64, 0);
+            set_time(&old, [0, 1][dice.roll(2)], 0);
             if !fs::symlink_metadata(&old).unwrap().is_symlink() {
                 chmod(&old, [0o700, 0o750][dice.roll(2)]);
             }

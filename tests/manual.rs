@@ -240,10 +240,11 @@ fn every_exit_code_is_in_both_pages() {
     }
 }
 
-/// Bytes of a field of this type with the number 1, a path or text `a`, one element.
-fn field(kind: &str) -> Vec<u8> {
+/// Bytes of a field of this type and name: the number 1, the path or text `a`, one element, a code of failure.
+fn field(kind: &str, name: &str) -> Vec<u8> {
     let number = |bytes: usize| [vec![0; bytes - 1], vec![1]].concat();
     match kind {
+        "u8" if name == "exit" => vec![Exit::Usage.code()],
         "u8" | "bool" => number(1),
         "u16" => number(2),
         "u32" => number(4),
@@ -251,7 +252,7 @@ fn field(kind: &str) -> Vec<u8> {
         "hash" => vec![1; 32],
         "bytes" | "text" | "path" => [number(2), b"a".to_vec()].concat(),
         "rest" => b"abc".to_vec(),
-        list => [number(2), field(list.strip_suffix("[]").unwrap())].concat(),
+        list => [number(2), field(list.strip_suffix("[]").unwrap(), name)].concat(),
     }
 }
 
@@ -267,7 +268,7 @@ fn every_message_is_as_the_page_says() {
         let fields = layout.flat_map(|line| line.split(',')).filter(|field| !field.trim().is_empty());
         let (types, names): (Vec<&str>, Vec<&str>) =
             fields.map(|field| field.trim().split_once(' ').unwrap()).unzip();
-        let body: Vec<u8> = types.iter().flat_map(|kind| field(kind)).collect();
+        let body: Vec<u8> = types.iter().zip(&names).flat_map(|(kind, name)| field(kind, name)).collect();
         let message = Message::decode(kind, &body).unwrap_or_else(|error| panic!("{name}: {error}"));
         let debug = format!("{message:?}");
         assert_eq!(debug.split(|c: char| !c.is_alphanumeric()).next(), Some(name), "kind {kind}");
@@ -311,7 +312,7 @@ fn every_limit_is_what_the_code_says() {
     let mut limit = |what: &'static str, value: u64, unit: &str| {
         let digits = value.to_string();
         let groups: Vec<&str> =
-            digits.as_bytes().rchunks(3).rev().map(|group| str::from_utf8(group).unwrap()).collect();
+            digits.as_bytes().rchunks(3).rev().map(|group| std::str::from_utf8(group).unwrap()).collect();
         expected.insert(what, format!("{}{unit}", groups.join(",")));
     };
     let bytes = " bytes";
@@ -325,6 +326,8 @@ fn every_limit_is_what_the_code_says() {
     limit("components of one path", limits::DEPTH as u64, "");
     limit("target of a link", limits::LINK as u64, bytes);
     limit("name of an owner or group", limits::OWNER as u64, bytes);
+    limit("name of an extended attribute", limits::XATTR_NAME as u64, bytes);
+    limit("value of an extended attribute", limits::XATTR_VALUE as u64, bytes);
     limit("line of a specification", limits::SPEC_LINE as u64, bytes);
     limit("entries of a specification", limits::SPEC_ENTRIES.into(), "");
     limit("a specification", limits::SPEC_BYTES, bytes);
@@ -332,7 +335,7 @@ fn every_limit_is_what_the_code_says() {
     limit("size of a file", limits::FILE_SIZE, bytes);
     limit("paths, and patterns, of a scope", limits::SCOPE as u64, "");
     limit("text for people", limits::TEXT as u64, bytes);
-    limit("Problems of a sender", limits::PROBLEMS as u64, "");
+    limit("Problems of one side", limits::PROBLEMS as u64, "");
     limit("the greeting", limits::HANDSHAKE.as_secs(), " seconds");
     limit("work without a word", limits::ALIVE.as_secs(), " seconds");
     limit("silence, unless configured otherwise", limits::IDLE.as_secs(), " seconds");

@@ -1,4 +1,11 @@
 //! What is refused: configurations that are not private, strangers, what is not offered, recordings; and what leaks.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout
+)]
 
 mod common;
 

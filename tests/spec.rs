@@ -1,4 +1,11 @@
 //! Specifications: ours read by mtree(8) and bsdtar(1), theirs pushed by us, and the digests in them compared.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout
+)]
 
 mod common;
 
@@ -93,6 +100,14 @@ fn theirs_are_pushed() {
     push_spec(&site, &inetd, &file, 0);
     assert_same(&site.src(), &site.dst(), "bsdtar, all keywords");
     fs::remove_dir_all(site.src().join("links")).unwrap();
+    // mtree(8) writes the names of directories raw into comments, and what that does to a line end is refused.
+    for entry in fs::read_dir(site.src().join("names")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() && path.as_os_str().as_encoded_bytes().contains(&b'\n') {
+            fs::remove_dir_all(path).unwrap();
+        }
+    }
+    set_time(&site.src().join("names"), -5, 5);
     set_time(&site.src(), -5, 5);
     let classic = mtree_create(&site.src());
     let empty = site.path("empty");

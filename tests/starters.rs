@@ -1,35 +1,27 @@
 //! The same push through everything that starts smsyncd: xinetd, inetd, systemd's sockets, and its own listener.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout
+)]
 
 mod common;
 
 use common::facts::assert_same;
 use common::relay::{Relay, assert_only_protocol};
+use common::starter::{Starter, free_port, until};
 use common::{SMSYNCD, Site, assert_exit, end_object};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
-
-/// A port of this host on which nobody listens.
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
+use std::process::{Command, Stdio};
 
 /// The name of the user who runs the tests.
 fn user() -> String {
     nix::unistd::User::from_uid(nix::unistd::geteuid()).unwrap().expect("the user has a name").name
-}
-
-/// Waits until a condition holds.
-#[track_caller]
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let end = Instant::now() + Duration::from_secs(20);
-    while !holds() {
-        assert!(Instant::now() < end, "{what} never came");
-        std::thread::sleep(Duration::from_millis(10));
-    }
 }
 
 /// The processes that were given this site's configuration.
@@ -42,33 +34,6 @@ fn running(site: &Site) -> Vec<Pid> {
         line.split(|&byte| byte == 0).any(|word| word == config)
     });
     ours.filter_map(Pid::from_raw).collect()
-}
-
-/// A starter that runs; dropping it ends it.
-struct Starter(Child);
-
-impl Starter {
-    #[track_caller]
-    fn start(site: &Site, package: &str, command: &mut Command) -> Starter {
-        let log = fs::File::create(site.path("starter.log")).unwrap();
-        command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
-        let program = command.get_program().to_owned();
-        Starter(command.spawn().unwrap_or_else(|error| {
-            panic!("{}: {error}: install the Debian package {package} (tests/setup does)", program.display())
-        }))
-    }
-
-    fn end(mut self) {
-        kill_process(Pid::from_child(&self.0), Signal::TERM).unwrap();
-        self.0.wait().unwrap();
-    }
-}
-
-impl Drop for Starter {
-    fn drop(&mut self) {
-        let _ = kill_process(Pid::from_child(&self.0), Signal::TERM);
-        let _ = self.0.wait();
-    }
 }
 
 fn new_site() -> Site {

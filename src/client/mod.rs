@@ -23,7 +23,7 @@ use remote::Host;
 use show::Show;
 use std::ffi::OsString;
 use std::path::Path;
-use transfer::{Dest, Request, Sides};
+use transfer::{Request, Sides};
 
 /// Runs smsync.
 #[must_use]
@@ -130,8 +130,7 @@ fn carry_out(
                         return Err(Failure::new(Exit::Usage, text).about(source));
                     }
                 };
-                let dest = Dest::open(dest, below, flags)?;
-                sum = sum.plus(&request.pull(source, &dest, show)?);
+                sum = sum.plus(&request.pull(source, dest, &below, show)?);
             }
             Ok(sum)
         }

@@ -75,7 +75,13 @@ impl Request<'_> {
     }
 
     /// Makes what is at `dest` like the remote tree.
-    pub(super) fn pull(&self, remote: &Remote, dest: &Dest, show: &mut Show) -> Result<Report, Failure> {
+    pub(super) fn pull(
+        &self,
+        remote: &Remote,
+        dest: &OsString,
+        below: &RelPath<'_>,
+        show: &mut Show,
+    ) -> Result<Report, Failure> {
         let scope = source::scope(Vec::new(), &self.comparison.exclude)?;
         let (spool, state) = (source::spool_dir()?, state_dir()?);
         self.with(remote, show, |channel, show| {
@@ -84,12 +90,14 @@ impl Request<'_> {
             let round = self.round(Direction::Pull, self.keywords(), scope);
             speaker.say(&Message::Round(round.clone()))?;
             speaker.end()?;
+            let single = welcome(channel, remote.path.split_last())?;
+            let whole = single.is_none();
             // A single file goes into the directory, and nothing else in there is meant.
-            let (only, root) = match welcome(channel, remote.path.split_last())? {
-                None => (Vec::new(), dest.tree(self.flags)?),
-                Some(single) => (vec![single], dest.holder()?),
-            };
+            let only = single.into_iter().collect();
             let round = Round { scope: Scope::new(only, round.scope.patterns().to_vec()), ..round };
+            // Only now, so that a refusal leaves nothing behind.
+            let dest = Dest::open(dest, self.flags.has(Flags::DRY_RUN))?;
+            let root = dest.tree(if whole { below } else { &RelPath::ROOT })?;
             let receiver = Receiver {
                 module: &dest.dir,
                 root: &root,
@@ -173,46 +181,46 @@ fn state_dir() -> Result<Dir, Failure> {
     Ok(Dir::from(dir))
 }
 
-/// A directory of this host that is to be like something remote.
+/// A directory of this host into which something remote goes.
 #[derive(Debug)]
-pub(super) struct Dest {
+struct Dest {
+    /// The directory; in a dry run that would make it, the one it would be in.
     dir: Dir,
-    /// The name below it, when several things go there, each under its own.
-    below: RelPath<'static>,
+    absent: bool,
+    dry: bool,
 }
 
 impl Dest {
     /// Opens the directory; makes it when only its last component is missing.
-    pub(super) fn open(path: &OsString, below: RelPath<'static>, flags: Flags) -> Result<Dest, Failure> {
+    fn open(path: &OsString, dry: bool) -> Result<Dest, Failure> {
         let path = Path::new(path);
         let name = crate::vis::shown(path.as_os_str().as_encoded_bytes());
         let failed = |error: std::io::Error| system(Exit::Io, &name, &error);
-        let dir = match Dir::open_root(path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound && !flags.has(Flags::DRY_RUN) => {
-                let above =
-                    path.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
-                let last = path.file_name().ok_or_else(|| failed(error))?;
-                let above = Dir::open_root(above).map_err(failed)?;
-                above.make_dir(last.as_encoded_bytes()).map_err(failed)?;
-                let dir = above.subdir(last.as_encoded_bytes()).map_err(failed)?;
-                dir.set_own_mode(0o755).map_err(failed)?;
-                dir
-            }
-            dir => dir.map_err(failed)?,
+        let missing = match Dir::open_root(path) {
+            Ok(dir) => return Ok(Dest { dir, absent: false, dry }),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => error,
+            Err(error) => return Err(failed(error)),
         };
-        Ok(Dest { dir, below })
+        let above = path.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let last = path.file_name().ok_or_else(|| failed(missing))?.as_encoded_bytes();
+        let above = Dir::open_root(above).map_err(failed)?;
+        if dry {
+            return Ok(Dest { dir: above, absent: true, dry });
+        }
+        above.make_dir(last).map_err(failed)?;
+        let dir = above.subdir(last).map_err(failed)?;
+        dir.set_own_mode(0o755).map_err(failed)?;
+        Ok(Dest { dir, absent: false, dry })
     }
 
-    /// The tree that becomes like a remote directory.
-    fn tree(&self, flags: Flags) -> Result<Root, Failure> {
-        let made = Root::below(&self.dir, &self.below, !flags.has(Flags::DRY_RUN));
-        made.map_err(|error| system(Exit::Io, &self.below, &error))
-    }
-
-    /// The directory into which a single remote file goes.
-    fn holder(&self) -> Result<Root, Failure> {
-        let again = self.dir.again().and_then(Root::new);
-        again.map_err(|error| system(Exit::Io, "the destination", &error))
+    /// The tree in it that is to be filled.
+    fn tree(&self, below: &RelPath<'_>) -> Result<Root, Failure> {
+        let tree = if self.absent {
+            self.dir.again().and_then(Root::nothing)
+        } else {
+            Root::to_fill(&self.dir, below, self.dry)
+        };
+        tree.map_err(|error| system(Exit::Io, below, &error))
     }
 }
 

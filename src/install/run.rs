@@ -146,7 +146,11 @@ impl<'i> Run<'i> {
         let blocked = |errno| Err((Step::Place, io::Error::from_raw_os_error(errno)));
         match step.action {
             Action::Blocked(Because::NotEmpty) => return blocked(libc::ENOTEMPTY),
-            Action::Blocked(Because::Unseen) => return blocked(libc::EXDEV),
+            Action::Blocked(Because::Unseen) => {
+                // The way there meets another file system; or else a directory that could not be listed.
+                self.cursor.holder(&want.path).map_err(at(Step::Place))?;
+                return blocked(libc::EACCES);
+            }
             Action::Meta => return self.in_place(step, want),
             Action::Fetch | Action::Detach | Action::MakeDir | Action::MakeNode | Action::Link(_) => {}
         }

@@ -142,11 +142,15 @@ impl Session<'_> {
         };
         let push = round.direction == Direction::Push;
         let dir = Dir::open_root(&module.path).map_err(failed)?;
-        let make = push && !module.read_only && !round.flags.has(Flags::DRY_RUN);
-        let root = Root::below(&dir, path, make)
-            .map_err(|error| refused(Exit::Io, format!("{path}: cannot open: {}", system(&error))))?;
+        let root = if push {
+            Root::to_fill(&dir, path, module.read_only || round.flags.has(Flags::DRY_RUN))
+        } else {
+            Root::below(&dir, path)
+        };
+        let root =
+            root.map_err(|error| refused(Exit::Io, format!("{path}: cannot open: {}", system(&error))))?;
         let single = match path.split_last() {
-            Some((_, name)) if root.is_bare() => RelPath::ROOT.join(name).unwrap_or(RelPath::ROOT),
+            Some((_, name)) if !push && root.is_bare() => RelPath::ROOT.join(name).unwrap_or(RelPath::ROOT),
             _ => RelPath::ROOT,
         };
         Ok(Tree { dir, root, single })

@@ -121,13 +121,12 @@ impl<'i> Writer<'i> {
             bytes_total: wanted.iter().map(size).fold(0, u64::saturating_add),
             ..Progress::default()
         };
-        let taken = Taken::default();
         Writer {
             intake,
             wanted: wanted.iter(),
             current: None,
             again: None,
-            taken,
+            taken: Taken::default(),
             progress,
             over: false,
             gone,

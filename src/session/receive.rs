@@ -48,7 +48,7 @@ pub fn receive(
     let owners = owners();
     let mut prepared = channel.while_working(|| prepare(receiver, offered, round, &owners))??;
     report.entries = prepared.want.len().into();
-    let meta = Meta::new(&owners, prepared.xattrs);
+    let meta = Meta::new(&owners, round.keywords.contains(Keyword::Xattr));
     // By all that has to get into the stage: what an interrupted run left there may not be on the disk either.
     let durable = for_files(receiver.durable, prepared.plan.wanted().count());
     let arrived = {
@@ -94,8 +94,6 @@ struct Prepared {
     stage: Option<Stage>,
     /// Whether what is not wanted may go: it was asked for, and the sender could read everything.
     delete: bool,
-    /// Whether extended attributes are carried.
-    xattrs: bool,
 }
 
 /// Checks the specification, locks the module, scans its tree, and compares.
@@ -123,7 +121,7 @@ fn prepare(
     let have = writer.seal().map_err(|error| Error::Disk("write the specification", error))?;
     let rules = Rules { owners, delete, xattrs };
     let plan = compare(&want, &have, &scanned.hidden, &rules);
-    Ok(Prepared { want, have, scanned, plan, stage, delete, xattrs })
+    Ok(Prepared { want, have, scanned, plan, stage, delete })
 }
 
 /// What the receiver says of its own tree, to itself: numbers only.

@@ -120,7 +120,9 @@ impl<W: Write> Walk<'_, W> {
         let mut entry = if bare {
             Entry::new(RelPath::ROOT, Kind::Dir)
         } else {
-            self.describe(RelPath::ROOT, Kind::Dir, root.stat())
+            // As it is now: an earlier round of this connection may have changed it.
+            let now = root.dir().stat_self().unwrap_or(*root.stat());
+            self.describe(RelPath::ROOT, Kind::Dir, &now)
         };
         entry.ignore = listed.is_err();
         if !bare && self.attributes.is_some() {

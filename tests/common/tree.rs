@@ -194,7 +194,7 @@ pub fn sparse(path: &Path, size: u64, data: &[(u64, usize)]) {
     file.set_len(size).unwrap();
     for (offset, length) in data {
         file.seek(SeekFrom::Start(*offset)).unwrap();
-        let bytes: Vec<u8> = (0..*length).map(|at| (at % 251) as u8 + 1).collect();
+        let bytes: Vec<u8> = (1..=251).cycle().take(*length).collect();
         file.write_all(&bytes).unwrap();
     }
 }
@@ -235,8 +235,7 @@ fn times(root: &Path) {
             paths.extend(names);
         }
     }
-    for (number, path) in paths.iter().enumerate().rev() {
-        let number = number as i64;
+    for (number, path) in (0..).zip(&paths).collect::<Vec<(i64, _)>>().into_iter().rev() {
         match number % 5 {
             0 => set_time(path, -2_147_483_000 + number * 1_000_003, 500_000_000),
             1 => set_time(path, -1 - number, 999_999_999),

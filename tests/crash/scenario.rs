@@ -67,7 +67,7 @@ impl Build<'_> {
 
 /// More than two records of it, which do not compress.
 fn noise(length: u32) -> Vec<u8> {
-    (0..length).map(|at| (at.wrapping_mul(2_654_435_761) >> 13) as u8).collect()
+    (0..length).map(|at| at.wrapping_mul(2_654_435_761).to_le_bytes()[2]).collect()
 }
 
 /// Both trees have it, but for what is said in each.
