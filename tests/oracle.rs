@@ -9,11 +9,13 @@
 
 mod common;
 
-use common::facts::{assert_same, traces};
+use common::facts::{assert_same, facts, traces};
 use common::tree::{For, build};
-use common::{Site, assert_exit, end_object, mtree_create, mtree_verify, rsync_differences};
+use common::{Inetd, SMSYNCD, Site, assert_exit, end_object, mtree_create, mtree_verify, rsync_differences};
 use std::fs;
+use std::os::unix::fs::chown;
 use std::path::Path;
+use std::process::Command;
 
 /// A push or pull with `--json --delete`; gives back the object at its end.
 #[track_caller]
@@ -68,4 +70,46 @@ fn mtree_finds_no_difference() {
     transfer(&site, "push", text(&site.src()), &inetd.remote("m"));
     assert_eq!(mtree_verify(&mtree_create(&site.src()), &site.dst()), "");
     assert_same(&site.src(), &site.dst(), "after the push");
+}
+
+#[test]
+fn an_ordinary_user_receives_what_root_sends() {
+    if !common::is_root() {
+        println!("skipped: only root has files of several owners");
+        return;
+    }
+    const NOBODY: u32 = 65534;
+    let site = Site::new();
+    build(&site.src(), For::Mtree);
+    for device in ["types/null", "types/large", "types/disk"] {
+        fs::remove_file(site.src().join(device)).unwrap();
+    }
+    // What he may not list he cannot compare a second time.
+    for shut in ["modes/dir-0", "modes/dir-111", "modes/dir-3333"] {
+        fs::remove_dir_all(site.src().join(shut)).unwrap();
+    }
+    common::tree::chmod(&site.path(""), 0o755);
+    site.write_private("log", "");
+    for name in ["log", "dst", "state", "spool", "smsyncd.conf"] {
+        chown(site.path(name), Some(NOBODY), Some(NOBODY)).unwrap();
+    }
+    let config = site.path("smsyncd.conf");
+    let inetd = Inetd::start(move || {
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups", SMSYNCD, "-c"]).arg(&config);
+        command
+    });
+    let pushed = transfer(&site, "push", text(&site.src()), &inetd.remote("m"));
+    let (mut want, have) = (facts(&site.src()), facts(&site.dst()));
+    // He owns what he makes, every entry of it; all else is as it should be.
+    for facts in want.values_mut() {
+        facts.owner = (NOBODY, NOBODY);
+    }
+    let differing: Vec<_> = want.iter().filter(|(path, facts)| have.get(*path) != Some(facts)).collect();
+    assert!(differing.is_empty() && want.len() == have.len(), "{differing:?}");
+    let inodes = want.iter().filter(|(path, facts)| facts.first == **path).count();
+    assert_eq!(pushed["unowned"], inodes, "{pushed:?}");
+    let before = traces(&site.dst());
+    assert_eq!(transfer(&site, "push", text(&site.src()), &inetd.remote("m"))["files"], 0);
+    assert_eq!(traces(&site.dst()), before);
 }

@@ -4,7 +4,7 @@ use crate::config::Durable;
 use crate::install::meta::Meta;
 use crate::install::{Arrived, Failure, Stage, at, place, problem, unlock};
 use crate::path::RelPath;
-use crate::plan::{Action, Because, Owners, Plan, PlanStep};
+use crate::plan::{Action, Because, Plan, PlanStep};
 use crate::report::{Problem, Report, Step};
 use crate::spec::{Entry, Index, Kind, Spec, Time};
 use crate::sys::{self, Dir, File, FileKind};
@@ -25,14 +25,12 @@ pub struct Install<'i> {
     pub have: &'i Spec,
     /// What is to be done.
     pub plan: &'i Plan,
-    /// Who is to own what.
-    pub owners: &'i Owners,
+    /// How metadata are set.
+    pub meta: &'i Meta<'i>,
     /// When to flush.
     pub durable: Durable,
     /// The files that wait in the stage.
     pub arrived: &'i HashMap<Index, Arrived>,
-    /// Whether extended attributes are carried.
-    pub xattrs: bool,
     /// Whether extras are to be removed, if everything else works.
     pub delete: bool,
 }
@@ -61,7 +59,7 @@ impl Install<'_> {
     pub fn run(&self) -> io::Result<Installed> {
         let mut run = Run {
             install: self,
-            meta: Meta::new(self.owners, self.xattrs),
+            meta: self.meta,
             cursor: Cursor::new(self.root, true),
             leaders: Cursor::new(self.root, true),
             disturbed: BTreeSet::new(),
@@ -92,7 +90,7 @@ impl Install<'_> {
 
 struct Run<'i> {
     install: &'i Install<'i>,
-    meta: Meta<'i>,
+    meta: &'i Meta<'i>,
     cursor: Cursor<'i>,
     /// The way to first names of link groups, which lie elsewhere than the names being made.
     leaders: Cursor<'i>,
@@ -203,7 +201,11 @@ impl<'i> Run<'i> {
             Action::Blocked(Because::NotEmpty) => {
                 Err((Step::Place, io::Error::from_raw_os_error(libc::ENOTEMPTY)))
             }
-            Action::Blocked(Because::Unseen) => Err((Step::Place, io::Error::from_raw_os_error(libc::EXDEV))),
+            Action::Blocked(Because::Unseen) => {
+                // The way there meets another file system; or else a directory that could not be listed.
+                self.cursor.holder(&want.path).map_err(at(Step::Place))?;
+                Err((Step::Place, io::Error::from_raw_os_error(libc::EACCES)))
+            }
         }
     }
 

@@ -2,7 +2,6 @@
 
 use crate::config::Durable;
 use crate::install::{Arrived, Failure, Incoming, Meta, Stage, hopeless};
-use crate::plan::Owners;
 use crate::report::{Monitor, Problem, Problems, Progress, Step};
 use crate::session::Error;
 use crate::spec::{Entry, Index, Spec};
@@ -17,9 +16,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 pub(super) struct Intake<'i> {
     pub(super) want: &'i Spec,
     pub(super) stage: &'i Stage,
-    pub(super) owners: &'i Owners,
+    pub(super) meta: &'i Meta<'i>,
     pub(super) durable: Durable,
-    pub(super) xattrs: bool,
 }
 
 /// What came of them.
@@ -92,7 +90,6 @@ fn feed(
 /// Writes files into the stage.
 struct Writer<'i> {
     intake: Intake<'i>,
-    meta: Meta<'i>,
     wanted: std::slice::Iter<'i, Index>,
     current: Option<Current<'i>>,
     /// The file that is to come once more.
@@ -124,14 +121,12 @@ impl<'i> Writer<'i> {
             bytes_total: wanted.iter().map(size).fold(0, u64::saturating_add),
             ..Progress::default()
         };
-        let (meta, taken) = (Meta::new(intake.owners, intake.xattrs), Taken::default());
         Writer {
             intake,
-            meta,
             wanted: wanted.iter(),
             current: None,
             again: None,
-            taken,
+            taken: Taken::default(),
             progress,
             over: false,
             gone,
@@ -261,7 +256,7 @@ impl<'i> Writer<'i> {
         if incoming.as_ref().is_ok_and(|incoming| incoming.digest() != *digest) {
             return Err(WireError::Violation("contents that are not those of the digest").into());
         }
-        match incoming.and_then(|incoming| incoming.finish(&want, &self.meta)) {
+        match incoming.and_then(|incoming| incoming.finish(&want, self.intake.meta)) {
             Ok(arrived) => {
                 self.taken.arrived.insert(index, arrived);
                 self.progress.files += 1;

@@ -50,17 +50,18 @@ pub fn receive(
     let owners = owners();
     let mut prepared = channel.while_working(|| prepare(receiver, offered, round, &owners))??;
     report.entries = prepared.want.len().into();
+    let meta = Meta::new(&owners, round.keywords.contains(Keyword::Xattr));
     let arrived = {
-        let Prepared { want, have, stage, plan, xattrs, .. } = &mut prepared;
+        let Prepared { want, have, stage, plan, .. } = &mut prepared;
         let here = Here { want, have, root: receiver.root, stage: stage.as_ref() };
-        spare(channel, &here, plan, &Meta::new(&owners, *xattrs))?
+        spare(channel, &here, plan, &meta)?
     };
     let changes = Changes { flags, prepared: &prepared };
     let Some(stage) = &prepared.stage else {
         forecast(&prepared, flags, &mut report);
         return finish(channel, report, &changes, &Problems::default(), monitor);
     };
-    let done = run(channel, receiver, &prepared, arrived, stage, &owners, may_delete, &mut report, monitor);
+    let done = run(channel, receiver, &prepared, arrived, stage, &meta, may_delete, &mut report, monitor);
     match done {
         Ok(problems) => finish(channel, report, &changes, &problems, monitor),
         Err(error) => {
@@ -90,8 +91,6 @@ struct Prepared {
     plan: Plan,
     /// None in a dry run.
     stage: Option<Stage>,
-    /// Whether extended attributes are carried.
-    xattrs: bool,
 }
 
 /// Checks the specification, locks the module, scans its tree, and compares.
@@ -118,7 +117,7 @@ fn prepare(
     let have = writer.seal().map_err(|error| Error::Disk("write the specification", error))?;
     let rules = Rules { owners, delete: flags.has(Flags::DELETE), xattrs };
     let plan = compare(&want, &have, &scanned.hidden, &rules);
-    Ok(Prepared { want, have, scanned, plan, stage, xattrs })
+    Ok(Prepared { want, have, scanned, plan, stage })
 }
 
 /// What the receiver says of its own tree, to itself: numbers only.
@@ -134,20 +133,19 @@ fn run(
     prepared: &Prepared,
     mut arrived: HashMap<Index, Arrived>,
     stage: &Stage,
-    owners: &Owners,
+    meta: &Meta<'_>,
     may_delete: bool,
     report: &mut Report,
     monitor: &mut dyn Monitor,
 ) -> Result<Problems, Error> {
-    let Prepared { want, have, plan, xattrs, .. } = prepared;
-    let xattrs = *xattrs;
+    let Prepared { want, have, plan, .. } = prepared;
     report.resumed = arrived.len() as u64;
     let wanted: Vec<Index> = plan.wanted().filter(|index| !arrived.contains_key(index)).collect();
     let durable = for_files(receiver.durable, wanted.len());
     let mut problems = Problems::default();
     if !wanted.is_empty() {
         ask(channel, &wanted, Message::WantEnd, |first, count| Message::Want { first, count })?;
-        let taken = intake::take(channel, Intake { want, stage, owners, durable, xattrs }, &wanted, monitor)?;
+        let taken = intake::take(channel, Intake { want, stage, meta, durable }, &wanted, monitor)?;
         let Taken { arrived: new, bytes, problems: failed, vanished } = taken;
         report.files = new.len() as u64;
         report.bytes = bytes;
@@ -157,18 +155,8 @@ fn run(
         problems = failed;
     }
     let delete = may_delete && problems.count() == 0 && report.problems == 0;
-    let install = Install {
-        root: receiver.root,
-        stage,
-        want,
-        have,
-        plan,
-        owners,
-        durable,
-        arrived: &arrived,
-        xattrs,
-        delete,
-    };
+    let install =
+        Install { root: receiver.root, stage, want, have, plan, meta, durable, arrived: &arrived, delete };
     if !install.is_idle() {
         let installed = channel.while_working(|| install.run())?;
         let Installed { report: sums, problems: failed } =
