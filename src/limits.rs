@@ -55,6 +55,10 @@ pub const FILE_SIZE: u64 = 8 << 50;
 /// Problems one side reports to the other; the rest are counted only.
 pub const PROBLEMS: usize = 10_000;
 
+/// A file that was written to this recently may be being written to still: longer than a write takes that is not
+/// gigantic, and than a tick of the kernel's clock.
+pub const SETTLED: Duration = Duration::from_millis(50);
+
 /// The greeting must be over by then, counted from before the first byte is read.
 pub const HANDSHAKE: Duration = Duration::from_secs(10);
 /// A connection on which nothing arrives for this long is given up, unless `timeout` says otherwise.

@@ -168,19 +168,19 @@ fn rsync_leaves_out_the_same() {
     let source = inetd.remote("source");
     site.write_private(
         "smsyncd.conf",
-        &format!("{}[source]\npath = {}\n", site.server_conf(""), src.display()),
+        &format!("{}[source]\npath = {}\n", site.server_conf("durable = none"), src.display()),
     );
     let mut outcomes = Vec::new();
-    for patterns in PATTERNS {
+    for (number, patterns) in PATTERNS.iter().enumerate() {
         let excludes: Vec<&str> = patterns.iter().flat_map(|pattern| ["--exclude", pattern]).collect();
         copy(&before, &reference);
         let options = [&["-a", "-@-1", "--delete"], &excludes[..], &[&from, &to]].concat();
         let options: Vec<&OsStr> = options.into_iter().map(OsStr::new).collect();
         assert_exit(&tool("rsync", "rsync", &options), 0);
         let expected = outcome(&reference, &src);
-        for (from, to, tree) in
-            [(local, &*remote, site.dst()), (&*source, back.to_str().unwrap(), back.clone())]
-        {
+        let (push, pull) = ((local, &*remote, site.dst()), (&*source, back.to_str().unwrap(), back.clone()));
+        // A pull is the same the other way round, and waits for the disk: now and then is enough.
+        for (from, to, tree) in [Some(push), (number % 8 == 0).then_some(pull)].into_iter().flatten() {
             copy(&before, &tree);
             let command = if from == local { "push" } else { "pull" };
             let arguments = [&[command, "--delete"], &excludes[..], &[from, to]].concat();

@@ -11,7 +11,7 @@ mod common;
 
 use common::facts::{assert_same, traces};
 use common::tree::{chmod, fifo, set_time};
-use common::trees::Trees;
+use common::trees::{Trees, events};
 use common::{assert_exit, end_object, rsync_differences};
 use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
@@ -190,7 +190,10 @@ fn random_edits_on_both_sides_converge() {
         for _ in 0..dice.roll(6) {
             change(&dst, &mut dice);
         }
-        assert_exit(&trees.push(&["--delete", "-c"]), 0);
+        let dry = trees.push(&["-n", "--delete", "-c"]);
+        let run = trees.push(&["--delete", "-c"]);
+        assert_exit(&run, 0);
+        assert_eq!(events(&dry), events(&run), "{what}: the dry run said something else");
         assert_same(&src, &dst, &what);
         assert_eq!(rsync_differences(&src, &dst), "", "{what}");
         let before = traces(&dst);

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Site, rsync_differences};
+use common::{Inetd, Site, rsync_differences};
 use smsync::path::{RelPath, Scope};
 use smsync::report::{Change, Monitor, Problem, Progress, Report};
 use smsync::secret::Secret;
@@ -55,17 +55,37 @@ fn round(channel: &mut Channel, site: &Site, flags: Flags, first: bool) -> (Repo
     (report, told.0)
 }
 
+/// A connection about this path of the module.
+fn open(site: &Site, inetd: &Inetd, path: RelPath<'_>) -> Channel {
+    let stream = Stream::new(TcpStream::connect(("127.0.0.1", inetd.port)).unwrap().into());
+    let secret = Secret::parse(&site.secret).unwrap();
+    let hello = Hello { user: "", secret: &secret, cipher: Cipher::ChaChaPoly };
+    let mut channel = greet_client(stream, &hello, Instant::now() + LIMIT, LIMIT).unwrap();
+    channel.speak().say(&Message::Open { module: "m".into(), path }).unwrap();
+    channel
+}
+
+#[test]
+fn what_a_dry_run_would_make_the_next_round_makes() {
+    let site = Site::new();
+    fs::write(site.src().join("f"), "one\n").unwrap();
+    let inetd = site.serve();
+    let mut channel = open(&site, &inetd, RelPath::new(&b"new"[..]).unwrap());
+    let (said, _) = round(&mut channel, &site, Flags::DRY_RUN, true);
+    assert!(!site.dst().join("new").exists());
+    let (done, _) = round(&mut channel, &site, Flags::NONE, false);
+    assert_eq!(said, done);
+    assert_eq!(rsync_differences(&site.src(), &site.dst().join("new")), "");
+    bye(&mut channel, &inetd);
+}
+
 #[test]
 fn each_round_finds_what_the_last_one_left() {
     let site = Site::new();
     fs::create_dir(site.src().join("d")).unwrap();
     fs::write(site.src().join("d/f"), "one\n").unwrap();
     let inetd = site.serve();
-    let stream = Stream::new(TcpStream::connect(("127.0.0.1", inetd.port)).unwrap().into());
-    let secret = Secret::parse(&site.secret).unwrap();
-    let hello = Hello { user: "", secret: &secret, cipher: Cipher::ChaChaPoly };
-    let mut channel = greet_client(stream, &hello, Instant::now() + LIMIT, LIMIT).unwrap();
-    channel.speak().say(&Message::Open { module: "m".into(), path: RelPath::ROOT }).unwrap();
+    let mut channel = open(&site, &inetd, RelPath::ROOT);
 
     let (report, told) = round(&mut channel, &site, Flags::ITEMIZE, true);
     assert_eq!((report.files, report.problems), (1, 0), "{told:?}");
@@ -79,6 +99,10 @@ fn each_round_finds_what_the_last_one_left() {
     let (report, _) = round(&mut channel, &site, Flags::DELETE, false);
     assert_eq!((report.files, report.removed), (1, 2));
     assert_eq!(rsync_differences(&site.src(), &site.dst()), "");
+    bye(&mut channel, &inetd);
+}
+
+fn bye(channel: &mut Channel, inetd: &Inetd) {
     let mut speaker = channel.speak();
     speaker.say(&Message::Bye).unwrap();
     speaker.end().unwrap();

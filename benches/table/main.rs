@@ -80,7 +80,7 @@ fn table(options: &Options) -> Result<bool> {
     let mut out = stdout();
     if options.list {
         for row in &rows {
-            writeln!(out, "{:16}{}{}", row.name, row.work, if row.full { " (--full)" } else { "" })?;
+            writeln!(out, "{:16} {}{}", row.name, row.work, if row.full { " (--full)" } else { "" })?;
         }
         return Ok(true);
     }
@@ -98,8 +98,10 @@ fn table(options: &Options) -> Result<bool> {
     )?;
     writeln!(
         out,
-        "{rsync}, {} in plaintext; {smsync}, encrypted, staged, every digest checked\n",
-        program::RSYNC_OPTIONS.join(" ")
+        "{rsync}, `{} --numeric-ids --delete`, in plaintext; {smsync}, `--delete`, encrypted, staged, \
+         every digest checked; in rows \"as `rsync -a`\" it is told `{}`\n",
+        program::RSYNC_ALL,
+        program::SMSYNC_LESS
     )?;
     writeln!(
         out,

@@ -18,8 +18,10 @@ use std::time::Duration;
 const SMSYNC: &str = env!("CARGO_BIN_EXE_smsync");
 const SMSYNCD: &str = env!("CARGO_BIN_EXE_smsyncd");
 
-/// What rsync is to do: what smsync always does.
-pub(crate) const RSYNC_OPTIONS: [&str; 3] = ["-aH", "--numeric-ids", "--delete"];
+/// What rsync is told to carry: what smsync always does.
+pub(crate) const RSYNC_ALL: &str = "-aHAX";
+/// What smsync is told to leave out, beside `rsync -a`.
+pub(crate) const SMSYNC_LESS: &str = "-Rinode,resdevice,xattr";
 
 /// Which of the two.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -31,6 +33,8 @@ pub(crate) enum Program {
 /// How a client is to work.
 #[derive(Clone, Copy)]
 pub(crate) struct How {
+    /// Carry no more than `rsync -a` does: no hard links, ACLs and extended attributes.
+    pub(crate) less: bool,
     /// Compare contents.
     pub(crate) checksum: bool,
     /// Let smsync's server flush as it does by default. Rsync's has nothing like it.
@@ -95,12 +99,12 @@ impl Programs {
 
     /// Makes `dst` like `src` without either daemon.
     pub(crate) fn copy(&self) -> Result<()> {
-        self.local(&["-aH", "--delete"]).map(drop)
+        self.local(&[RSYNC_ALL, "--delete"]).map(drop)
     }
 
     /// Fails unless `dst` is like `src`, contents included.
     pub(crate) fn verify(&self) -> Result<()> {
-        let differences = self.local(&["-naHc", "--delete", "--itemize-changes"])?;
+        let differences = self.local(&[RSYNC_ALL, "-nc", "--delete", "--itemize-changes"])?;
         match differences.lines().next() {
             None => Ok(()),
             Some(line) => {
@@ -121,13 +125,15 @@ impl Programs {
         match program {
             Program::Rsync => {
                 command = Command::new(&self.rsync);
-                command.args(RSYNC_OPTIONS).args(how.checksum.then_some("-c"));
+                command.arg(if how.less { "-a" } else { RSYNC_ALL }).args(["--numeric-ids", "--delete"]);
+                command.args(how.checksum.then_some("-c"));
                 command.arg(self.place.join("src/")).arg(format!("rsync://127.0.0.1:{port}/m/"));
             }
             Program::Smsync => {
                 command = Command::new(SMSYNC);
                 command.arg("-C").arg(self.place.join("smsync.conf")).args(["-q", "push", "--delete"]);
-                command.args(how.checksum.then_some("-c")).arg(self.place.join("src"));
+                command.args(how.less.then_some(SMSYNC_LESS)).args(how.checksum.then_some("-c"));
+                command.arg(self.place.join("src"));
                 let module = if how.flush { "batch" } else { "none" };
                 command.arg(format!("127.0.0.1:{port}::{module}"));
                 command

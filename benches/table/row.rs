@@ -45,7 +45,7 @@ pub(crate) fn all(full: bool) -> Vec<Row> {
     use Before::{Changed, Equal, Missing, Touched};
     let count = if full { 100_000 } else { 20_000 };
     let files = Shape::Files { count, median: 4096 };
-    let (plain, size) = (How { checksum: false, flush: false }, 2 << 30);
+    let (plain, size) = (How { less: false, checksum: false, flush: false }, 2 << 30);
     let row = |name: &str, work: String, shape, before| Row {
         name: name.to_owned(),
         work,
@@ -72,6 +72,10 @@ pub(crate) fn all(full: bool) -> Vec<Row> {
         row("big", "one file of 2 GiB: first copy".into(), Shape::One(size), Missing),
         row("big-touched", "the same file touched, contents equal".into(), Shape::One(size), Touched),
     ];
+    let less: Vec<Row> =
+        rows.iter().filter(|row| row.name != "first-batch").map(Row::carrying_less).collect();
+    rows.extend(less);
+    rows.sort_by_key(|row| row.shape == Shape::One(size));
     let far = Shape::Files { count: 10_000, median: 4096 };
     let delay = Duration::from_millis(50);
     for (name, text, before) in [("far-first", "first copy", Missing), ("far-same", "nothing changed", Equal)]
@@ -91,6 +95,18 @@ pub(crate) fn all(full: bool) -> Vec<Row> {
         }
     }
     rows
+}
+
+impl Row {
+    /// The same row on the terms of `rsync -a`.
+    fn carrying_less(&self) -> Row {
+        let mut row = self.clone();
+        row.name.push_str("-a");
+        row.work.push_str(", as `rsync -a`");
+        row.how.less = true;
+        row.full = true;
+        row
+    }
 }
 
 /// A number with a comma before every third digit.

@@ -103,20 +103,7 @@ impl<'o> Meta<'o> {
         file.set_time((time.sec, time.nsec)).map_err(at(Step::Time))
     }
 
-    /// Of a directory, when nothing more will be done in it.
-    ///
-    /// # Errors
-    /// What was refused.
-    pub fn dir(&self, holder: &Dir, name: &[u8], want: &Entry<'_>, new: bool) -> Result<(), Failure> {
-        match holder.subdir(name) {
-            Ok(dir) => self.open_dir(&dir, want, new),
-            // A directory that its owner may not read: every call by name but chmod is old.
-            Err(error) if error.raw_os_error() == Some(libc::EACCES) => self.unreadable(holder, name, want),
-            Err(error) => Err((Step::Mode, error)),
-        }
-    }
-
-    /// Of a directory that was opened for listing.
+    /// Of a directory that was opened for listing, when nothing more will be done in it.
     ///
     /// # Errors
     /// What was refused.
@@ -164,7 +151,8 @@ impl<'o> Meta<'o> {
         }
     }
 
-    /// Of a name that exists already, as `have` says, and of which only metadata differ.
+    /// Of a name that exists already, as `have` says, and of which only metadata differ. Gives back the file if it is
+    /// one and could be opened.
     ///
     /// # Errors
     /// What was refused.
@@ -174,9 +162,9 @@ impl<'o> Meta<'o> {
         name: &[u8],
         want: &Entry<'_>,
         have: &Entry<'_>,
-    ) -> Result<(), Failure> {
+    ) -> Result<Option<File>, Failure> {
         if want.kind != Kind::File {
-            return self.unopened(holder, name, want);
+            return self.unopened(holder, name, want).map(|()| None);
         }
         let as_examined = |stat: &Stat| {
             let time = Time { sec: stat.mtime.0, nsec: stat.mtime.1 };
@@ -191,15 +179,18 @@ impl<'o> Meta<'o> {
             Ok((file, stat)) => {
                 let time = want.time.unwrap_or(Time { sec: stat.mtime.0, nsec: stat.mtime.1 });
                 let mode = want.mode.unwrap_or(stat.mode);
-                self.file(&file, &stat, &Entry { mode: Some(mode), ..want.clone() }, time)
+                self.file(&file, &stat, &Entry { mode: Some(mode), ..want.clone() }, time)?;
+                Ok(Some(file))
             }
-            Err(error) if error.raw_os_error() == Some(libc::EACCES) => self.unreadable(holder, name, want),
+            Err(error) if error.raw_os_error() == Some(libc::EACCES) => {
+                self.unreadable(holder, name, want).map(|()| None)
+            }
             Err(error) => Err((Step::Mode, error)),
         }
     }
 
     /// Of a file or directory that an ordinary user owns and may not read.
-    fn unreadable(&self, holder: &Dir, name: &[u8], want: &Entry<'_>) -> Result<(), Failure> {
+    pub(super) fn unreadable(&self, holder: &Dir, name: &[u8], want: &Entry<'_>) -> Result<(), Failure> {
         let stat = holder.stat(name).map_err(at(Step::Stat))?;
         self.unopened(holder, name, want)?;
         match want.mode {

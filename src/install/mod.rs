@@ -12,7 +12,7 @@ mod unlock;
 pub use durable::for_files;
 pub use incoming::{Arrived, Incoming};
 pub use meta::Meta;
-pub use run::{Install, Installed};
+pub use run::{Install, Installed, Stopped};
 pub use stage::{Stage, StageError};
 
 use crate::path::RelPath;

@@ -61,6 +61,16 @@ impl From<io::Error> for StageError {
     }
 }
 
+/// Opens the stage that was just made. What the module's root passes on must not reach what is made in it, and so into
+/// the tree.
+fn own(module: &Dir) -> io::Result<Dir> {
+    let dir = module.subdir(STAGE)?;
+    dir.drop_acl()?;
+    dir.set_own_owner(Some(sys::ids::euid()), Some(sys::ids::egid()))?;
+    dir.set_own_mode(0o700)?;
+    Ok(dir)
+}
+
 /// The name under which a file waits: whoever wants the same path, size and time finds it again.
 fn name_of(path: &RelPath<'_>, size: u64, time: Time) -> Vec<u8> {
     let mut hash = Content::new();
@@ -117,13 +127,15 @@ impl Stage {
         if let Some(dir) = self.dir.get() {
             return Ok(dir);
         }
-        self.keeping_looks(|module| module.make_dir(STAGE))?;
-        let dir = self.module.subdir(STAGE)?;
-        // What the module's root passes on must not reach what is made here, and so into the tree.
-        dir.drop_acl()?;
-        dir.set_own_owner(Some(sys::ids::euid()), Some(sys::ids::egid()))?;
-        dir.set_own_mode(0o700)?;
-        Ok(self.dir.get_or_init(|| dir))
+        self.keeping_looks(|module| {
+            module.make_dir(STAGE)?;
+            // Half made it would not be known as ours to remove.
+            let dir = own(module).inspect_err(|_| drop(module.remove_dir(STAGE)))?;
+            // It was not set: that was looked up above, and there is one thread that writes.
+            let _ = self.dir.set(dir);
+            Ok(())
+        })?;
+        self.dir.get().ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     /// Whether there is anything in it that could be taken over.
@@ -156,7 +168,8 @@ impl Stage {
         Ok(())
     }
 
-    /// Takes over the file left for this entry, if its contents have this digest; gives it the entry's metadata.
+    /// Takes over the file left for this entry, if its contents have this digest; gives it the entry's metadata, and
+    /// flushes it if that is the policy: who wrote it may not have come so far.
     ///
     /// # Errors
     /// What failed. That it is not the right file is `Ok(false)`.
@@ -165,6 +178,7 @@ impl Stage {
         entry: &Entry<'_>,
         digest: &[u8; 32],
         meta: &crate::install::Meta<'_>,
+        durable: Durable,
     ) -> Result<bool, Failure> {
         let (Some(size), Some(time)) = (entry.size, entry.time) else { return Ok(false) };
         let name = name_of(&entry.path, size, time);
@@ -186,6 +200,9 @@ impl Stage {
             return Ok(false);
         }
         meta.file(&file, &stat, entry, time)?;
+        if durable == Durable::File {
+            let _on_disk = file.flush_to_disk().map_err(at(Step::Write))?;
+        }
         Ok(true)
     }
 
@@ -212,9 +229,14 @@ impl Stage {
         name_of(path, size, time)
     }
 
-    /// A name for something that is put in place at once.
-    pub(super) fn fresh(&self) -> Vec<u8> {
-        format!("new-{}", self.serial.fetch_add(1, Ordering::Relaxed)).into_bytes()
+    /// A new number, for the name of something that is made here.
+    pub(super) fn number(&self) -> u64 {
+        self.serial.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// The name that belongs to a number.
+    pub(super) fn numbered(number: u64) -> Vec<u8> {
+        format!("new-{number}").into_bytes()
     }
 
     /// Removes the stage and all that is in it.
@@ -233,7 +255,7 @@ impl Stage {
     fn keeping_looks(&self, change: impl FnOnce(&Dir) -> io::Result<()>) -> io::Result<()> {
         let before = self.module.stat_self()?;
         let shut = unlock::open_dir(&self.module)?;
-        change(&self.module)?;
+        let changed = change(&self.module);
         if let Some(mode) = shut {
             self.module.set_own_mode(mode)?;
         }
@@ -242,9 +264,9 @@ impl Stage {
             Err(error)
                 if error.kind() == io::ErrorKind::PermissionDenied && before.uid != sys::ids::euid() =>
             {
-                Ok(())
+                changed
             }
-            set => set,
+            set => changed.and(set),
         }
     }
 }

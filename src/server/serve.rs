@@ -94,16 +94,17 @@ impl Session<'_> {
         }
         let mut exit = Exit::Ok;
         let mut tree: Option<Tree> = None;
+        let mut welcome = false;
         loop {
             match channel.listen().message()? {
                 Message::Round(round) => {
-                    let first = tree.is_none();
+                    // What a dry run only thought of may be there by now, or is to be made.
                     let tree = match &mut tree {
-                        Some(tree) => tree,
+                        Some(tree) if !tree.root.is_nothing() => tree,
                         none => none.insert(self.open(module, &path, &round)?),
                     };
                     permit(module, tree, &round)?;
-                    if first {
+                    if !std::mem::replace(&mut welcome, true) {
                         // Leaves with the first thing we have to say.
                         channel.speak().say(&Message::Welcome { single: tree.single.borrowed() })?;
                     }
@@ -218,7 +219,7 @@ fn permit(module: &Module, tree: &Tree, round: &Round) -> Result<(), Error> {
         Ok(())
     } else if module.read_only && !round.flags.has(Flags::DRY_RUN) {
         Err(refused(Exit::Refused, "the module is read only"))
-    } else if tree.root.is_bare() {
+    } else if tree.root.is_bare() && !tree.root.is_nothing() {
         Err(refused(Exit::Refused, format!("{}: is no directory", tree.single)))
     } else {
         Ok(())

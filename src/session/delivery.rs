@@ -1,10 +1,11 @@
 //! Turn 3: a worker reads the wanted files right into records, and the connection sends them.
 
 use crate::digest::Content;
+use crate::limits;
 use crate::report::{Monitor, Progress};
 use crate::session::Error;
-use crate::spec::{Index, Kind, Spec, Time};
-use crate::sys::{self, File, Stat};
+use crate::spec::{Entry, Index, Kind, Spec, Time};
+use crate::sys::{self, File, Stat, clock};
 use crate::tree::{Cursor, Root};
 use crate::wire::{Batch, Channel, Message, WireError};
 use std::io::{self, Read};
@@ -91,7 +92,7 @@ pub(super) fn digest(cursor: &mut Cursor<'_>, spec: &Spec, index: Index) -> io::
         return Err(changed());
     }
     let mut content = Content::new();
-    let mut buffer = vec![0; crate::limits::RECORD];
+    let mut buffer = vec![0; limits::RECORD];
     loop {
         let read = file.read(&mut buffer)?;
         if read == 0 {
@@ -145,6 +146,8 @@ pub(super) fn files(
             // Nobody takes what is read any more: the connection ended, and the other thread knows why.
             let _ = reader.run(wanted);
         });
+        // They end with this turn, however it ends: the worker must not wait for an empty record for ever.
+        let (empty, from_worker) = (empty, from_worker);
         let mut speaker = connection.speak();
         while let Some((mut batch, progress)) = speaker.await_worker(&from_worker)? {
             speaker.send(&mut batch)?;
@@ -213,11 +216,13 @@ impl Reader<'_> {
         };
         let entry = self.spec.entry(index);
         let changed = entry.size != Some(before.size) || entry.time != Some(time(&before));
-        if changed && !entry.digests.algorithms().is_empty() {
-            // The receiver would compare it with a digest of what it was.
+        if changed && !is_told_by_size_and_time(&entry, &before) {
             return Ok(Reading::Failed(io::Error::from_raw_os_error(libc::ESTALE)));
         }
         self.say(&Message::File { index: index.get(), size: before.size, time: time(&before) })?;
+        // A file gets its stamps when a write begins, and by a clock that ticks: one that goes on, or another in the same
+        // tick, would change nothing that could be seen afterwards.
+        clock::wait_until_past(before.ctime, limits::SETTLED);
         let digest = match self.contents(&mut file, &before)? {
             Ok(Some(digest)) => digest,
             Ok(None) => return Ok(Reading::Changed),
@@ -309,6 +314,16 @@ impl Reader<'_> {
         let full = std::mem::replace(&mut self.batch, empty);
         self.filled.send((full, self.progress)).map_err(|_| Gone)
     }
+}
+
+/// Whether a file that changed since it was described can be sent all the same: its size and time travel with it, but
+/// the receiver would compare it with digests of what it was, and give it owner and mode of what it was.
+fn is_told_by_size_and_time(entry: &Entry<'_>, now: &Stat) -> bool {
+    let same = |said: Option<u32>, is| said.is_none_or(|said| said == is);
+    entry.digests.algorithms().is_empty()
+        && same(entry.mode, now.mode)
+        && same(entry.uid, now.uid)
+        && same(entry.gid, now.gid)
 }
 
 /// What a hole adds to the digest.

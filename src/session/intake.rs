@@ -185,7 +185,7 @@ impl<'i> Writer<'i> {
                 };
                 let path = self.intake.want.entry(index).path.into_owned();
                 let problem = Problem { path, step: Step::Read, errno };
-                if matches!(errno, libc::ENOENT | libc::ENOTDIR | libc::ESTALE) {
+                if vanished(errno) {
                     self.taken.vanished.push(problem);
                 } else {
                     self.taken.problems.push(problem);
@@ -266,6 +266,12 @@ impl<'i> Writer<'i> {
         }
         Ok(())
     }
+}
+
+/// Whether a sender that met this error has no such file any more, or one that kept changing.
+fn vanished(errno: i32) -> bool {
+    // A link, a directory and a socket in its place cannot be opened as a file.
+    matches!(errno, libc::ENOENT | libc::ENOTDIR | libc::ESTALE | libc::ELOOP | libc::EISDIR | libc::ENXIO)
 }
 
 /// Tells an error of one file from one that the next file would meet as well.

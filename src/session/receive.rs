@@ -45,25 +45,26 @@ pub fn receive(
         .map_err(|error| Error::System("make a file in the spool directory", error))?;
     let offered = Offered::take(channel, spool, monitor)?;
     let mut report = Report { skipped: offered.skipped, problems: offered.problems, ..Report::default() };
-    let flags = round.flags;
-    let may_delete = flags.has(Flags::DELETE) && offered.whole;
     let owners = owners();
     let mut prepared = channel.while_working(|| prepare(receiver, offered, round, &owners))??;
     report.entries = prepared.want.len().into();
     let meta = Meta::new(&owners, round.keywords.contains(Keyword::Xattr));
+    // By all that has to get into the stage: what an interrupted run left there may not be on the disk either.
+    let durable = for_files(receiver.durable, prepared.plan.wanted().count());
     let arrived = {
         let Prepared { want, have, stage, plan, .. } = &mut prepared;
-        let here = Here { want, have, root: receiver.root, stage: stage.as_ref() };
-        spare(channel, &here, plan, &meta)?
+        let here = Here { want, have, root: receiver.root, stage: stage.as_ref(), meta: &meta, durable };
+        spare(channel, &here, plan)?
     };
-    let changes = Changes { flags, prepared: &prepared };
+    let changes = Changes { flags: round.flags, prepared: &prepared };
     let Some(stage) = &prepared.stage else {
-        forecast(&prepared, flags, &mut report);
+        forecast(&prepared, &mut report);
         return finish(channel, report, &changes, &Problems::default(), monitor);
     };
-    let done = run(channel, receiver, &prepared, arrived, stage, &meta, may_delete, &mut report, monitor);
+    let intake = Intake { want: &prepared.want, stage, meta: &meta, durable };
+    let done = run(channel, receiver.root, &prepared, intake, arrived, &mut report, monitor);
     match done {
-        Ok(problems) => finish(channel, report, &changes, &problems, monitor),
+        Ok(listed) => finish(channel, report, &changes, &listed, monitor),
         Err(error) => {
             // A disk that is full is not left full; what any other end leaves, the next run takes over.
             if matches!(error, Error::Disk(..)) {
@@ -91,6 +92,8 @@ struct Prepared {
     plan: Plan,
     /// None in a dry run.
     stage: Option<Stage>,
+    /// Whether what is not wanted may go: it was asked for, and the sender could read everything.
+    delete: bool,
 }
 
 /// Checks the specification, locks the module, scans its tree, and compares.
@@ -101,6 +104,7 @@ fn prepare(
     owners: &Owners,
 ) -> Result<Prepared, Error> {
     let Round { flags, scope, .. } = round;
+    let delete = flags.has(Flags::DELETE) && offered.whole;
     let want = offered.seal(scope)?;
     let stage =
         if flags.has(Flags::DRY_RUN) { None } else { Some(Stage::open(receiver.module, receiver.state)?) };
@@ -115,9 +119,9 @@ fn prepare(
     let what = Scan { scope, keywords, one_file_system: true };
     let scanned = scan(receiver.root, what, &mut writer)?;
     let have = writer.seal().map_err(|error| Error::Disk("write the specification", error))?;
-    let rules = Rules { owners, delete: flags.has(Flags::DELETE), xattrs };
+    let rules = Rules { owners, delete, xattrs };
     let plan = compare(&want, &have, &scanned.hidden, &rules);
-    Ok(Prepared { want, have, scanned, plan, stage })
+    Ok(Prepared { want, have, scanned, plan, stage, delete })
 }
 
 /// What the receiver says of its own tree, to itself: numbers only.
@@ -125,49 +129,47 @@ const HAVE: Keywords = Keywords::TRANSFER
     .without(Keywords::of(&[Keyword::Uname, Keyword::Gname]))
     .union(Keywords::of(&[Keyword::Nlink]));
 
-/// Asks for what is not here, takes it in and installs. Gives back what failed.
-#[allow(clippy::too_many_arguments)]
+/// Asks for what is not here, takes it in and installs. Gives back what failed, and what vanished.
 fn run(
     channel: &mut Channel,
-    receiver: &Receiver<'_>,
+    root: &Root,
     prepared: &Prepared,
+    intake: Intake<'_>,
     mut arrived: HashMap<Index, Arrived>,
-    stage: &Stage,
-    meta: &Meta<'_>,
-    may_delete: bool,
     report: &mut Report,
     monitor: &mut dyn Monitor,
 ) -> Result<Problems, Error> {
     let Prepared { want, have, plan, .. } = prepared;
+    let Intake { stage, meta, durable, .. } = intake;
     report.resumed = arrived.len() as u64;
     let wanted: Vec<Index> = plan.wanted().filter(|index| !arrived.contains_key(index)).collect();
-    let durable = for_files(receiver.durable, wanted.len());
-    let mut problems = Problems::default();
+    let mut listed = Problems::default();
     if !wanted.is_empty() {
         ask(channel, &wanted, Message::WantEnd, |first, count| Message::Want { first, count })?;
-        let taken = intake::take(channel, Intake { want, stage, meta, durable }, &wanted, monitor)?;
-        let Taken { arrived: new, bytes, problems: failed, vanished } = taken;
+        let taken = intake::take(channel, intake, &wanted, monitor)?;
+        let Taken { arrived: new, bytes, problems, vanished } = taken;
         report.files = new.len() as u64;
         report.bytes = bytes;
         report.vanished = vanished.count();
-        vanished.iter().for_each(|problem| monitor.problem(problem));
+        report.problems += problems.count();
         arrived.extend(new);
-        problems = failed;
+        problems.iter().chain(vanished.iter()).for_each(|problem| listed.push(problem.clone()));
     }
-    let delete = may_delete && problems.count() == 0 && report.problems == 0;
-    let install =
-        Install { root: receiver.root, stage, want, have, plan, meta, durable, arrived: &arrived, delete };
+    // What vanished while it was read may have gone to a name that this specification does not have.
+    let delete = prepared.delete && report.problems == 0 && report.vanished == 0;
+    let install = Install { root, stage, want, have, plan, meta, durable, arrived: &arrived, delete };
     if !install.is_idle() {
         let installed = channel.while_working(|| install.run())?;
-        let Installed { report: sums, problems: failed } =
-            installed.map_err(|error| Error::Disk("flush to the disk", error))?;
-        *report = report.plus(&Report { problems: 0, ..sums });
-        failed.into_iter().for_each(|problem| problems.push(problem));
+        let Installed { report: sums, problems } =
+            installed.map_err(|(doing, error)| Error::Disk(doing, error))?;
+        *report = report.plus(&Report { problems: problems.len() as u64, ..sums });
+        problems.into_iter().for_each(|problem| listed.push(problem));
     } else {
         report.extra += plan.extras.len() as u64;
         stage.clear().map_err(StageError::Io)?;
     }
-    Ok(problems)
+    (report.unowned, report.unsupported) = (meta.unowned(), meta.unsupported());
+    Ok(listed)
 }
 
 /// Names indices, those in a row together.
@@ -188,7 +190,7 @@ pub(super) fn ask<'m>(
 }
 
 /// What a run would do.
-fn forecast(prepared: &Prepared, flags: Flags, report: &mut Report) {
+fn forecast(prepared: &Prepared, report: &mut Report) {
     for step in &prepared.plan.steps {
         match step.action {
             Action::Fetch => {
@@ -203,7 +205,7 @@ fn forecast(prepared: &Prepared, flags: Flags, report: &mut Report) {
         }
     }
     let extras = prepared.plan.extras.len() as u64;
-    if flags.has(Flags::DELETE) { report.removed += extras } else { report.extra += extras }
+    if prepared.delete { report.removed += extras } else { report.extra += extras }
 }
 
 /// What is itemised in the last turn.
@@ -217,13 +219,13 @@ fn finish(
     channel: &mut Channel,
     report: Report,
     changes: &Changes<'_>,
-    problems: &Problems,
+    listed: &Problems,
     monitor: &mut dyn Monitor,
 ) -> Result<Report, Error> {
     let Changes { flags, prepared } = changes;
     let mut report = report;
-    let own = prepared.scanned.problems.iter().chain(problems.iter());
-    report.problems += prepared.scanned.problems.len() as u64 + problems.count();
+    let own = prepared.scanned.problems.iter().chain(listed.iter());
+    report.problems += prepared.scanned.problems.len() as u64;
     let mut speaker = channel.speak();
     for problem in own.take(limits::PROBLEMS) {
         monitor.problem(problem);

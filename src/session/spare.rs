@@ -1,5 +1,6 @@
 //! Turn 2a: what is wanted and need not be sent, because the sender's digests show that it is here.
 
+use crate::config::Durable;
 use crate::install::{Arrived, Meta, Stage, StageError};
 use crate::plan::{Action, Plan, PlanStep};
 use crate::report::Aspects;
@@ -18,6 +19,10 @@ pub(super) struct Here<'h> {
     pub(super) root: &'h Root,
     /// The stage, in which an interrupted run may have left finished files; none in a dry run.
     pub(super) stage: Option<&'h Stage>,
+    /// How files that are taken over get their metadata.
+    pub(super) meta: &'h Meta<'h>,
+    /// When to flush them.
+    pub(super) durable: Durable,
 }
 
 /// Asks for the digests of what may be here. Gives back the files of the stage that can be taken over; in the plan,
@@ -26,7 +31,6 @@ pub(super) fn spare(
     channel: &mut Channel,
     here: &Here<'_>,
     plan: &mut Plan,
-    meta: &Meta<'_>,
 ) -> Result<HashMap<Index, Arrived>, Error> {
     let fetched = || plan.steps.iter().filter(|step| step.action == Action::Fetch);
     let left = |step: &&PlanStep| here.stage.is_some_and(|stage| stage.left(&here.want.entry(step.want)));
@@ -41,7 +45,7 @@ pub(super) fn spare(
     let indices: Vec<Index> = asked.iter().map(|step| step.want).collect();
     ask(channel, &indices, Message::AskEnd, |first, count| Message::Ask { first, count })?;
     let answers = answers(channel, &asked)?;
-    let (arrived, same) = channel.while_working(|| here.compare(&answers, meta))?;
+    let (arrived, same) = channel.while_working(|| here.compare(&answers))?;
     plan.keep_contents(here.have, &same);
     Ok(arrived)
 }
@@ -70,17 +74,14 @@ fn answers(channel: &mut Channel, asked: &[PlanStep]) -> Result<Vec<(PlanStep, [
 
 impl Here<'_> {
     /// Finds the contents of these digests in the stage or in the tree. What cannot be read is sent like any other.
-    fn compare(
-        &self,
-        answers: &[(PlanStep, [u8; 32])],
-        meta: &Meta<'_>,
-    ) -> (HashMap<Index, Arrived>, HashSet<Index>) {
+    fn compare(&self, answers: &[(PlanStep, [u8; 32])]) -> (HashMap<Index, Arrived>, HashSet<Index>) {
         let (mut arrived, mut same) = (HashMap::new(), HashSet::new());
         let mut cursor = Cursor::new(self.root, true);
         for (step, digest) in answers {
             let entry = self.want.entry(step.want);
             let taken = |stage: &Stage| {
-                stage.left(&entry) && stage.take_over(&entry, digest, meta).is_ok_and(|is| is)
+                stage.left(&entry)
+                    && stage.take_over(&entry, digest, self.meta, self.durable).is_ok_and(|is| is)
             };
             if let (true, Some(size), Some(time)) = (self.stage.is_some_and(taken), entry.size, entry.time) {
                 arrived.insert(step.want, Arrived { size, time });

@@ -53,6 +53,12 @@ impl Root {
         self.grafts.is_some()
     }
 
+    /// Whether it is a tree of nothing, made by [`Root::nothing`].
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        self.grafts.as_ref().is_some_and(BTreeMap::is_empty)
+    }
+
     /// The names at the root.
     ///
     /// # Errors

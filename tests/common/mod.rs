@@ -14,14 +14,16 @@
 )]
 
 pub mod facts;
+pub mod gate;
 pub mod relay;
 pub mod starter;
 pub mod tree;
 pub mod trees;
+pub mod walk;
 
 use std::ffi::OsStr;
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
@@ -30,6 +32,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 pub const SMSYNC: &str = env!("CARGO_BIN_EXE_smsync");
@@ -49,7 +52,16 @@ pub struct Site {
 impl Site {
     pub fn new() -> Site {
         // Below /tmp or $TMPDIR: a root-owned sticky directory, which the private-file check lets pass.
-        let site = Site { dir: tempfile::tempdir().unwrap(), secret: keygen() };
+        Site::of(tempfile::tempdir().unwrap())
+    }
+
+    /// The same in memory, where that can be had: for tests of hundreds of sessions that flush.
+    pub fn in_memory() -> Site {
+        Site::of(tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap())
+    }
+
+    fn of(dir: TempDir) -> Site {
+        let site = Site { dir, secret: keygen() };
         for name in ["src", "dst", "spool"] {
             fs::create_dir(site.path(name)).unwrap();
         }
@@ -197,6 +209,20 @@ impl Inetd {
         format!("127.0.0.1:{}::{module}", self.port)
     }
 
+    /// Waits for every smsyncd started so far, but not longer than this.
+    #[track_caller]
+    pub fn ended_within(&self, limit: Duration) -> Vec<std::process::ExitStatus> {
+        let deadline = Instant::now() + limit;
+        let children: Vec<Child> = self.children.lock().unwrap().drain(..).collect();
+        let wait = |mut child: Child| wait(&mut child, deadline).expect("smsyncd hangs");
+        children.into_iter().map(wait).collect()
+    }
+
+    /// The process ids of those that were started and not waited for.
+    pub fn ids(&self) -> Vec<u32> {
+        self.children.lock().unwrap().iter().map(Child::id).collect()
+    }
+
     /// Waits for every smsyncd started so far and gives back how they ended.
     pub fn ended(&self) -> Vec<std::process::ExitStatus> {
         self.children.lock().unwrap().drain(..).map(|mut child| child.wait().unwrap()).collect()
@@ -215,6 +241,43 @@ impl Drop for Inetd {
             child.wait().unwrap();
         }
     }
+}
+
+/// Waits for the end of a process until the deadline, and kills it then.
+pub fn wait(child: &mut Child, deadline: Instant) -> Option<std::process::ExitStatus> {
+    while Instant::now() < deadline {
+        if let Some(status) = child.try_wait().unwrap() {
+            return Some(status);
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    None
+}
+
+/// Runs a program to its end, which must come within this time.
+#[track_caller]
+pub fn output_within(command: &mut Command, limit: Duration) -> Output {
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    ended_within(child, limit)
+}
+
+/// Waits for the end of a program whose output is piped, which must come within this time.
+#[track_caller]
+pub fn ended_within(mut child: Child, limit: Duration) -> Output {
+    fn read(mut from: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
+        std::thread::spawn(move || {
+            let mut text = Vec::new();
+            from.read_to_end(&mut text).unwrap();
+            text
+        })
+    }
+    let (stdout, stderr) = (read(child.stdout.take().unwrap()), read(child.stderr.take().unwrap()));
+    let status = wait(&mut child, Instant::now() + limit);
+    let (stdout, stderr) = (stdout.join().unwrap(), stderr.join().unwrap());
+    let status = status.unwrap_or_else(|| panic!("a program hangs: {}", String::from_utf8_lossy(&stderr)));
+    Output { status, stdout, stderr }
 }
 
 /// Fails unless the program ended with this code; shows what it said.
