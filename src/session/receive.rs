@@ -48,22 +48,26 @@ pub fn receive(
     let flags = round.flags;
     let may_delete = flags.has(Flags::DELETE) && offered.whole;
     let owners = owners();
-    let mut prepared = channel.while_working(|| prepare(receiver, offered, round, &owners))??;
+    let (mut prepared, stage) = channel.while_working(|| prepare(receiver, offered, round, &owners))??;
     report.entries = prepared.want.len().into();
     let meta = Meta::new(&owners, round.keywords.contains(Keyword::Xattr));
     let arrived = {
-        let Prepared { want, have, stage, plan, .. } = &mut prepared;
+        let Prepared { want, have, plan, .. } = &mut prepared;
         let here = Here { want, have, root: receiver.root, stage: stage.as_ref() };
         spare(channel, &here, plan, &meta)?
     };
     let changes = Changes { flags, prepared: &prepared };
-    let Some(stage) = &prepared.stage else {
+    let Some(stage) = stage else {
         forecast(&prepared, flags, &mut report);
         return finish(channel, report, &changes, &Problems::default(), monitor);
     };
-    let done = run(channel, receiver, &prepared, arrived, stage, &meta, may_delete, &mut report, monitor);
+    let done = run(channel, receiver, &prepared, arrived, &stage, &meta, may_delete, &mut report, monitor);
     match done {
-        Ok(problems) => finish(channel, report, &changes, &problems, monitor),
+        Ok(problems) => {
+            // Unlocked first: whoever reads the report may come back at once.
+            drop(stage);
+            finish(channel, report, &changes, &problems, monitor)
+        }
         Err(error) => {
             // A disk that is full is not left full; what any other end leaves, the next run takes over.
             if matches!(error, Error::Disk(..)) {
@@ -89,17 +93,15 @@ struct Prepared {
     have: Spec,
     scanned: Scanned,
     plan: Plan,
-    /// None in a dry run.
-    stage: Option<Stage>,
 }
 
-/// Checks the specification, locks the module, scans its tree, and compares.
+/// Checks the specification, locks the module unless it is a dry run, scans its tree, and compares.
 fn prepare(
     receiver: &Receiver<'_>,
     offered: Offered,
     round: &Round,
     owners: &Owners,
-) -> Result<Prepared, Error> {
+) -> Result<(Prepared, Option<Stage>), Error> {
     let Round { flags, scope, .. } = round;
     let want = offered.seal(scope)?;
     let stage =
@@ -117,7 +119,7 @@ fn prepare(
     let have = writer.seal().map_err(|error| Error::Disk("write the specification", error))?;
     let rules = Rules { owners, delete: flags.has(Flags::DELETE), xattrs };
     let plan = compare(&want, &have, &scanned.hidden, &rules);
-    Ok(Prepared { want, have, scanned, plan, stage })
+    Ok((Prepared { want, have, scanned, plan }, stage))
 }
 
 /// What the receiver says of its own tree, to itself: numbers only.
