@@ -55,9 +55,8 @@ pub const FILE_SIZE: u64 = 8 << 50;
 /// Problems one side reports to the other; the rest are counted only.
 pub const PROBLEMS: usize = 10_000;
 
-/// A file that was written to this recently may be being written to still: longer than a write takes that is not
-/// gigantic, and than a tick of the kernel's clock.
-pub const SETTLED: Duration = Duration::from_millis(50);
+/// Files are stamped by a clock that ticks at least this often, at 100 ticks a second and with time to spare.
+pub const TICK: Duration = Duration::from_millis(20);
 
 /// The greeting must be over by then, counted from before the first byte is read.
 pub const HANDSHAKE: Duration = Duration::from_secs(10);

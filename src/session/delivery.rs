@@ -222,7 +222,10 @@ impl Reader<'_> {
         self.say(&Message::File { index: index.get(), size: before.size, time: time(&before) })?;
         // A file gets its stamps when a write begins, and by a clock that ticks: one that goes on, or another in the same
         // tick, would change nothing that could be seen afterwards.
-        clock::wait_until_past(before.ctime, limits::SETTLED);
+        clock::wait_until_past(before.ctime, limits::TICK);
+        if let Err(error) = file.settle() {
+            return Ok(Reading::Failed(error));
+        }
         let digest = match self.contents(&mut file, &before)? {
             Ok(Some(digest)) => digest,
             Ok(None) => return Ok(Reading::Changed),
