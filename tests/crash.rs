@@ -9,11 +9,9 @@
 )] // a test
 
 mod common;
-#[path = "crash/scenario.rs"]
-mod scenario;
 
 use common::walk::{Node, Tree, differences, names, walk};
-use common::{Inetd, Site, assert_exit, output_within};
+use common::{Inetd, Site, assert_exit, output_within, scenario};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;

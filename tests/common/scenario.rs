@@ -1,6 +1,6 @@
 //! Two trees between which everything that can happen to a path does happen.
 
-use super::common::is_root;
+use super::is_root;
 use rustix::fs::{CWD, FileType, Mode, Timespec, Timestamps};
 use std::ffi::OsStr;
 use std::fs::{self, Permissions};
@@ -87,7 +87,7 @@ fn common(build: &Build<'_>) {
 const COMMON: [&str; 4] = ["knot", "split", "join", "deep"];
 
 /// The tree that the receiver has.
-pub(crate) fn old(at: &Path) {
+pub fn old(at: &Path) {
     let build = Build { at };
     common(&build);
     build.file("changed", "the old text", 0o644, 10);
@@ -133,7 +133,7 @@ pub(crate) fn old(at: &Path) {
 }
 
 /// The tree that the sender has.
-pub(crate) fn new(at: &Path) {
+pub fn new(at: &Path) {
     let build = Build { at };
     common(&build);
     build.file("new", "a new file", 0o600, 100);
@@ -201,7 +201,7 @@ pub(crate) fn new(at: &Path) {
 }
 
 /// Makes a directory empty, whatever is in it.
-pub(crate) fn clear(at: &Path) {
+pub fn clear(at: &Path) {
     for entry in fs::read_dir(at).unwrap() {
         let entry = entry.unwrap();
         if entry.file_type().unwrap().is_dir() {
