@@ -82,25 +82,20 @@ impl Pattern {
         if self.ends_anywhere && is_dir {
             text.to_mut().push(b'/');
         }
-        let mut rest = Some(&*text);
-        while let Some(tail) = rest {
-            if self.accepts(tail) {
-                return true;
-            }
-            if self.anchored {
-                return false;
-            }
-            rest = tail.iter().position(|&byte| byte == b'/').and_then(|at| tail.get(at + 1..));
-        }
-        false
+        self.accepts(&text)
     }
 
-    /// Runs all ways to match at once, so that no pattern costs more than its length times that of the text.
+    /// Runs all ways to match at once, so that no pattern costs more than its length times that of the text. One that is
+    /// matched against whole paths and not anchored begins at each component.
     fn accepts(&self, text: &[u8]) -> bool {
-        let mut states = vec![false; self.tokens.len() + 1];
+        let begins = |byte| byte == b'/' && self.whole && !self.anchored;
+        let (mut states, mut next) = (vec![false; self.tokens.len() + 1], vec![false; self.tokens.len() + 1]);
         mark(&mut states, &self.tokens, 0);
         for &byte in text {
-            let mut next = vec![false; states.len()];
+            next.fill(false);
+            if begins(byte) {
+                mark(&mut next, &self.tokens, 0);
+            }
             for (at, token) in self.tokens.iter().enumerate() {
                 if states.get(at) != Some(&true) {
                     continue;
@@ -119,7 +114,7 @@ impl Pattern {
                     _ => {}
                 }
             }
-            states = next;
+            std::mem::swap(&mut states, &mut next);
         }
         states.last() == Some(&true)
     }
@@ -271,5 +266,10 @@ mod tests {
         let pattern = Pattern::new("*a".repeat(200).as_bytes()).unwrap();
         assert!(!pattern.matches(&[b'a'; 199], false));
         assert!(pattern.matches(&[b'a'; 200], false));
+        // The longest of both, begun at each of as many components as there can be: one that were tried anew at each
+        // would cost minutes.
+        let pattern = Pattern::new(&b"*a/".repeat(1365)).unwrap();
+        let path = b"aaaaaaaaaaaaaaa/".repeat(255);
+        assert!(!pattern.matches(&path, true));
     }
 }
