@@ -57,15 +57,20 @@ pub fn shown(name: &[u8]) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
+/// Whether a character could drive a terminal, forge a line, or change how its neighbours read.
+#[must_use]
+pub fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
 /// Text from a peer or the system, made fit for a terminal or a log line: valid UTF-8 stays, control characters,
 /// direction marks and line separators become `\ooo`.
 #[must_use]
 pub fn shown_text(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
-        let hidden = c.is_control()
-            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
-        if hidden {
+        if is_hidden(c) {
             out.push_str(&shown(c.encode_utf8(&mut [0; 4]).as_bytes()));
         } else {
             out.push(c);

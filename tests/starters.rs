@@ -170,8 +170,9 @@ fn the_listener_in_the_foreground() {
     }
     assert_same(&site.src(), &site.dst(), "after the push");
     // With -f the log goes to standard error, whatever the configuration says.
-    let said = fs::read_to_string(site.path("starter.log")).unwrap();
-    assert_eq!(said.matches(", exit 0\n").count(), 2, "{said}");
+    until("the log", || {
+        fs::read_to_string(site.path("starter.log")).unwrap().matches(", exit 0\n").count() == 2
+    });
     assert_eq!(site.log(), "");
     starter.end();
     none_left(&site);

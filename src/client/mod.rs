@@ -160,8 +160,10 @@ fn list(options: &Options, host: &str, network: &Network, show: &mut Show) -> Re
             }
         }
     };
-    ask().map_err(|error| Failure::from(error).about(&host))?;
-    Ok(Exit::Ok)
+    match ask() {
+        Ok(()) => Ok(Exit::Ok),
+        Err(error) => Err(transfer::explain(&mut channel, error.into()).about(&host)),
+    }
 }
 
 /// Writes the specification of a tree.

@@ -4,7 +4,7 @@
 use crate::client::options::Options;
 use crate::exit::Exit;
 use crate::report::{Change, Monitor, Problem, Progress, Report};
-use crate::vis::shown_text;
+use crate::vis::{is_hidden, shown_text};
 use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Map, Value, json};
 use std::io::{IsTerminal, Write};
@@ -23,6 +23,19 @@ pub(super) struct Show {
 /// Prints a line on standard output. A reader that went away is not an error of ours.
 fn line(text: &str) {
     let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+/// Prints one event. What could drive a terminal is escaped as JSON does it, which leaves the value as it is.
+fn event(value: &Value) {
+    let mut text = String::new();
+    for c in value.to_string().chars() {
+        if is_hidden(c) {
+            c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| text.push_str(&format!("\\u{unit:04x}")));
+        } else {
+            text.push(c);
+        }
+    }
+    line(&text);
 }
 
 impl Show {
@@ -46,10 +59,7 @@ impl Show {
     /// Says one module of a server.
     pub(super) fn module(&self, name: &str, comment: &str, read_only: bool) {
         if self.json {
-            line(
-                &json!({"event": "module", "name": name, "comment": comment, "read_only": read_only})
-                    .to_string(),
-            );
+            event(&json!({"event": "module", "name": name, "comment": comment, "read_only": read_only}));
         } else {
             let access = if read_only { "ro" } else { "rw" };
             line(format!("{:<16} {access}  {}", shown_text(name), shown_text(comment)).trim_end());
@@ -94,7 +104,7 @@ impl Show {
             object.insert("seconds".into(), json!(seconds));
             object.insert("dry_run".into(), dry_run.into());
             object.insert("exit".into(), exit.code().into());
-            line(&Value::Object(object).to_string());
+            event(&Value::Object(object));
             return;
         }
         let looked_at = self.verbose > 0 || !self.quiet && std::io::stdout().is_terminal();
@@ -152,13 +162,10 @@ fn summary(what: &str, report: &Report, seconds: f64, dry_run: bool) -> String {
 impl Monitor for Show {
     fn problem(&mut self, problem: &Problem) {
         if self.json {
-            line(
-                &json!({
-                    "event": "problem", "path": problem.path.to_string(), "step": problem.step.words(),
-                    "errno": problem.errno, "reason": problem.reason(),
-                })
-                .to_string(),
-            );
+            event(&json!({
+                "event": "problem", "path": problem.path.to_string(), "step": problem.step.words(),
+                "errno": problem.errno, "reason": problem.reason(),
+            }));
         } else {
             self.above_bar(|| eprintln!("smsync: {problem}"));
         }
@@ -168,7 +175,7 @@ impl Monitor for Show {
         if self.json {
             let aspects: Vec<&str> = change.aspects.words().collect();
             let fate = change.fate.words();
-            line(&json!({"event": fate, "path": change.path.to_string(), "aspects": aspects}).to_string());
+            event(&json!({"event": fate, "path": change.path.to_string(), "aspects": aspects}));
         } else {
             self.above_bar(|| line(&change.to_string()));
         }

@@ -132,7 +132,7 @@ impl Request<'_> {
 }
 
 /// Tells the server why we give up, or finds out why it did.
-fn explain(channel: &mut Channel, failure: Failure) -> Failure {
+pub(super) fn explain(channel: &mut Channel, failure: Failure) -> Failure {
     match failure.error.downcast::<Error>() {
         Ok(Error::Wire(error)) => {
             let error = Error::Wire(channel.last_word(error));

@@ -250,10 +250,15 @@ impl Stage {
     /// # Errors
     /// Something cannot be removed.
     pub fn clear(&self) -> io::Result<()> {
-        if self.dir.get().is_none() {
-            return Ok(());
+        let Some(dir) = self.dir.get() else { return Ok(()) };
+        for name in dir.names()? {
+            remove::clear(dir, &name)?;
         }
-        self.keeping_looks(|module| remove::clear(module, STAGE))
+        self.keeping_looks(|module| match module.remove_dir(STAGE) {
+            // Cleared before.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            removed => removed,
+        })
     }
 
     /// Does something to the module's root that is not to show in its mode and time of modification: the stage comes
@@ -274,5 +279,51 @@ impl Stage {
             }
             set => changed.and(set),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest::{Algorithm, Digests};
+    use crate::install::Meta;
+    use crate::plan::Owners;
+    use crate::spec::Kind;
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn what_is_taken_over_is_what_was_specified() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        for name in ["module", "state", "module/.smsync"] {
+            fs::create_dir(at(name)).unwrap();
+        }
+        fs::set_permissions(at("module/.smsync"), fs::Permissions::from_mode(0o700)).unwrap();
+        let (size, time) = (5, Time { sec: 7, nsec: 0 });
+        let path = RelPath::new(&b"f"[..]).unwrap();
+        let name = String::from_utf8(name_of(&path, size, time)).unwrap();
+        fs::write(at("module/.smsync").join(name), "hello").unwrap();
+        let open = |name| Dir::open_root(&at(name)).unwrap();
+        let stage = Stage::open(&open("module"), &open("state")).unwrap();
+        let owners = Owners::own(|_| None, Vec::new());
+        let meta = Meta::new(&owners, false);
+        let take = |text: &str, sha1: Option<&'static str>| {
+            let mut digests = Digests::default();
+            if let Some(sha1) = sha1 {
+                digests.set(Algorithm::Sha1, sha1.as_bytes()).unwrap();
+            }
+            let entry = Entry {
+                size: Some(size),
+                time: Some(time),
+                digests,
+                ..Entry::new(path.borrowed(), Kind::File)
+            };
+            stage.take_over(&entry, blake3::hash(text.as_bytes()).as_bytes(), &meta, Durable::None).unwrap()
+        };
+        assert!(take("hello", None) && !take("hellO", None));
+        // sha1sum(1) of "hello", and of nothing.
+        assert!(take("hello", Some("aaf4c61ddcc5e8a2dabede0f3b482cd9aea9434d")));
+        assert!(!take("hello", Some("da39a3ee5e6b4b0d3255bfef95601890afd80709")));
     }
 }

@@ -79,3 +79,26 @@ impl Owners {
         self.allowed.as_ref().is_none_or(|allowed| allowed.contains(&group)).then_some(group)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::path::RelPath;
+    use crate::spec::Kind;
+
+    #[test]
+    fn names_are_remembered_but_not_all_that_anybody_thinks_of() {
+        let owners = Owners::any(|name| (name == b"ann").then_some(7), |_| None);
+        let entry = |name: String| Entry {
+            uname: Some(name.into_bytes().into()),
+            uid: Some(9),
+            ..Entry::new(RelPath::ROOT, Kind::Dir)
+        };
+        for number in 0..=limits::OWNERS {
+            assert_eq!(owners.user(&entry(number.to_string())), Some(9));
+        }
+        let known = owners.users.as_ref().unwrap().known.lock().unwrap().len();
+        assert!((1..=limits::OWNERS).contains(&known), "{known}");
+        assert_eq!(owners.user(&entry("ann".into())), Some(7));
+    }
+}

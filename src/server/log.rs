@@ -141,7 +141,7 @@ impl Log {
         }
     }
 
-    /// From now on at most [`limits::LOG_RECORDS`] are written: a peer must not fill the disk.
+    /// From now on at most [`limits::LOG_RECORDS`] are written besides errors: a peer must not fill the disk.
     pub fn limit(&self) {
         self.sink().room = Some(limits::LOG_RECORDS);
     }
@@ -188,17 +188,24 @@ impl Log {
 }
 
 impl Sink {
-    /// Writes a record if there is room for it.
+    /// Writes a record if there is room for it. Details have half of the room: that a round was is written when what
+    /// happened in it no longer is. An error, with which a session ends, always has room.
     fn put(&mut self, level: Level, line: &str) {
+        let reserved = match level {
+            Level::Error => return self.send(level, line),
+            Level::Notice => 0,
+            Level::Warning | Level::Info | Level::Debug => limits::LOG_RECORDS / 2,
+        };
         match &mut self.room {
-            Some(0) => self.surplus += 1,
-            Some(room) => {
-                *room -= 1;
-                let last = *room == 0;
-                self.send(level, line);
-                if last {
+            Some(room) if *room <= reserved => {
+                self.surplus += 1;
+                if self.surplus == 1 {
                     self.send(Level::Warning, "too many log records, the rest is only counted");
                 }
+            }
+            Some(room) => {
+                *room -= 1;
+                self.send(level, line);
             }
             None => self.send(level, line),
         }

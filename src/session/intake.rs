@@ -236,15 +236,17 @@ impl<'i> Writer<'i> {
     fn hole(&mut self, length: u64) -> Result<(), Error> {
         self.count(length)?;
         let mut left = length;
-        while left > 0 {
-            if self.gone.load(Ordering::Relaxed) {
-                return Err(WireError::Closed.into());
-            }
+        loop {
             let part = left.min(HOLE);
             self.write(|incoming| incoming.hole(part))?;
             left -= part;
+            if left == 0 {
+                return Ok(());
+            }
+            if self.gone.load(Ordering::Relaxed) {
+                return Err(WireError::Closed.into());
+            }
         }
-        Ok(())
     }
 
     /// Ends a file, which must be what was announced.

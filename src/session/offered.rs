@@ -45,6 +45,7 @@ impl Offered {
                 }
                 Message::Spec(piece) => text.take(piece)?,
                 Message::SpecEnd { digest, entries, whole, skipped } => {
+                    listener.end()?;
                     let spool = text.end(&digest)?;
                     return Ok(Offered { spool, entries, whole, skipped, problems });
                 }
@@ -149,3 +150,7 @@ impl Write for Checked {
         self.on_disk(flushed)
     }
 }
+
+#[cfg(test)]
+#[path = "offered_tests.rs"]
+mod tests;

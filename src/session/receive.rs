@@ -47,25 +47,29 @@ pub fn receive(
     let offered = Offered::take(channel, spool, monitor)?;
     let mut report = Report { skipped: offered.skipped, problems: offered.problems, ..Report::default() };
     let owners = owners();
-    let mut prepared = channel.while_working(|| prepare(receiver, offered, round, &owners))??;
+    let (mut prepared, stage) = channel.while_working(|| prepare(receiver, offered, round, &owners))??;
     report.entries = prepared.want.len().into();
     let meta = Meta::new(&owners, round.keywords.contains(Keyword::Xattr));
     // By all that has to get into the stage: what an interrupted run left there may not be on the disk either.
     let durable = for_files(receiver.durable, prepared.plan.wanted().count());
     let arrived = {
-        let Prepared { want, have, stage, plan, .. } = &mut prepared;
+        let Prepared { want, have, plan, .. } = &mut prepared;
         let here = Here { want, have, root: receiver.root, stage: stage.as_ref(), meta: &meta, durable };
         spare(channel, &here, plan)?
     };
     let changes = Changes { flags: round.flags, prepared: &prepared };
-    let Some(stage) = &prepared.stage else {
+    let Some(stage) = stage else {
         forecast(&prepared, &mut report);
         return finish(channel, report, &changes, &Problems::default(), monitor);
     };
-    let intake = Intake { want: &prepared.want, stage, meta: &meta, durable };
+    let intake = Intake { want: &prepared.want, stage: &stage, meta: &meta, durable };
     let done = run(channel, receiver.root, &prepared, intake, arrived, &mut report, monitor);
     match done {
-        Ok(listed) => finish(channel, report, &changes, &listed, monitor),
+        Ok(listed) => {
+            // Unlocked first: whoever reads the report may come back at once.
+            drop(stage);
+            finish(channel, report, &changes, &listed, monitor)
+        }
         Err(error) => {
             // A disk that is full is not left full; what any other end leaves, the next run takes over.
             if matches!(error, Error::Disk(..)) {
@@ -91,19 +95,17 @@ struct Prepared {
     have: Spec,
     scanned: Scanned,
     plan: Plan,
-    /// None in a dry run.
-    stage: Option<Stage>,
     /// Whether what is not wanted may go: it was asked for, and the sender could read everything.
     delete: bool,
 }
 
-/// Checks the specification, locks the module, scans its tree, and compares.
+/// Checks the specification, locks the module unless it is a dry run, scans its tree, and compares.
 fn prepare(
     receiver: &Receiver<'_>,
     offered: Offered,
     round: &Round,
     owners: &Owners,
-) -> Result<Prepared, Error> {
+) -> Result<(Prepared, Option<Stage>), Error> {
     let Round { flags, scope, .. } = round;
     let delete = flags.has(Flags::DELETE) && offered.whole;
     let want = offered.seal(scope)?;
@@ -121,7 +123,7 @@ fn prepare(
     let have = writer.seal().map_err(|error| Error::Disk(WRITE_SPEC, error))?;
     let rules = Rules { owners, delete, xattrs };
     let plan = compare(&want, &have, &scanned.hidden, &rules);
-    Ok(Prepared { want, have, scanned, plan, stage, delete })
+    Ok((Prepared { want, have, scanned, plan, delete }, stage))
 }
 
 /// What the receiver says of its own tree, to itself: numbers only.

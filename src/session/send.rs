@@ -169,3 +169,24 @@ impl Told {
         Ok(change)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::path::RelPath;
+    use crate::report::Aspects;
+
+    #[test]
+    fn a_receiver_cannot_tell_more_than_there_is() {
+        let change = |fate| Change { path: RelPath::ROOT, fate, aspects: Aspects::NONE };
+        let mut told = Told { itemized: true, entries: 3, ..Told::default() };
+        for fate in [Fate::Missing, Fate::Changed, Fate::Missing] {
+            assert!(told.change(&change(fate)).is_ok());
+        }
+        assert!(told.change(&change(Fate::Changed)).is_err());
+        let extra = change(Fate::Extra);
+        assert!((0..limits::SPEC_ENTRIES).all(|_| told.change(&extra).is_ok()));
+        assert!(told.change(&extra).is_err());
+        assert!(Told { entries: 3, ..Told::default() }.change(&extra).is_err(), "nobody asked");
+    }
+}

@@ -123,3 +123,25 @@ fn a_line_has_a_limit() {
     let text = format!("#mtree\n. type=dir\n./a type=link link={}\n", "x".repeat(limits::SPEC_LINE));
     assert!(matches!(seal(&text), Err(SpecError { line: 3, fault: SpecFault::Length })));
 }
+
+#[test]
+fn what_a_writer_seals_can_be_read() {
+    // Every subset of what canonical entries need, and of the pair that names an inode.
+    let whole = Keywords::TRANSFER;
+    for left_out in
+        [Keyword::Device, Keyword::Link, Keyword::Size, Keyword::Time, Keyword::Inode, Keyword::Resdevice]
+    {
+        let writer = SpecWriter::new(spool(), whole.without(Keywords::of(&[left_out]))).unwrap();
+        assert_eq!(writer.seal().unwrap_err().kind(), io::ErrorKind::InvalidInput, "{left_out:?}");
+    }
+    let mut writer = SpecWriter::new(spool(), whole).unwrap();
+    let root = Entry::new(RelPath::ROOT, Kind::Dir);
+    writer.push(&root).unwrap();
+    let file = |size| Entry {
+        size: Some(size),
+        time: Some(Time { sec: 0, nsec: 0 }),
+        ..Entry::new(RelPath::new(&b"f"[..]).unwrap(), Kind::File)
+    };
+    let error = writer.push(&file(limits::FILE_SIZE + 1)).unwrap_err();
+    assert!(error.to_string().contains("'size'"), "{error}");
+}

@@ -343,6 +343,14 @@ impl Listener<'_> {
         self.0.await_worker(worker)
     }
 
+    /// Ends the turn, with which its record must end too.
+    ///
+    /// # Errors
+    /// Something follows.
+    pub fn end(self) -> Result<(), WireError> {
+        self.0.current.take().map_or(Ok(()), |left| self.0.hear_nothing_in(left))
+    }
+
     /// Gives the memory of a record back for the next one.
     pub fn recycle(&mut self, record: Record) {
         self.0.inbox.recycle(record);

@@ -197,9 +197,11 @@ impl Inetd {
                         return;
                     }
                     let socket: OwnedFd = connection.unwrap().into();
+                    // Locked before it runs: whoever is served by it can wait for it.
+                    let mut children = children.lock().unwrap();
                     let copy = || Stdio::from(socket.try_clone().unwrap());
                     let child = program().stdin(copy()).stdout(copy()).stderr(copy()).spawn().unwrap();
-                    children.lock().unwrap().push(child);
+                    children.push(child);
                 }
             }
         });

@@ -73,6 +73,24 @@ fn a_session_cannot_fill_the_disk() {
 }
 
 #[test]
+fn details_do_not_crowd_out_what_was_done() {
+    let trial = Trial::new(2);
+    trial.log.limit();
+    for _ in 0..limits::LOG_RECORDS {
+        trial.log.warning("a problem");
+        trial.log.debug("a change");
+    }
+    trial.log.notice("a round");
+    let texts = trial.texts();
+    assert_eq!(texts[..500].iter().filter(|text| text.starts_with("a ")).count(), 500);
+    assert_eq!(texts[500..], ["too many log records, the rest is only counted", "a round"]);
+    (0..limits::LOG_RECORDS).for_each(|_| trial.log.notice("another"));
+    trial.log.error("the end");
+    assert_eq!(trial.texts().len(), 1002);
+    assert_eq!(trial.texts()[1001], "the end");
+}
+
+#[test]
 fn lost_records_are_counted() {
     let full = Log::open(&Destination::File("/dev/full".into()), 0).unwrap();
     full.notice("one");

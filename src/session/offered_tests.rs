@@ -1,0 +1,100 @@
+//! Compressed text from a peer that wishes us to run out of disk, memory or sense.
+
+use super::*;
+use crate::exit::Exit;
+use crate::sys::Dir;
+
+const LIMIT: u64 = 100_000;
+
+fn text() -> Text {
+    let dir = tempfile::tempdir().unwrap();
+    let spool = Spool::create(&Dir::open_root(dir.path()).unwrap()).unwrap();
+    Text::new(spool, LIMIT).unwrap()
+}
+
+fn compressed(plain: &[u8]) -> Vec<u8> {
+    zstd::encode_all(plain, 1).unwrap()
+}
+
+fn digest(plain: &[u8]) -> [u8; 32] {
+    *blake3::hash(plain).as_bytes()
+}
+
+/// Takes these pieces, and then the end.
+fn taken(pieces: &[&[u8]], digest: &[u8; 32]) -> Result<Vec<u8>, Error> {
+    let mut text = text();
+    pieces.iter().try_for_each(|piece| text.take(piece))?;
+    Ok(text.end(digest)?.freeze().unwrap().bytes().to_vec())
+}
+
+#[track_caller]
+fn assert_refused(done: Result<Vec<u8>, Error>, words: &str) {
+    let error = done.map(|text| text.len()).unwrap_err();
+    assert_eq!((error.exit(), error.to_string().contains(words)), (Exit::Protocol, true), "{error}");
+}
+
+#[test]
+fn what_was_sent_arrives_in_any_pieces() {
+    let plain = b"#mtree\n. type=dir\n".repeat(100);
+    let packed = compressed(&plain);
+    for size in [1, 7, packed.len()] {
+        let pieces: Vec<_> = packed.chunks(size).collect();
+        assert_eq!(taken(&pieces, &digest(&plain)).unwrap(), plain);
+    }
+    // Nothing at all is a text of no bytes; that it is no specification is found when it is sealed.
+    assert_eq!(taken(&[], &digest(b"")).unwrap(), b"");
+    // A frame behind a frame goes on with the text: the digest says where it ends.
+    let two = [compressed(b"one"), compressed(b"two")].concat();
+    assert_eq!(taken(&[&two], &digest(b"onetwo")).unwrap(), b"onetwo");
+}
+
+#[test]
+fn a_text_may_be_as_long_as_the_limit_and_not_a_byte_longer() {
+    let limit = usize::try_from(LIMIT).unwrap();
+    let plain = vec![b'x'; limit + 1];
+    assert_eq!(taken(&[&compressed(&plain[..limit])], &digest(&plain[..limit])).unwrap().len(), limit);
+    assert_refused(taken(&[&compressed(&plain)], &digest(&plain)), "too large");
+}
+
+#[test]
+fn a_bomb_does_not_go_off() {
+    // 64 MiB of zeros in a few kilobytes.
+    let bomb = compressed(&vec![0; 64 << 20]);
+    assert!(bomb.len() < 10_000, "{}", bomb.len());
+    let mut text = text();
+    let error = text.take(&bomb).unwrap_err();
+    assert!(error.to_string().contains("too large"), "{error}");
+    let written = text.0.get_ref().spool.written();
+    assert!(written <= LIMIT, "{written}");
+}
+
+#[test]
+fn what_is_no_compressed_text_is_refused() {
+    let plain = b"#mtree\n. type=dir\n".repeat(100);
+    let packed = compressed(&plain);
+    let words = "does not decompress";
+    assert_refused(taken(&[b"#mtree\n. type=dir\n"], &digest(b"")), words);
+    assert_refused(taken(&[&packed, b"garbage"], &digest(&plain)), words);
+    let other = "not the one that was sent";
+    assert_refused(taken(&[&packed], &digest(b"")), other);
+    assert_refused(taken(&[&packed[..packed.len() - 3]], &digest(&plain)), other);
+    assert_refused(taken(&[], &digest(&plain)), other);
+    for at in 0..packed.len() {
+        let mut flipped = packed.clone();
+        flipped[at] ^= 1;
+        // A flag that is not looked at may leave the text what it is; else it is refused.
+        if let Ok(text) = taken(&[&flipped], &digest(&plain)) {
+            assert_eq!(text, plain);
+        }
+    }
+}
+
+#[test]
+fn a_peer_does_not_choose_how_much_memory_we_take() {
+    let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), 1).unwrap();
+    encoder.window_log(27).unwrap();
+    encoder.write_all(&[0; 1000]).unwrap();
+    encoder.flush().unwrap();
+    let greedy = encoder.finish().unwrap();
+    assert_refused(taken(&[&greedy], &digest(&[0; 1000])), "does not decompress");
+}

@@ -1,0 +1,28 @@
+//! Both programs against peers that know the secret and mean harm: nothing outside of the tree is touched, nothing in it
+//! changes, and the reason is said.
+#![allow(dead_code, unreachable_pub)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod common;
+#[path = "hostile/files.rs"]
+mod files;
+#[path = "hostile/greeting.rs"]
+mod greeting;
+#[path = "hostile/opening.rs"]
+mod opening;
+#[path = "hostile/peer.rs"]
+mod peer;
+#[path = "hostile/pulls.rs"]
+mod pulls;
+#[path = "hostile/pushes.rs"]
+mod pushes;
+#[path = "hostile/records.rs"]
+mod records;
+#[path = "hostile/silence.rs"]
+mod silence;
+#[path = "hostile/specs.rs"]
+mod specs;
+#[path = "hostile/target.rs"]
+mod target;
+#[path = "hostile/wants.rs"]
+mod wants;

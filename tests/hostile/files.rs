@@ -1,0 +1,239 @@
+//! Files that are not those that were wanted, or not as they were announced.
+
+use crate::peer::{Peer, frame};
+use crate::target::{Outcome, assert_clean_push, attack, connect, ended, site};
+use smsync::exit::Exit;
+use smsync::limits;
+use smsync::spec::Time;
+use smsync::wire::Message;
+use smsync::wire::message::{Direction, Flags};
+
+/// Indices 1 and 3 are files of 5 and 3 bytes, 2 is a directory.
+const SPEC: &str = "#mtree\n. type=dir\n./a type=file size=5 time=7.000000000\n./d type=dir\n\
+                    ./d/b type=file size=3 time=7.000000000\n";
+
+const TIME: Time = Time { sec: 7, nsec: 0 };
+
+const fn file(index: u32, size: u64) -> Message<'static> {
+    Message::File { index, size, time: TIME }
+}
+
+fn end(contents: &[u8]) -> Message<'static> {
+    Message::FileEnd { digest: *blake3::hash(contents).as_bytes() }
+}
+
+const fn missing(index: u32, errno: i32) -> Message<'static> {
+    Message::Missing { index, errno }
+}
+
+/// A push up to the point where the files are wanted.
+fn wanted(peer: &mut Peer, flags: Flags) {
+    peer.open_path("m", "");
+    peer.round(Direction::Push, flags);
+    peer.offer(SPEC);
+    let mut wanted = Vec::new();
+    while let Some(heard) = peer.hear() {
+        // An earlier attack may have left something of which the digest is asked.
+        match heard.message() {
+            Message::AskEnd => peer.say(&[Message::DigestsEnd]),
+            Message::WantEnd => break,
+            _ => wanted.push(heard),
+        }
+    }
+    let rows = [Message::Want { first: 1, count: 1 }, Message::Want { first: 3, count: 1 }];
+    let messages: Vec<_> = wanted.iter().map(|heard| heard.message()).collect();
+    assert!(rows.iter().all(|row| messages.contains(row)), "{messages:?}");
+}
+
+#[test]
+fn what_was_not_announced_ends_the_session() {
+    use Message::{Again, Data, FilesEnd, Hole};
+    let good = || vec![file(1, 5), Data(b"hello"), end(b"hello")];
+    let then = |more: &[Message<'static>]| [&good(), more].concat();
+    let other = "another file than the next one wanted";
+    let more = "more contents than the file was said to have";
+    let less = "less contents than the file was said to have";
+    let table: Vec<(Vec<Message<'static>>, &str)> = vec![
+        // Which file.
+        (vec![file(0, 5)], other),
+        (vec![file(2, 5)], other),
+        (vec![file(99, 5)], other),
+        (vec![file(u32::MAX, 5)], other),
+        (vec![file(3, 3)], other),
+        (then(&[file(1, 5)]), other),
+        (vec![file(1, 5), file(3, 3)], other),
+        (vec![file(1, 5), file(1, 5)], other),
+        (then(&[file(3, 3), Data(b"abc"), end(b"abc"), file(3, 3)]), other),
+        (vec![missing(3, 2)], other),
+        (vec![file(1, 5), missing(3, 2)], "another file is missing"),
+        (vec![missing(1, 2), missing(1, 2)], other),
+        // How much of it.
+        (vec![Data(b"hello")], "contents of no file"),
+        (vec![Hole(1)], "contents of no file"),
+        (then(&[Data(b"")]), "contents of no file"),
+        (vec![file(1, 5), Data(b"hello!")], more),
+        (vec![file(1, 5), Data(b"hello"), Data(b"!")], more),
+        (vec![file(1, 5), Hole(6)], more),
+        (vec![file(1, 5), Hole(limits::FILE_SIZE)], more),
+        (vec![file(1, 5), Data(b"hello"), Hole(1)], more),
+        (vec![file(1, 0), Data(b"x")], more),
+        (vec![file(1, 5), Data(b"hell"), end(b"hell")], less),
+        (vec![file(1, 5), end(b"")], less),
+        (vec![file(1, limits::FILE_SIZE), Data(b"hello"), end(b"hello")], less),
+        (vec![file(1, 5), Data(b"hello"), end(b"hellO")], "not those of the digest"),
+        (vec![file(1, 5), Hole(5), end(b"\0\0\0\0")], "not those of the digest"),
+        // Ends of nothing.
+        (vec![end(b"")], "the end of no file"),
+        (then(&[end(b"hello")]), "the end of no file"),
+        (vec![Again], "no file to send again"),
+        (then(&[Again]), "no file to send again"),
+        (vec![file(1, 5), Again, Again], "no file to send again"),
+        (vec![file(1, 5), Again, file(3, 3)], other),
+        (vec![file(1, 5), Again, file(1, 5), Again], "a third time"),
+        (vec![FilesEnd], "fewer files than were wanted"),
+        (then(&[FilesEnd]), "fewer files than were wanted"),
+        (vec![file(1, 5), FilesEnd], "fewer files than were wanted"),
+        (vec![file(1, 5), Again, FilesEnd], "fewer files than were wanted"),
+        (vec![missing(1, 2), missing(3, 2), FilesEnd, FilesEnd], "more after the last file"),
+        (vec![missing(1, 2), missing(3, 2), FilesEnd, Message::Bye], "more after the last file"),
+        // Something else.
+        (vec![Message::Bye], "does not expect"),
+        (vec![Message::Want { first: 1, count: 1 }], "does not expect"),
+        (vec![Message::Spec(b"")], "does not expect"),
+        (then(&[Message::DigestsEnd]), "does not expect"),
+        (then(&[Message::Report(Default::default())]), "does not expect"),
+    ];
+    let site = site();
+    for (messages, words) in table {
+        // What comes behind the last file in another record is out of turn, and found when the receiver speaks again.
+        let alone = words != "more after the last file";
+        for each_alone in [false, alone] {
+            let outcome = attack(&site, |peer| {
+                wanted(peer, Flags::DELETE);
+                if each_alone {
+                    messages.iter().for_each(|message| peer.say(std::slice::from_ref(message)));
+                } else {
+                    peer.say(&messages);
+                }
+            });
+            outcome.assert(Exit::Protocol, words);
+        }
+    }
+    assert_clean_push(&site);
+}
+
+#[test]
+fn what_the_sender_says_of_its_end_is_heard() {
+    let site = site();
+    let abort = || Message::Abort { exit: Exit::Io, text: "no space \u{1b}[2J left".into() };
+    let scripts: [&[Message<'static>]; 3] = [&[], &[file(1, 5)], &[file(1, 5), Message::Data(b"he")]];
+    for before in scripts {
+        for together in [false, true] {
+            let outcome = attack(&site, |peer| {
+                wanted(peer, Flags::DELETE);
+                let plaintext: Vec<u8> = before.iter().flat_map(frame).collect();
+                if together {
+                    peer.record(&[plaintext, frame(&abort())].concat());
+                } else {
+                    if !plaintext.is_empty() {
+                        peer.record(&plaintext);
+                    }
+                    peer.say(&[abort()]);
+                }
+            });
+            assert_eq!((outcome.code, &outcome.abort), (74, &None), "{outcome:?}");
+            assert!(outcome.log.contains("no space \\033[2J left"), "{outcome:?}");
+        }
+    }
+    assert_clean_push(&site);
+}
+
+/// Cuts the connection after each message of a push that would otherwise work.
+#[test]
+fn a_cut_anywhere_changes_nothing() {
+    let site = site();
+    let all =
+        [file(1, 5), Message::Data(b"hello"), end(b"hello"), file(3, 3), Message::Hole(3), end(&[0; 3])];
+    for count in 0..=all.len() {
+        let outcome = attack(&site, |peer| {
+            wanted(peer, Flags::DELETE);
+            all[..count].iter().for_each(|message| peer.say(std::slice::from_ref(message)));
+        });
+        assert_closed(&outcome);
+    }
+    for count in 0..3 {
+        let outcome = attack(&site, |peer| {
+            let scripts: [&dyn Fn(&mut Peer); 3] = [
+                &|peer| peer.open_path("m", ""),
+                &|peer| peer.round(Direction::Push, Flags::DELETE),
+                &|peer| peer.say(&[Message::Spec(&zstd::encode_all(SPEC.as_bytes(), 1).unwrap())]),
+            ];
+            scripts[..count].iter().for_each(|script| script(peer));
+        });
+        assert_closed(&outcome);
+    }
+    assert_clean_push(&site);
+    // The control: with its end it works, and the files are there.
+    let outcome = crate::target::session(&site, |peer| {
+        wanted(peer, Flags::DELETE);
+        peer.say(&[&all[..], &[Message::FilesEnd]].concat());
+        peer.hear_until(&Message::Report(Default::default()));
+    });
+    assert_eq!(outcome.code, 69, "without Bye the session did not end well: {outcome:?}");
+    assert_eq!(std::fs::read(site.dst().join("d/b")).unwrap(), [0; 3]);
+    assert!(!site.dst().join("clean").exists() && !site.dst().join(".smsync").exists());
+}
+
+#[track_caller]
+fn assert_closed(outcome: &Outcome) {
+    assert_eq!((outcome.code, &outcome.abort), (69, &None), "{outcome:?}");
+    assert!(outcome.log.contains("closed the connection before it was done"), "{outcome:?}");
+}
+
+#[test]
+fn a_hole_that_takes_days_is_left_when_nobody_waits() {
+    let site = site();
+    let (socket, mut child) = connect(&site);
+    let mut peer = Peer::client(socket, &site.secret);
+    // Just what ext4 can hold, and hours to digest.
+    let size = 15 << 40;
+    peer.push(&format!("#mtree\n. type=dir\n./a type=file size={size} time=7.000000000\n"));
+    peer.hear_until(&Message::WantEnd);
+    peer.say(&[file(1, size), Message::Hole(size)]);
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    assert_eq!(child.try_wait().unwrap(), None, "it is at work");
+    drop(peer);
+    assert_eq!(ended(&mut child), 69);
+    assert_clean_push(&site);
+}
+
+#[test]
+fn sizes_that_do_not_add_up_to_a_number_are_no_bug() {
+    let site = site();
+    let entries =
+        (0..2100).map(|n| format!("./{n:04} type=file size={} time=0.000000000\n", limits::FILE_SIZE));
+    let text = format!("#mtree\n. type=dir\n{}", entries.collect::<String>());
+    let outcome = attack(&site, |peer| {
+        peer.open_path("m", "");
+        peer.round(Direction::Push, Flags::DRY_RUN);
+        peer.offer(&text);
+        let heard = peer.hear_until(&Message::Report(Default::default()));
+        let Message::Report(report) = heard.last().unwrap().message() else { panic!() };
+        assert_eq!((report.files, report.bytes), (2100, u64::MAX));
+        peer.say(&[Message::Bye]);
+    });
+    assert_eq!(outcome.code, 0, "{outcome:?}");
+    let outcome = attack(&site, |peer| {
+        peer.push(&text);
+        peer.hear_until(&Message::WantEnd);
+        let all: Vec<_> = (1..=2100).map(|index| missing(index, libc::ENOENT)).collect();
+        peer.say(&all);
+        peer.say(&[Message::FilesEnd]);
+        let heard = peer.hear_until(&Message::Report(Default::default()));
+        let Message::Report(report) = heard.last().unwrap().message() else { panic!() };
+        assert_eq!((report.vanished, report.files), (2100, 0));
+        peer.say(&[Message::Bye]);
+    });
+    assert_eq!(outcome.code, 3, "{outcome:?}");
+    assert_clean_push(&site);
+}

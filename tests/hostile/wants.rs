@@ -1,0 +1,227 @@
+//! A client that pulls, and asks for what it must not have or says what cannot be.
+
+use crate::common::Site;
+use crate::peer::{Peer, raw_frame};
+use crate::target::{attack, connect, ended, inside, session, site};
+use smsync::exit::Exit;
+use smsync::path::RelPath;
+use smsync::report::{Aspects, Change, Fate, Problem, Report, Step};
+use smsync::spec::{Keyword, Keywords};
+use smsync::wire::Message;
+use smsync::wire::message::{Direction, Flags};
+use std::fs;
+
+/// The module's specification has these indices: `.` 0, `dir` 1, `dir/inner` 2, `keep` 3, `link` 4.
+const INNER: u32 = 2;
+const KEEP: u32 = 3;
+
+const OFFER: Message<'static> = Message::SpecEnd { digest: [0; 32], entries: 0, whole: true, skipped: 0 };
+
+fn offered(peer: &mut Peer, flags: Flags) {
+    peer.open_path("m", "");
+    peer.round(Direction::Pull, flags);
+    let heard = peer.hear_until(&OFFER);
+    assert!(matches!(heard.last().unwrap().message(), Message::SpecEnd { entries: 5, .. }), "{heard:?}");
+}
+
+const fn want(first: u32, count: u32) -> Message<'static> {
+    Message::Want { first, count }
+}
+
+const fn ask(first: u32, count: u32) -> Message<'static> {
+    Message::Ask { first, count }
+}
+
+fn report() -> Message<'static> {
+    Message::Report(Report::default())
+}
+
+fn problem() -> Message<'static> {
+    Message::Problem(Problem { path: RelPath::ROOT, step: Step::Write, errno: 28 })
+}
+
+fn change(fate: Fate) -> Message<'static> {
+    Message::Change(Change { path: RelPath::ROOT, fate, aspects: Aspects::NONE })
+}
+
+#[test]
+fn only_files_of_the_specification_are_sent_and_each_once() {
+    use Message::{AskEnd, WantEnd};
+    let order = "out of range or out of order";
+    let file = "no regular file";
+    let due = "does not expect";
+    let table: Vec<(Vec<Message<'static>>, &str)> = vec![
+        (vec![want(5, 1)], order),
+        (vec![want(u32::MAX, 1)], order),
+        (vec![want(u32::MAX, u32::MAX)], order),
+        (vec![want(2, u32::MAX)], order),
+        (vec![want(4, 2)], order),
+        (vec![want(KEEP, 0)], order),
+        (vec![want(KEEP, 1), want(INNER, 1)], order),
+        (vec![want(KEEP, 1), want(KEEP, 1)], order),
+        (vec![want(INNER, 2), want(KEEP, 1)], order),
+        (vec![ask(5, 1)], order),
+        (vec![ask(KEEP, 1), ask(INNER, 1)], order),
+        (vec![want(0, 1), WantEnd], file),
+        (vec![want(1, 2), WantEnd], file),
+        (vec![want(INNER, 3), WantEnd], file),
+        (vec![want(4, 1), WantEnd], file),
+        (vec![ask(0, 1), AskEnd], file),
+        (vec![ask(1, 1), AskEnd], file),
+        (vec![want(KEEP, 1), ask(KEEP, 1)], due),
+        (vec![want(KEEP, 1), AskEnd], due),
+        (vec![want(KEEP, 1), report()], due),
+        (vec![ask(KEEP, 1), report()], due),
+        (vec![ask(KEEP, 1), problem()], due),
+        (vec![problem(), want(KEEP, 1)], due),
+        (vec![problem(), WantEnd], due),
+        (vec![problem(), AskEnd], due),
+        (vec![Message::Bye], due),
+        (vec![Message::FilesEnd], due),
+        (vec![Message::Spec(b"")], due),
+        (vec![OFFER], due),
+        (vec![Message::Data(b"x")], due),
+        (vec![change(Fate::Missing)], "nobody asked for"),
+        (vec![WantEnd, want(KEEP, 1)], "out of turn"),
+        (vec![want(KEEP, 1), WantEnd, WantEnd], "out of turn"),
+        (vec![AskEnd, AskEnd], "out of turn"),
+    ];
+    let site = site();
+    for (messages, words) in table {
+        let outcome = attack(&site, |peer| {
+            offered(peer, Flags::NONE);
+            peer.say(&messages);
+        });
+        outcome.assert(Exit::Protocol, words);
+    }
+    // In turn, but for the second time.
+    for (message, end) in [(Message::WantEnd, Message::FilesEnd), (Message::AskEnd, Message::DigestsEnd)] {
+        let outcome = attack(&site, |peer| {
+            offered(peer, Flags::NONE);
+            peer.say(std::slice::from_ref(&message));
+            peer.hear_until(&end);
+            peer.say(&[message]);
+        });
+        outcome.assert(Exit::Protocol, due);
+    }
+}
+
+#[test]
+fn what_a_receiver_tells_is_bounded() {
+    let site = site();
+    let tell = |flags, message: Message<'static>, count: usize| {
+        attack(&site, |peer| {
+            offered(peer, flags);
+            let mut left = count;
+            while left > 0 {
+                peer.say(&vec![message.clone(); left.min(1000)]);
+                left = left.saturating_sub(1000);
+            }
+            peer.say(&[report(), Message::Bye]);
+        })
+    };
+    let table = [
+        (Flags::NONE, problem(), 10_000, "too many problems"),
+        (Flags::ITEMIZE, change(Fate::Missing), 5, "more changes than there are entries"),
+        (Flags::ITEMIZE, change(Fate::Changed), 5, "more changes than there are entries"),
+    ];
+    for (flags, message, limit, words) in table {
+        tell(flags, message.clone(), limit + 1).assert(Exit::Protocol, words);
+        // Report and Bye in one record: the client did not wait for its turn to end, but said nothing that matters.
+        tell(flags, message, limit).assert_sound();
+    }
+    assert_eq!(tell(Flags::ITEMIZE, change(Fate::Extra), 6).abort, None, "extras are not entries of ours");
+}
+
+/// Bytes of the contents that come for this index.
+fn contents(peer: &mut Peer, index: u32) -> Vec<u8> {
+    peer.say(&[want(index, 1), Message::WantEnd]);
+    let mut contents = Vec::new();
+    for heard in peer.hear_until(&Message::FilesEnd) {
+        if let Message::Data(piece) = heard.message() {
+            contents.extend_from_slice(piece);
+        }
+    }
+    contents
+}
+
+#[test]
+fn every_specification_says_what_one_must() {
+    let site = site();
+    let none = Keywords::NONE.bits();
+    for keywords in [none, Keywords::of(&[Keyword::Inode]).bits(), Keywords::of(&[Keyword::Resdevice]).bits()]
+    {
+        let round = [&[2], &[0; 4][..], &keywords.to_be_bytes(), &[0; 4]].concat();
+        let outcome = attack(&site, |peer| {
+            peer.open_path("m", "");
+            peer.record(&raw_frame(6, &round));
+            peer.hear_until(&OFFER);
+            assert_eq!(contents(peer, KEEP), b"old\n");
+            peer.say(&[report()]);
+            peer.say(&[Message::Bye]);
+        });
+        assert_eq!((outcome.code, &outcome.abort), (0, &None), "{keywords:b}: {outcome:?}");
+    }
+}
+
+#[test]
+fn what_takes_a_files_place_is_not_sent() {
+    let site = site();
+    let swap = |change: &dyn Fn(&Site)| {
+        let outcome = session(&site, |peer| {
+            offered(peer, Flags::NONE);
+            change(&site);
+            assert_eq!(contents(peer, INNER), b"");
+            peer.say(&[report()]);
+            peer.say(&[Message::Bye]);
+        });
+        assert_eq!((outcome.code, &outcome.abort), (0, &None), "{outcome:?}");
+        let _ = fs::remove_file(inside(&site, "dir"));
+        let _ = fs::remove_dir_all(inside(&site, "dir"));
+        fs::create_dir(inside(&site, "dir")).unwrap();
+        fs::write(inside(&site, "dir/inner"), "old too\n").unwrap();
+    };
+    let inner = inside(&site, "dir/inner");
+    fs::write(site.path("beside/inner"), "not to be seen").unwrap();
+    swap(&|site| {
+        fs::remove_file(&inner).unwrap();
+        std::os::unix::fs::symlink(site.path("beside/secret"), &inner).unwrap();
+    });
+    swap(&|_| {
+        fs::remove_dir_all(inside(&site, "dir")).unwrap();
+        std::os::unix::fs::symlink("../beside", inside(&site, "dir")).unwrap();
+    });
+    // Nobody writes to a named pipe: to open it for reading would never end.
+    swap(&|_| {
+        fs::remove_file(&inner).unwrap();
+        let path = rustix::fs::CWD;
+        rustix::fs::mkfifoat(path, &inner, rustix::fs::Mode::RWXU).unwrap();
+    });
+    swap(&|_| {
+        fs::remove_file(&inner).unwrap();
+        fs::create_dir(&inner).unwrap();
+    });
+    swap(&|_| fs::remove_file(&inner).unwrap());
+}
+
+#[test]
+fn who_leaves_in_the_middle_of_a_file_leaves_nobody_behind() {
+    let site = site();
+    // More than the records that are read ahead and all socket buffers hold.
+    fs::write(inside(&site, "keep"), vec![7; 64 << 20]).unwrap();
+    for abrupt in [false, true] {
+        let (socket, mut child) = connect(&site);
+        let mut peer = Peer::client(socket, &site.secret);
+        offered(&mut peer, Flags::NONE);
+        peer.say(&[want(KEEP, 1), Message::WantEnd]);
+        assert!(matches!(peer.hear().unwrap().message(), Message::File { .. }));
+        assert!(matches!(peer.hear().unwrap().message(), Message::Data(_)));
+        if abrupt {
+            drop(peer);
+            assert_eq!(ended(&mut child), 69);
+        } else {
+            peer.say(&[Message::Abort { exit: Exit::Io, text: "full".into() }]);
+            assert_eq!(ended(&mut child), 74);
+        }
+    }
+}
