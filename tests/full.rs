@@ -13,11 +13,12 @@
 mod common;
 
 use common::gate::Gate;
+use common::mounted::{Mounted, may_mount};
 use common::walk::{Node, Tree, differences, walk};
-use common::{Inetd, Site, assert_exit, is_root, output_within, scenario, tool};
+use common::{Inetd, Site, assert_exit, output_within, scenario, tool};
 use std::ffi::OsStr;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Output;
 use std::time::{Duration, Instant};
 
@@ -26,42 +27,6 @@ const LIMIT: Duration = Duration::from_secs(30);
 /// The largest file of the sender, which comes last, and what may be on its way in sockets when the receiver gives up.
 const BALLAST: usize = 48 << 20;
 const ON_ITS_WAY: u64 = 16 << 20;
-
-/// A file system that is mounted, and unmounted whatever happens.
-struct Mounted(PathBuf);
-
-impl Mounted {
-    fn tmpfs(at: &Path, options: &str) -> Mounted {
-        mount(&["-t", "tmpfs", "-o", options, "tmpfs"], at);
-        Mounted(at.to_owned())
-    }
-
-    fn again(&self, options: &str) {
-        mount(&["-o", &format!("remount,{options}")], &self.0);
-    }
-}
-
-impl Drop for Mounted {
-    fn drop(&mut self) {
-        // Lazily: a program that hangs must not keep it.
-        let done = std::process::Command::new("umount").arg("-l").arg(&self.0).status();
-        assert!(std::thread::panicking() || done.unwrap().success());
-    }
-}
-
-#[track_caller]
-fn mount(arguments: &[&str], at: &Path) {
-    let arguments: Vec<&OsStr> = arguments.iter().map(OsStr::new).chain([at.as_os_str()]).collect();
-    let output = tool("mount", "mount", &arguments);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-}
-
-fn may_mount(test: &str) -> bool {
-    if !is_root() {
-        println!("{test}: not tried: only root can mount a file system here");
-    }
-    is_root()
-}
 
 /// A sender with the new tree of the crash test and ballast; what it goes to is for the test to mount.
 struct Full {

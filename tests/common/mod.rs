@@ -15,6 +15,7 @@
 
 pub mod facts;
 pub mod gate;
+pub mod mounted;
 pub mod relay;
 pub mod scenario;
 pub mod starter;
