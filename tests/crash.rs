@@ -9,11 +9,9 @@
 )] // a test
 
 mod common;
-#[path = "crash/scenario.rs"]
-mod scenario;
 
-use common::walk::{Node, Tree, What, differences, names, walk};
-use common::{Inetd, Site, assert_exit, output_within};
+use common::walk::{Node, Tree, differences, names, walk};
+use common::{Inetd, Site, assert_exit, output_within, scenario};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
@@ -149,14 +147,10 @@ impl Play {
     /// The files whose contents the receiver lacks, and how many of them lie finished in its stage.
     fn lacking(&self) -> (u64, u64) {
         let have = walk(&self.receiver());
-        let same = |node: &Node, other: &Node| match (&node.what, &other.what) {
-            (What::File(size, _), What::File(other_size, _)) => size == other_size && node.time == other.time,
-            _ => false,
-        };
         // Other names of a file are not sent.
         let firsts = self.new.iter().filter(|(path, node)| node.is_file() && node.first == **path);
         let lacking: Vec<&Node> = firsts
-            .filter(|(path, node)| !have.get(*path).is_some_and(|have| same(have, node)))
+            .filter(|(path, node)| have.get(*path).is_none_or(|have| have.what != node.what))
             .map(|(_, node)| node)
             .collect();
         let stage = self.stage();
@@ -165,7 +159,10 @@ impl Play {
         } else {
             Vec::new()
         };
-        let finished = lacking.iter().filter(|node| staged.iter().any(|staged| same(staged, node)));
+        // A file gets its time when everything else is done.
+        let waits =
+            |node: &Node| staged.iter().any(|have| (&have.what, have.time) == (&node.what, node.time));
+        let finished = lacking.iter().filter(|node| waits(node));
         (lacking.len() as u64, finished.count() as u64)
     }
 
@@ -261,9 +258,6 @@ fn allowed(old: Option<&Node>, new: Option<&Node>, now: Option<&Node>, since: i6
     if known.iter().any(like) {
         return true;
     }
-    if !now.xattrs.is_empty() {
-        return false;
-    }
     if now.is_dir() {
         let dirs: Vec<&&Node> = known.iter().filter(|node| node.is_dir()).collect();
         // One that is being made is ours alone, and gets its metadata when nothing more is done in it.
@@ -272,15 +266,19 @@ fn allowed(old: Option<&Node>, new: Option<&Node>, now: Option<&Node>, since: i6
         return !dirs.is_empty()
             && (made && now.mode == 0o700 || dirs.iter().any(|dir| dir.mode == now.mode))
             && (made && now.owner == me || dirs.iter().any(|dir| dir.owner == now.owner))
+            && (made && now.xattrs.is_empty() || dirs.iter().any(|dir| dir.xattrs == now.xattrs))
             && (now.time.0 >= since || dirs.iter().any(|dir| dir.time == now.time));
     }
     // Where only metadata differ they are changed in place, one by one.
     let (Some(old), Some(new)) = (old, new) else { return false };
     old.what == new.what
-        && old.time == new.time
-        && (&now.what, now.time) == (&new.what, new.time)
+        && now.what == new.what
+        && [old.time, new.time].contains(&now.time)
         && [old.mode, new.mode].contains(&now.mode)
         && [old.owner, new.owner].contains(&now.owner)
+        && [&old.xattrs, &new.xattrs].contains(&&now.xattrs)
+        // The time comes last: by it the next run knows that there is nothing more to do.
+        && (old.time == new.time || now.time == old.time)
 }
 
 #[test]

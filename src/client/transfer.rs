@@ -143,7 +143,10 @@ pub(super) fn explain(channel: &mut Channel, failure: Failure) -> Failure {
         }
         Ok(error) => {
             channel.abort(error.exit(), &error.to_string());
-            error.into()
+            let here = error.is_of_this_host();
+            let failure = Failure::from(error);
+            // The name of the remote tree will stand before it.
+            if here { failure.about("on this host") } else { failure }
         }
         Err(error) => {
             channel.abort(failure.exit, &format!("{error:#}"));

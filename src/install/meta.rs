@@ -10,8 +10,8 @@ use std::io;
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Sets metadata as a specification wants them, in the order chown, chmod, times: chown clears the set-id bits, and
-/// nothing may touch a file after its time was set.
+/// Sets metadata as a specification wants them, in the order chown, setxattr, chmod, times: chown clears the set-id bits,
+/// and nothing may touch a file after its time was set.
 #[derive(Debug)]
 pub struct Meta<'o> {
     owners: &'o Owners,
@@ -52,22 +52,36 @@ impl<'o> Meta<'o> {
         self.unsupported.load(Ordering::Relaxed)
     }
 
-    /// Extended attributes come after the mode, which an ACL completes, and after the owner, whose change drops
-    /// capabilities.
-    fn attributes(&self, file: impl AsFd, want: &Entry<'_>) -> Result<(), Failure> {
+    /// Extended attributes come after the owner, whose change drops capabilities, and before the mode: who may not write
+    /// to what is his may not set them, and an ACL changes the mode. Says whether the mode must be set now.
+    fn attributes(
+        &self,
+        file: impl AsFd,
+        want: &Entry<'_>,
+        mode: u32,
+        set_mode: impl Fn(u32) -> io::Result<()>,
+    ) -> Result<bool, Failure> {
         if !self.xattrs {
-            return Ok(());
+            return Ok(false);
         }
         let wanted = self.owners.xattrs(want);
-        self.supported(xattr::set_open(file, wanted.values()))
+        match xattr::set_open(&file, wanted.values()) {
+            Err(error) if error.raw_os_error() == Some(libc::EACCES) && mode & 0o200 == 0 => {
+                set_mode(mode | 0o200).map_err(at(Step::Mode))?;
+                let done = self.supported(xattr::set_open(&file, wanted.values()));
+                set_mode(mode).map_err(at(Step::Mode))?;
+                done
+            }
+            done => self.supported(done),
+        }
     }
 
     /// A file system that cannot keep them is counted and no failure.
-    fn supported(&self, done: io::Result<()>) -> Result<(), Failure> {
+    fn supported(&self, done: io::Result<bool>) -> Result<bool, Failure> {
         match done {
             Err(error) if error.raw_os_error() == Some(libc::EOPNOTSUPP) => {
                 self.unsupported.fetch_add(1, Ordering::Relaxed);
-                Ok(())
+                Ok(false)
             }
             done => done.map_err(at(Step::Xattr)),
         }
@@ -95,11 +109,11 @@ impl<'o> Meta<'o> {
         if chown {
             file.set_owner(uid, gid).map_err(at(Step::Owner))?;
         }
+        let changed = self.attributes(file, want, stat.mode, |mode| file.set_mode(mode))?;
         let mode = want.mode.unwrap_or(FILE_MODE);
-        if chown || mode != stat.mode {
+        if chown || changed || mode != stat.mode {
             file.set_mode(mode).map_err(at(Step::Mode))?;
         }
-        self.attributes(file, want)?;
         file.set_time((time.sec, time.nsec)).map_err(at(Step::Time))
     }
 
@@ -114,12 +128,12 @@ impl<'o> Meta<'o> {
         if chown {
             dir.set_own_owner(uid, gid).map_err(at(Step::Owner))?;
         }
+        let changed = self.attributes(dir, want, stat.mode, |mode| dir.set_own_mode(mode))?;
         if let Some(mode) = want.mode.or(new.then_some(DIR_MODE))
-            && (chown || mode != stat.mode)
+            && (chown || changed || mode != stat.mode)
         {
             dir.set_own_mode(mode).map_err(at(Step::Mode))?;
         }
-        self.attributes(dir, want)?;
         match want.time {
             Some(time) if (time.sec, time.nsec) != stat.mtime => {
                 dir.set_own_time((time.sec, time.nsec)).map_err(at(Step::Time))

@@ -32,7 +32,9 @@ pub enum StageError {
     Locked,
     /// `.smsync` is there and not ours: whose it is.
     Foreign(u32),
-    /// The system refused.
+    /// The state directory, where locks are kept, cannot be written to.
+    Lock(io::Error),
+    /// The stage itself cannot be used.
     Io(io::Error),
 }
 
@@ -46,8 +48,12 @@ impl std::fmt::Display for StageError {
                     "'.smsync' is not a private directory of ours (owner {uid}): remove it or move it away"
                 )
             }
+            StageError::Lock(error) => {
+                let reason = sys::errno_words(sys::errno(error));
+                write!(f, "cannot lock the tree in the state directory: {reason}")
+            }
             StageError::Io(error) => {
-                write!(f, "the stage '.smsync': {}", sys::errno_words(sys::errno(error)))
+                write!(f, "cannot use the stage '.smsync': {}", sys::errno_words(sys::errno(error)))
             }
         }
     }
@@ -90,7 +96,7 @@ impl Stage {
     pub fn open(module: &Dir, state: &Dir) -> Result<Stage, StageError> {
         let stat = module.stat_self()?;
         let lock = format!("lock-{}-{}-{}", stat.dev.0, stat.dev.1, stat.ino);
-        let lock = Lock::take(state, lock.as_bytes())?.ok_or(StageError::Locked)?;
+        let lock = Lock::take(state, lock.as_bytes()).map_err(StageError::Lock)?.ok_or(StageError::Locked)?;
         let stage = Stage {
             module: module.again()?,
             dir: OnceLock::new(),

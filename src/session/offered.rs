@@ -5,6 +5,7 @@ use crate::limits;
 use crate::path::Scope;
 use crate::report::Monitor;
 use crate::session::Error;
+use crate::session::error::WRITE_SPEC;
 use crate::spec::{Entry, Kind, Spec};
 use crate::sys::Spool;
 use crate::tree::STAGE;
@@ -127,7 +128,7 @@ struct Checked {
 impl Checked {
     fn on_disk<T>(&mut self, done: io::Result<T>) -> io::Result<T> {
         done.map_err(|error| {
-            self.failed = Some(Error::Disk("write the specification into the spool directory", error));
+            self.failed = Some(Error::Disk(WRITE_SPEC, error));
             io::ErrorKind::Other.into()
         })
     }

@@ -6,6 +6,7 @@ use crate::limits;
 use crate::plan::{Action, Owners, Plan, Rules, compare};
 use crate::report::{Fate, Monitor, Problems, Report};
 use crate::session::Error;
+use crate::session::error::WRITE_SPEC;
 use crate::session::intake::{self, Intake, Taken};
 use crate::session::offered::Offered;
 use crate::session::spare::{Here, spare};
@@ -116,11 +117,10 @@ fn prepare(
     let xattrs = round.keywords.contains(Keyword::Xattr);
     let mut keywords = if xattrs { HAVE } else { HAVE.without(Keywords::of(&[Keyword::Xattr])) };
     digests.for_each(|keyword| keywords.insert(keyword));
-    let mut writer =
-        SpecWriter::new(spool, keywords).map_err(|error| Error::Disk("write the specification", error))?;
+    let mut writer = SpecWriter::new(spool, keywords).map_err(|error| Error::Disk(WRITE_SPEC, error))?;
     let what = Scan { scope, keywords, one_file_system: true };
     let scanned = scan(receiver.root, what, &mut writer)?;
-    let have = writer.seal().map_err(|error| Error::Disk("write the specification", error))?;
+    let have = writer.seal().map_err(|error| Error::Disk(WRITE_SPEC, error))?;
     let rules = Rules { owners, delete, xattrs };
     let plan = compare(&want, &have, &scanned.hidden, &rules);
     Ok((Prepared { want, have, scanned, plan, delete }, stage))

@@ -81,11 +81,11 @@ pub fn of_open(file: impl AsFd) -> io::Result<Attributes> {
     read(|space| rustix::fs::flistxattr(file, space), |name, space| rustix::fs::fgetxattr(file, name, space))
 }
 
-/// Makes the carried attributes of what is open just these; the pairs that differ only.
+/// Makes the carried attributes of what is open just these; the pairs that differ only. Says whether any did.
 ///
 /// # Errors
 /// One cannot be set or removed.
-pub fn set_open<'w>(file: impl AsFd, want: impl Iterator<Item = (&'w [u8], Vec<u8>)>) -> io::Result<()> {
+pub fn set_open<'w>(file: impl AsFd, want: impl Iterator<Item = (&'w [u8], Vec<u8>)>) -> io::Result<bool> {
     let file = file.as_fd();
     settle(&of_open(file)?, want, |name, value| match value {
         Some(value) => rustix::fs::fsetxattr(file, name, value, XattrFlags::empty()),
@@ -93,22 +93,25 @@ pub fn set_open<'w>(file: impl AsFd, want: impl Iterator<Item = (&'w [u8], Vec<u
     })
 }
 
-/// Sets what differs and removes what is not wanted.
+/// Sets what differs and removes what is not wanted; says whether there was any.
 fn settle<'w>(
     have: &Attributes,
     want: impl Iterator<Item = (&'w [u8], Vec<u8>)>,
     change: impl Fn(&CStr, Option<&[u8]>) -> Result<(), Errno>,
-) -> io::Result<()> {
+) -> io::Result<bool> {
     let want: Attributes = want.map(|(name, value)| (name.to_vec(), value)).collect();
+    let mut changed = false;
     for (name, _) in have.iter().filter(|(name, _)| !want.iter().any(|(wanted, _)| wanted == name)) {
+        changed = true;
         fault::point("removexattr")?;
         change(&CString::new(name.as_slice())?, None)?;
     }
     for (name, value) in want.iter().filter(|pair| !have.contains(pair)) {
+        changed = true;
         fault::point("setxattr")?;
         change(&CString::new(name.as_slice())?, Some(value))?;
     }
-    Ok(())
+    Ok(changed)
 }
 
 /// A thread with a working directory of its own: there, attributes are reached by one name without opening anything.
@@ -151,11 +154,11 @@ impl ByName {
         )
     }
 
-    /// Makes the carried attributes of a name in the directory where we stand just these.
+    /// Makes the carried attributes of a name in the directory where we stand just these; says whether any differed.
     ///
     /// # Errors
     /// One cannot be set or removed.
-    pub fn set<'w>(&self, name: &[u8], want: impl Iterator<Item = (&'w [u8], Vec<u8>)>) -> io::Result<()> {
+    pub fn set<'w>(&self, name: &[u8], want: impl Iterator<Item = (&'w [u8], Vec<u8>)>) -> io::Result<bool> {
         let have = self.of(name)?;
         let name = CString::new(one(name)?)?;
         settle(&have, want, |attribute, value| match value {

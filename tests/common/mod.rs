@@ -16,6 +16,7 @@
 pub mod facts;
 pub mod gate;
 pub mod relay;
+pub mod scenario;
 pub mod starter;
 pub mod tree;
 pub mod trees;

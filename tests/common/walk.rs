@@ -15,8 +15,8 @@ pub struct Node {
     pub mode: u32,
     pub owner: (u32, u32),
     pub time: (i64, i64),
-    /// Names of extended attributes, ended by NUL.
-    pub xattrs: Vec<u8>,
+    /// Names and values of extended attributes.
+    pub xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
     /// The first path, in tree order, that is this very file.
     pub first: PathBuf,
 }
@@ -86,12 +86,17 @@ fn digest(mut file: fs::File) -> u64 {
     }
 }
 
-fn xattrs(path: &Path) -> Vec<u8> {
-    let mut names = vec![0; 4096];
-    let path = CString::new(path.as_os_str().as_bytes()).unwrap();
+fn xattrs(path: &Path) -> BTreeMap<Vec<u8>, Vec<u8>> {
+    let (mut names, path) = (vec![0; 4096], CString::new(path.as_os_str().as_bytes()).unwrap());
     let length = rustix::fs::llistxattr(&path, &mut names).unwrap_or(0);
-    names.truncate(length);
-    names
+    let names = names[..length].split(|byte| *byte == 0).filter(|name| !name.is_empty());
+    let value = |name: &[u8]| {
+        let mut value = vec![0; 4096];
+        let length = rustix::fs::lgetxattr(&path, name, &mut value).unwrap();
+        value.truncate(length);
+        value
+    };
+    names.map(|name| (name.to_vec(), value(name))).collect()
 }
 
 /// The tree below `root`, which is not itself in it, nor is the stage of an interrupted run.

@@ -1,6 +1,6 @@
 //! Two trees between which everything that can happen to a path does happen.
 
-use super::common::is_root;
+use super::is_root;
 use rustix::fs::{CWD, FileType, Mode, Timespec, Timestamps};
 use std::ffi::OsStr;
 use std::fs::{self, Permissions};
@@ -53,6 +53,11 @@ impl Build<'_> {
         self.time(name, 710);
     }
 
+    fn xattr(&self, name: &str, value: &str) {
+        let flags = rustix::fs::XattrFlags::empty();
+        rustix::fs::lsetxattr(self.at.join(name), "user.smsync", value.as_bytes(), flags).unwrap();
+    }
+
     fn owner(&self, name: &str) {
         std::os::unix::fs::lchown(self.at.join(name), Some(NOBODY), Some(NOBODY)).unwrap();
     }
@@ -82,7 +87,7 @@ fn common(build: &Build<'_>) {
 const COMMON: [&str; 4] = ["knot", "split", "join", "deep"];
 
 /// The tree that the receiver has.
-pub(crate) fn old(at: &Path) {
+pub fn old(at: &Path) {
     let build = Build { at };
     common(&build);
     build.file("changed", "the old text", 0o644, 10);
@@ -110,6 +115,11 @@ pub(crate) fn old(at: &Path) {
     build.file("goner/a/b/f", "deleted", 0o644, 22);
     build.file("goner/a/f", "deleted", 0o644, 23);
     build.fifo("fifo-mode", 0o600);
+    build.file("touched", "the same at another time", 0o644, 25);
+    build.file("xattr-set", "an attribute is set", 0o644, 26);
+    build.file("xattr-removed", "an attribute is removed", 0o644, 27);
+    build.xattr("xattr-removed", "old");
+    build.xattr("dir-meta", "old");
     if is_root() {
         build.file("owner", "of which only the owner changes", 0o644, 24);
         build.owner("join");
@@ -123,7 +133,7 @@ pub(crate) fn old(at: &Path) {
 }
 
 /// The tree that the sender has.
-pub(crate) fn new(at: &Path) {
+pub fn new(at: &Path) {
     let build = Build { at };
     common(&build);
     build.file("new", "a new file", 0o600, 100);
@@ -159,6 +169,13 @@ pub(crate) fn new(at: &Path) {
     }
     build.fifo("fifo", 0o620);
     build.fifo("fifo-mode", 0o660);
+    build.file("touched", "the same at another time", 0o600, 130);
+    build.file("xattr-set", "an attribute is set", 0o644, 26);
+    build.xattr("xattr-set", "new");
+    build.xattr("new", "new");
+    build.file("xattr-removed", "an attribute is removed", 0o644, 27);
+    build.xattr("dir-meta", "new");
+    build.xattr("nest/x/y", "new");
     build.file("sparse", "", 0o644, 112);
     let sparse = fs::OpenOptions::new().write(true).open(at.join("sparse")).unwrap();
     sparse.write_all_at(b"between two holes", 1 << 20).unwrap();
@@ -184,7 +201,7 @@ pub(crate) fn new(at: &Path) {
 }
 
 /// Makes a directory empty, whatever is in it.
-pub(crate) fn clear(at: &Path) {
+pub fn clear(at: &Path) {
     for entry in fs::read_dir(at).unwrap() {
         let entry = entry.unwrap();
         if entry.file_type().unwrap().is_dir() {
