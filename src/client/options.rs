@@ -65,8 +65,8 @@ pub enum Command {
     Check(Check),
     /// Name the modules that a server offers
     List {
-        /// The server: [user@]host[:port]
-        #[arg(value_name = "HOST[:PORT]")]
+        /// The server.
+        #[arg(value_name = "HOST[:PORT]", help = "The server: [user@]host[:port]")]
         host: String,
         /// How the server is reached
         #[command(flatten)]
