@@ -28,7 +28,7 @@ impl Links {
     /// Counts the names of every file of the receiver that has several, and looks whether they stay together.
     pub(super) fn new(want: &Spec, have: &Spec) -> Links {
         let mut links = Links::default();
-        for id in have.iter().filter_map(|(_, entry)| entry.inode) {
+        for id in have.inodes() {
             *links.shown.entry(id).or_insert(0) += 1;
         }
         if links.shown.is_empty() {

@@ -258,7 +258,7 @@ impl<'i> Writer<'i> {
         if incoming.as_ref().is_ok_and(|incoming| incoming.digest() != *digest) {
             return Err(WireError::Violation("contents that are not those of the digest").into());
         }
-        match incoming.and_then(|incoming| incoming.finish(&want, self.intake.meta)) {
+        match incoming.and_then(|incoming| incoming.finish(digest, &want, self.intake.meta)) {
             Ok(arrived) => {
                 self.taken.arrived.insert(index, arrived);
                 self.progress.files += 1;

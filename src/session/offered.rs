@@ -2,7 +2,7 @@
 
 use crate::digest::Content;
 use crate::limits;
-use crate::path::Scope;
+use crate::path::{RelPath, Scope};
 use crate::report::Monitor;
 use crate::session::Error;
 use crate::session::error::WRITE_SPEC;
@@ -60,7 +60,13 @@ impl Offered {
         if spec.len() != self.entries {
             return Err(WireError::Malformed("another number of entries than was said").into());
         }
-        if spec.iter().any(|(_, entry)| is_foreign(&entry, scope)) {
+        // Of a whole tree everything may be said but what is reserved; what is below that would come after it.
+        let foreign = if *scope == Scope::default() {
+            RelPath::ROOT.join(STAGE).is_ok_and(|reserved| spec.find(&reserved).is_some())
+        } else {
+            spec.iter().any(|(_, entry)| is_foreign(&entry, scope))
+        };
+        if foreign {
             return Err(WireError::Violation("an entry outside of the scope").into());
         }
         Ok(spec)

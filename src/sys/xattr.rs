@@ -29,23 +29,23 @@ pub fn is_carried(name: &[u8], root: bool) -> bool {
             && !LABELS.contains(&name)
 }
 
-/// Room for what most lists and values need, and for the longest there can be: XATTR_LIST_MAX, XATTR_SIZE_MAX.
-const ROOM: [usize; 2] = [1024, 64 * 1024];
+/// Room for what most lists and values need.
+const LITTLE: usize = 512;
+/// Room for the longest there can be: XATTR_LIST_MAX, XATTR_SIZE_MAX.
+const MUCH: usize = 64 * 1024;
 
 /// Asks the kernel for something, with little room first.
 fn sized(mut ask: impl FnMut(&mut [u8]) -> Result<usize, Errno>) -> io::Result<Vec<u8>> {
-    for room in ROOM {
-        let mut bytes = vec![0; room];
-        match ask(&mut bytes) {
-            Ok(length) => {
-                bytes.truncate(length);
-                return Ok(bytes);
-            }
-            Err(Errno::RANGE) => {}
-            Err(error) => return Err(error.into()),
-        }
+    let mut little = [0; LITTLE];
+    match ask(&mut little) {
+        Ok(length) => return Ok(little.get(..length).unwrap_or_default().to_vec()),
+        Err(Errno::RANGE) => {}
+        Err(error) => return Err(error.into()),
     }
-    Err(Errno::TOOBIG.into())
+    let mut much = vec![0; MUCH];
+    let length = ask(&mut much)?;
+    much.truncate(length);
+    Ok(much)
 }
 
 /// Reads the carried attributes through `list` and `get`; a file system without any has none.
@@ -58,8 +58,11 @@ fn read(
         Err(error) if error.raw_os_error() == Some(libc::EOPNOTSUPP) => return Ok(Vec::new()),
         Err(error) => return Err(error),
     };
-    let root = rustix::process::geteuid().is_root();
     let mut attributes = Vec::new();
+    if names.is_empty() {
+        return Ok(attributes);
+    }
+    let root = rustix::process::geteuid().is_root();
     for name in names.split(|&byte| byte == 0).filter(|name| is_carried(name, root)) {
         let text = CString::new(name)?;
         match sized(|space| get(&text, space)) {
@@ -147,10 +150,10 @@ impl ByName {
     /// # Errors
     /// They cannot be read.
     pub fn of(&self, name: &[u8]) -> io::Result<Attributes> {
-        let name = CString::new(one(name)?)?;
+        let name = one(name)?;
         read(
-            |space| rustix::fs::llistxattr(&name, space),
-            |attribute, space| rustix::fs::lgetxattr(&name, attribute, space),
+            |space| rustix::fs::llistxattr(name, space),
+            |attribute, space| rustix::fs::lgetxattr(name, attribute, space),
         )
     }
 

@@ -64,6 +64,7 @@ fn walk<W: Write>(
 ) -> Result<Scanned, ScanError> {
     let mut walk = Walk {
         attributes,
+        stands: false,
         what,
         algorithms: what.keywords.algorithms(),
         writer,
@@ -82,6 +83,8 @@ fn walk<W: Write>(
 
 struct Walk<'a, W: Write> {
     attributes: Option<&'a ByName>,
+    /// Whether the thread stands in the directory of the last level, where attributes are read.
+    stands: bool,
     what: Scan<'a>,
     algorithms: Algorithms,
     writer: &'a mut SpecWriter<W>,
@@ -141,10 +144,12 @@ impl<W: Write> Walk<'_, W> {
         while let Some(level) = levels.last_mut() {
             let Some(name) = level.rest.pop() else {
                 levels.pop();
+                self.stands = false;
                 continue;
             };
             if let Some(deeper) = self.name(level, &name, root.stat())? {
                 levels.push(deeper);
+                self.stands = false;
             }
         }
         Ok(())
@@ -271,8 +276,11 @@ impl<W: Write> Walk<'_, W> {
     /// The extended attributes of a name, if they are asked for.
     fn xattrs(&mut self, level: &Level<'_>, name: &[u8], path: &RelPath<'_>) -> Xattrs<'static> {
         let Some(attributes) = self.attributes else { return Xattrs::default() };
-        let found =
-            level.dir.of(name).and_then(|dir| attributes.enter(dir)).and_then(|()| attributes.of(name));
+        let entered =
+            if self.stands { Ok(()) } else { level.dir.of(name).and_then(|dir| attributes.enter(dir)) };
+        // Names that are grafted onto the root are each in a directory of their own.
+        self.stands = entered.is_ok() && matches!(level.dir, Held::Own(_));
+        let found = entered.and_then(|()| attributes.of(name));
         self.known(path, found)
     }
 
