@@ -277,3 +277,20 @@ fn arguments_that_make_no_sense() {
     }
     assert!(inetd.ended().is_empty(), "somebody connected");
 }
+
+#[test]
+fn output_that_is_lost_is_an_error() {
+    let site = Site::new();
+    let full = || std::process::Stdio::from(fs::OpenOptions::new().write(true).open("/dev/full").unwrap());
+    let keygen = std::process::Command::new(common::SMSYNC).arg("keygen").stdout(full()).output().unwrap();
+    assert_exit(&keygen, 74);
+    assert!(String::from_utf8_lossy(&keygen.stderr).contains("cannot write to standard output"));
+    let inetd = site.serve();
+    let src = site.src();
+    let push = site
+        .smsync()
+        .args(["--json", "push", src.to_str().unwrap(), &inetd.remote("m")])
+        .stdout(full())
+        .output();
+    assert_exit(&push.unwrap(), 74);
+}

@@ -37,7 +37,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> Exit {
         }
     };
     let mut show = Show::new(&options);
-    match run(&options, &mut show) {
+    let exit = match run(&options, &mut show) {
         Ok(exit) => exit,
         Err(failure) => {
             // Several errors of a configuration are several lines.
@@ -45,7 +45,8 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> Exit {
             show.end("", None, failure.exit, false);
             failure.exit
         }
-    }
+    };
+    show.exit(exit)
 }
 
 fn run(options: &Options, show: &mut Show) -> Result<Exit, Failure> {

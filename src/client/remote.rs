@@ -85,6 +85,11 @@ impl Host {
     pub fn parse(text: &str) -> Result<Host, String> {
         let text = text.strip_prefix(SCHEME).map_or(text, |rest| rest.trim_end_matches('/'));
         let text = text.strip_suffix("::").unwrap_or(text);
+        if !text.contains('[')
+            && text.split_once("::").is_some_and(|(host, rest)| !host.is_empty() && !rest.contains(':'))
+        {
+            return Err("a host is meant here, without ::module".into());
+        }
         let (user, rest) = match text.rsplit_once('@') {
             Some((user, rest)) => (Some(user), rest),
             None => (None, text),

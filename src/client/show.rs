@@ -4,10 +4,12 @@
 use crate::client::options::Options;
 use crate::exit::Exit;
 use crate::report::{Change, Monitor, Problem, Progress, Report};
+use crate::sys;
 use crate::vis::{is_hidden, shown_text};
 use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Map, Value, json};
 use std::io::{IsTerminal, Write};
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::{Duration, Instant};
 
 /// How much is shown, and in which form.
@@ -20,9 +22,18 @@ pub(super) struct Show {
     bar: Option<ProgressBar>,
 }
 
-/// Prints a line on standard output. A reader that went away is not an error of ours.
+/// Why something that was to be printed was lost, as errno(3); 0 when nothing was. Standard output is the process's, and
+/// so is its fate.
+static LOST: AtomicI32 = AtomicI32::new(0);
+
+/// Prints a line on standard output. A reader that went away is not an error of ours; a full disk is one.
 fn line(text: &str) {
-    let _ = writeln!(std::io::stdout(), "{text}");
+    let mut out = std::io::stdout();
+    if let Err(error) = writeln!(out, "{text}").and_then(|()| out.flush())
+        && error.kind() != std::io::ErrorKind::BrokenPipe
+    {
+        LOST.store(sys::errno(&error), Ordering::Relaxed);
+    }
 }
 
 /// Prints one event. What could drive a terminal is escaped as JSON does it, which leaves the value as it is.
@@ -69,6 +80,17 @@ impl Show {
     /// Says what goes wrong, in one line that names the program.
     pub(super) fn error(&self, text: &str) {
         self.above_bar(|| eprintln!("smsync: {}", shown_text(text)));
+    }
+
+    /// The exit code, unless something that was to be printed was lost.
+    pub(super) fn exit(&self, exit: Exit) -> Exit {
+        match LOST.load(Ordering::Relaxed) {
+            0 => exit,
+            errno => {
+                self.error(&format!("cannot write to standard output: {}", sys::errno_words(errno)));
+                Exit::Io
+            }
+        }
     }
 
     /// Says a step, with `-vv`.

@@ -149,8 +149,9 @@ pub(super) fn explain(channel: &mut Channel, failure: Failure) -> Failure {
             if here { failure.about("on this host") } else { failure }
         }
         Err(error) => {
-            channel.abort(failure.exit, &format!("{error:#}"));
-            Failure { exit: failure.exit, error }
+            // Whatever is no error of the session happened here, and the server's administrator cannot mend it.
+            channel.abort(failure.exit, &format!("the client gave up: {error:#}"));
+            Failure { exit: failure.exit, error }.about("on this host")
         }
     }
 }

@@ -64,6 +64,8 @@ pub struct Rules<'r> {
     pub owners: &'r Owners,
     /// Whether extras may be removed to make way.
     pub delete: bool,
+    /// Whether the specification tells which names are one file.
+    pub links: bool,
     /// Whether extended attributes are carried: then those that are not wanted go.
     pub xattrs: bool,
 }
@@ -227,7 +229,8 @@ impl Compare<'_> {
             return self.step(index, Some(at), action, aspects);
         }
         let shared = !aspects.is_empty() && self.links.shared(have);
-        let foreign = !shared && !self.links.claim(want, have);
+        // Where the specification does not tell which names are one file, those that are stay so.
+        let foreign = self.rules.links && !shared && !self.links.claim(want, have);
         if shared || foreign {
             aspects.note(Aspects::HARDLINK, foreign);
             self.links.lead(want, index, None);

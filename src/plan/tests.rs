@@ -25,7 +25,7 @@ fn users(name: &[u8]) -> Option<u32> {
 fn plan(want: &str, have: &str, hidden: &[&str], delete: bool) -> Vec<String> {
     let (want, have) = (spec(want), spec(have));
     let hidden: Vec<RelPath<'_>> = hidden.iter().map(|path| RelPath::new(path.as_bytes()).unwrap()).collect();
-    let rules = Rules { owners: &Owners::any(users, users), delete, xattrs: true };
+    let rules = Rules { owners: &Owners::any(users, users), delete, links: true, xattrs: true };
     let plan = compare(&want, &have, &hidden, &rules);
     let mut words: Vec<String> = plan
         .steps
@@ -108,7 +108,7 @@ fn owners_go_by_name_then_by_number() {
     assert!(plan("./d type=dir uname=alice uid=5 gname=nobody-knows gid=7\n", have, &[], false).is_empty());
     assert_eq!(plan("./d type=dir uname=mallory uid=5\n", have, &[], false), ["d Meta user"]);
     let (want, have) = (spec("./d type=dir uid=0 gid=0\n"), spec("./d type=dir uid=1 gid=1\n"));
-    let rules = Rules { owners: &Owners::own(users, vec![1]), delete: false, xattrs: true };
+    let rules = Rules { owners: &Owners::own(users, vec![1]), delete: false, links: true, xattrs: true };
     let own = compare(&want, &have, &[], &rules);
     assert!(own.steps.is_empty(), "what an ordinary user cannot set is not compared");
 }
@@ -188,7 +188,7 @@ fn hard_links() {
 fn changes_are_named() {
     let (want, have) =
         (spec("./a type=dir\n./b type=dir mode=0700\n"), spec("./b type=dir mode=0755\n./c type=dir\n"));
-    let rules = Rules { owners: &Owners::any(users, users), delete: true, xattrs: true };
+    let rules = Rules { owners: &Owners::any(users, users), delete: true, links: true, xattrs: true };
     let plan = compare(&want, &have, &[], &rules);
     let changes: Vec<_> = plan.changes(&want, &have).collect();
     let fates: Vec<_> = changes.iter().map(|change| change.fate).collect();
@@ -205,7 +205,7 @@ fn extended_attributes_are_metadata() {
     assert_eq!(plan(&with(""), &with(a), &[], false), ["f Meta extended attributes"]);
     assert!(plan(&with(a), &with(a), &[], false).is_empty());
     let (want, have) = (spec(&with("xattr.trusted.t=YQ== xattr.user.a=YQ==")), spec(&with(a)));
-    let rules = |owners, xattrs| Rules { owners, delete: false, xattrs };
+    let rules = |owners, xattrs| Rules { owners, delete: false, links: true, xattrs };
     let own = Owners::own(users, vec![]);
     assert!(
         compare(&want, &have, &[], &rules(&own, true)).steps.is_empty(),
@@ -213,4 +213,21 @@ fn extended_attributes_are_metadata() {
     );
     let (any, none) = (Owners::any(users, users), spec(&with("")));
     assert!(compare(&none, &have, &[], &rules(&any, false)).steps.is_empty(), "they are not carried");
+}
+
+#[test]
+fn links_that_are_not_spoken_of_stay() {
+    let (want, have) = (
+        spec(&(file("a", &format!("size=1 {T1}")) + &file("b", &format!("size=1 {T1}")))),
+        spec(
+            &["a", "b"]
+                .map(|path| file(path, &format!("nlink=2 size=1 {T1} inode=7 resdevice=native,9,9")))
+                .concat(),
+        ),
+    );
+    let owners = Owners::any(users, users);
+    let steps = |links| {
+        compare(&want, &have, &[], &Rules { owners: &owners, delete: false, links, xattrs: true }).steps.len()
+    };
+    assert_eq!((steps(false), steps(true)), (0, 1));
 }

@@ -114,7 +114,7 @@ impl Problem {
             (Step::Verify, _) => "the contents that arrived are not those of the specification".into(),
             (Step::Read, libc::ESTALE) => "it kept changing while it was read".into(),
             (Step::Place | Step::MakeDir, libc::ENOTEMPTY) => {
-                "a directory that is not empty is in the way (--delete replaces it)".into()
+                "a directory that is not empty is in the way (--delete replaces it, unless it holds what is excluded)".into()
             }
             (Step::Place | Step::MakeDir | Step::MakeLink | Step::MakeNode | Step::Write, libc::EXDEV) => {
                 "another file system is mounted there: export it as a module of its own".into()

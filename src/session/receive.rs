@@ -121,7 +121,7 @@ fn prepare(
     let what = Scan { scope, keywords, one_file_system: true };
     let scanned = scan(receiver.root, what, &mut writer)?;
     let have = writer.seal().map_err(|error| Error::Disk(WRITE_SPEC, error))?;
-    let rules = Rules { owners, delete, xattrs };
+    let rules = Rules { owners, delete, links: round.keywords.contains(Keyword::Inode), xattrs };
     let plan = compare(&want, &have, &scanned.hidden, &rules);
     Ok((Prepared { want, have, scanned, plan, delete }, stage))
 }
