@@ -203,6 +203,27 @@ fn a_spool_or_state_directory_without_room() {
     assert_eq!(differences(&walk(&full.site.src()), &walk(&dst)), "");
 }
 
+/// What waits at the module's root cannot go there: it is told before anything is sent.
+#[test]
+fn a_destination_on_another_file_system_than_its_module() {
+    if !may_mount("a_destination_on_another_file_system_than_its_module") {
+        return;
+    }
+    let full = Full::new("src");
+    let sub = full.site.dst().join("sub");
+    fs::create_dir(&sub).unwrap();
+    let _disk = Mounted::tmpfs(&sub, "size=128m");
+    let mut command = full.site.smsync();
+    command.arg("push").arg(full.site.src()).arg(full.gate.remote("m/sub"));
+    let output = output_within(&mut command, LIMIT);
+    assert_exit(&output, 77);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("another file system is mounted there: export it"), "{said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
+    assert!(full.gate.up.passed() < ON_ITS_WAY, "files were sent");
+    assert!(walk(&full.site.dst()).len() == 1 && !full.site.dst().join(".smsync").exists());
+}
+
 #[test]
 fn a_module_that_cannot_be_written_to() {
     if !may_mount("a_module_that_cannot_be_written_to") {

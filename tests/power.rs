@@ -60,11 +60,24 @@ fn run(program: &str, package: &str, arguments: &[&OsStr]) {
     assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
+/// A module on such a disk; the disk goes first.
+struct Power {
+    disk: Disk,
+    play: Play,
+}
+
+impl Power {
+    fn new(durable: &str) -> Power {
+        let site = Site::in_memory();
+        let disk = Disk::new(site.path("image"), site.dst());
+        Power { disk, play: Play::on(site, Way::Push, durable, "tree") }
+    }
+}
+
 /// The power fails when the server dies, at each of these points, and after a run that ended well.
 fn fails_at(durable: &str, points: impl Iterator<Item = u32>) {
-    let site = Site::in_memory();
-    let mut disk = Disk::new(site.path("image"), site.dst());
-    let play = Play::on(site, Way::Push, durable, "tree");
+    let mut power = Power::new(durable);
+    let Power { disk, play } = &mut power;
     let (mut tried, mut new, mut journal) = (0, 0, false);
     for number in points {
         play.rewind();
@@ -97,9 +110,8 @@ fn the_power_takes_what_was_not_flushed() {
     if !may_mount("the_power_takes_what_was_not_flushed") {
         return;
     }
-    let site = Site::in_memory();
-    let mut disk = Disk::new(site.path("image"), site.dst());
-    let play = Play::on(site, Way::Push, "none", "tree");
+    let mut power = Power::new("none");
+    let Power { disk, play } = &mut power;
     // The kernel may have written all of it in time by itself, but hardly each time.
     let lost = (0..5).any(|_| {
         play.rewind();

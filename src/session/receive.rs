@@ -1,6 +1,7 @@
 //! The receiver's side of a round: compares, asks for what it lacks, installs, and says how it went.
 
 use crate::config::Durable;
+use crate::exit::Exit;
 use crate::install::{Arrived, Install, Installed, Meta, Stage, StageError, for_files};
 use crate::limits;
 use crate::plan::{Action, Owners, Plan, Rules, compare};
@@ -109,8 +110,7 @@ fn prepare(
     let Round { flags, scope, .. } = round;
     let delete = flags.has(Flags::DELETE) && offered.whole;
     let want = offered.seal(scope)?;
-    let stage =
-        if flags.has(Flags::DRY_RUN) { None } else { Some(Stage::open(receiver.module, receiver.state)?) };
+    let stage = if flags.has(Flags::DRY_RUN) { None } else { Some(open_stage(receiver)?) };
     let spool = Spool::create(receiver.spool)
         .map_err(|error| Error::System("make a file in the spool directory", error))?;
     let digests = want.keywords().algorithms().iter().map(Keyword::of_algorithm);
@@ -124,6 +124,16 @@ fn prepare(
     let rules = Rules { owners, delete, links: round.keywords.contains(Keyword::Inode), xattrs };
     let plan = compare(&want, &have, &scanned.hidden, &rules);
     Ok((Prepared { want, have, scanned, plan, delete }, stage))
+}
+
+/// Locks the module. What waits at its root cannot be renamed into another file system.
+fn open_stage(receiver: &Receiver<'_>) -> Result<Stage, Error> {
+    let module = receiver.module.stat_self().map_err(|error| Error::System("examine the module", error))?;
+    if module.dev != receiver.root.stat().dev {
+        let text = "another file system is mounted there: export it as a module of its own";
+        return Err(Error::Refused(Exit::Refused, text.into()));
+    }
+    Ok(Stage::open(receiver.module, receiver.state)?)
 }
 
 /// What the receiver says of its own tree, to itself: numbers only.
