@@ -18,12 +18,20 @@ pub const OWNER: usize = 255;
 /// User or group names of which the ids are remembered; a specification that names more has them looked up again.
 pub const OWNERS: usize = 65_536;
 
-/// Bytes of one line of a canonical specification: path and link target, each byte as `\ooo`, and every keyword.
-pub const SPEC_LINE: usize = 64 * 1024;
+/// Bytes of one line of a canonical specification: path and link target, each byte as `\ooo`, every keyword, and as
+/// many large extended attributes as any file system keeps with one file.
+pub const SPEC_LINE: usize = 1 << 20;
+/// Bytes of the name of an extended attribute: XATTR_NAME_MAX.
+pub const XATTR_NAME: usize = 255;
+/// Bytes of its value: XATTR_SIZE_MAX.
+pub const XATTR_VALUE: usize = 64 * 1024;
 /// Entries of one specification: an index is 32 bits on the wire, and ten million is past any tree measured.
 pub const SPEC_ENTRIES: u32 = 16_000_000;
 /// Bytes of one specification: offsets into it are kept in 32 bits.
 pub const SPEC_BYTES: u64 = u32::MAX as u64;
+/// How far back a compressed specification may refer, as a power of two: what level 1 needs and a little more, since it
+/// is the receiver's memory.
+pub const SPEC_WINDOW: u32 = 23;
 /// Bytes of a specification in a foreign dialect, which is read into memory: one line for each of 16 million entries
 /// would be more, but such trees come from `smsync spec`, which streams.
 pub const DIALECT_BYTES: u64 = 2 << 30;
@@ -42,12 +50,13 @@ pub const TEXT: usize = 512;
 pub const MODULES: usize = 1024;
 /// Paths in the scope of one round, and patterns in its exclude list.
 pub const SCOPE: usize = 4096;
-/// Indices in one `Want` or `Ask`.
-pub const WANT_BATCH: usize = 4096;
 /// Bytes of one file: what ext4 and XFS hold, and below where offsets overflow.
 pub const FILE_SIZE: u64 = 8 << 50;
 /// Problems one side reports to the other; the rest are counted only.
 pub const PROBLEMS: usize = 10_000;
+
+/// Files are stamped by a clock that ticks at least this often, at 100 ticks a second and with time to spare.
+pub const TICK: Duration = Duration::from_millis(20);
 
 /// The greeting must be over by then, counted from before the first byte is read.
 pub const HANDSHAKE: Duration = Duration::from_secs(10);

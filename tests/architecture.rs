@@ -282,6 +282,21 @@ fn system_calls_are_in_sys() {
 }
 
 #[test]
+fn every_limit_limits_something() {
+    let sources = sources();
+    let limits = sources.iter().find(|source| source.path == "src/limits.rs").unwrap();
+    let named: Vec<&str> = names_after(&limits.code, "pub const ").collect();
+    assert!(named.len() > 30, "{named:?}");
+    for name in named {
+        let used = |source: &Source| names_after(&source.code, "limits::").any(|used| used == name);
+        assert!(
+            sources.iter().any(|source| source.is_in("src") && used(source)),
+            "nothing uses limits::{name}"
+        );
+    }
+}
+
+#[test]
 fn names_say_what_things_are() {
     none(empty_words);
 }

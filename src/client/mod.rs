@@ -23,7 +23,7 @@ use remote::Host;
 use show::Show;
 use std::ffi::OsString;
 use std::path::Path;
-use transfer::{Dest, Request, Sides};
+use transfer::{Request, Sides};
 
 /// Runs smsync.
 #[must_use]
@@ -40,7 +40,8 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> Exit {
     match run(&options, &mut show) {
         Ok(exit) => exit,
         Err(failure) => {
-            show.error(&failure.to_string());
+            // Several errors of a configuration are several lines.
+            failure.to_string().lines().for_each(|line| show.error(line));
             show.end("", None, failure.exit, false);
             failure.exit
         }
@@ -82,7 +83,7 @@ fn one_way(options: &Options, transfer: &Transfer, push: bool, show: &mut Show) 
     let flags = Flags::NONE
         .with(Flags::DRY_RUN, transfer.dry_run)
         .with(Flags::DELETE, transfer.delete)
-        .with(Flags::ITEMIZE, show.itemizes() || transfer.dry_run);
+        .with(Flags::ITEMIZE, show.itemizes() || transfer.dry_run && !options.quiet);
     let report = carry_out(options, &sides, &transfer.comparison, &transfer.network, flags, show)?;
     let exit = report.exit();
     show.end(if push { "push" } else { "pull" }, Some(&report), exit, transfer.dry_run);
@@ -129,8 +130,7 @@ fn carry_out(
                         return Err(Failure::new(Exit::Usage, text).about(source));
                     }
                 };
-                let dest = Dest::open(dest, below, flags)?;
-                sum = sum.plus(&request.pull(source, &dest, show)?);
+                sum = sum.plus(&request.pull(source, dest, &below, show)?);
             }
             Ok(sum)
         }
@@ -177,7 +177,7 @@ fn spec(
     let root = Root::open(dir).map_err(|error| system(Exit::Io, &name, &error))?;
     let keywords = keywords.unwrap_or(Keywords::MTREE_DEFAULT);
     let scope = source::scope(Vec::new(), exclude)?;
-    let out = std::io::BufWriter::new(std::io::stdout().lock());
+    let out = std::io::BufWriter::new(std::io::stdout());
     let written = |error: std::io::Error| system(Exit::Io, "cannot write to standard output", &error);
     let mut writer = SpecWriter::new(out, keywords).map_err(written)?;
     let what = Scan { scope: &scope, keywords, one_file_system: false };

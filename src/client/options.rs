@@ -1,17 +1,20 @@
 //! The command line of smsync.
 
+use crate::spec::Keywords;
 use clap::{ArgAction, Args, Parser, Subcommand};
 use core::net::IpAddr;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
-A remote tree is [user@]host[:port]::module[/path] or smsync://[user@]host[:port]/module[/path].
+A remote tree is [user@]host[:port]::module[/path]
+or smsync://[user@]host[:port]/module[/path].
 
 Examples:
-  Make a secret; put it into smsyncd.conf on the server and ~/.config/smsync/smsync.conf here, both mode 0600:
+  Make a secret; put it into smsyncd.conf on the server and
+  ~/.config/smsync/smsync.conf here, both mode 0600:
     smsync keygen
-  Make a module on another host match a directory here, removing what is not here:
+  Make a remote module match a directory here, removing what is not here:
     smsync push --delete /srv/www backup::www
   The same from cron, silent unless something is wrong:
     17 3 * * * smsync -q push --delete /srv/www backup::www
@@ -23,10 +26,12 @@ Examples:
 
 The manual is smsync(1); the server is smsyncd(8).";
 
+/// No line is longer than a terminal is wide: what is wrapped twice is hard to read.
 const EXITS: &str = "\
-Exit codes: 0 in step, 1 done with problems listed, 2 check: different, 3 done but source files vanished,
-64 usage, 65 bad specification, 69 no connection, 74 I/O failed, 75 try again, 76 protocol, 77 refused,
-78 configuration.";
+Exit codes: 0 in step; 1 done, with problems listed; 2 check: different;
+3 done, but source files vanished or kept changing; 64 usage; 65 specification;
+69 no connection; 70 our bug; 71 the system refused; 74 I/O failed;
+75 try again: busy; 76 protocol; 77 refused; 78 configuration.";
 
 /// Replicates file trees, encrypted, exactly, and safely against a kill at any moment.
 #[derive(Debug, Parser)]
@@ -60,8 +65,8 @@ pub enum Command {
     Check(Check),
     /// Name the modules that a server offers
     List {
-        /// The server: [user@]host[:port]
-        #[arg(value_name = "HOST[:PORT]")]
+        /// The server.
+        #[arg(value_name = "HOST[:PORT]", help = "The server: [user@]host[:port]")]
         host: String,
         /// How the server is reached
         #[command(flatten)]
@@ -70,10 +75,10 @@ pub enum Command {
     /// Write the specification of a tree, as mtree(8) reads it
     Spec {
         /// Keywords, separated by commas; `all` is every one that mtree(8) knows
-        #[arg(short = 'k', value_name = "KEYWORDS", value_parser = crate::spec::Keywords::parse)]
-        keywords: Option<crate::spec::Keywords>,
+        #[arg(short = 'k', value_name = "KEYWORDS", value_parser = Keywords::parse)]
+        keywords: Option<Keywords>,
         /// Leave out what matches PATTERN, as in rsync(1); may be given several times
-        #[arg(long, value_name = "PATTERN")]
+        #[arg(long, value_name = "PATTERN", allow_hyphen_values = true)]
         exclude: Vec<OsString>,
         /// The tree
         dir: PathBuf,
@@ -88,14 +93,20 @@ pub struct Comparison {
     /// Compare contents, not only size and time
     #[arg(short = 'c', long)]
     pub checksum: bool,
+    /// Carry and compare these keywords instead of all that can be replicated
+    #[arg(short = 'k', value_name = "KEYWORDS", value_parser = Keywords::parse)]
+    pub keywords: Option<Keywords>,
     /// Carry and compare these keywords too (sha256, md5, …)
-    #[arg(short = 'k', value_name = "KEYWORDS", value_parser = crate::spec::Keywords::parse)]
-    pub keywords: Option<crate::spec::Keywords>,
+    #[arg(short = 'K', value_name = "KEYWORDS", value_parser = Keywords::parse)]
+    pub add: Option<Keywords>,
+    /// Leave these keywords out (xattr, uname, …)
+    #[arg(short = 'R', value_name = "KEYWORDS", value_parser = Keywords::parse)]
+    pub remove: Option<Keywords>,
     /// Take the specification of what is here from FILE, in any dialect of mtree(5); `-` is standard input
     #[arg(long, value_name = "FILE")]
     pub spec: Option<PathBuf>,
     /// Leave out what matches PATTERN, as in rsync(1), on both sides; may be given several times
-    #[arg(long, value_name = "PATTERN")]
+    #[arg(long, value_name = "PATTERN", allow_hyphen_values = true)]
     pub exclude: Vec<OsString>,
 }
 

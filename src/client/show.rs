@@ -3,7 +3,7 @@
 
 use crate::client::options::Options;
 use crate::exit::Exit;
-use crate::report::{Aspects, Change, Monitor, Problem, Progress, Report};
+use crate::report::{Change, Monitor, Problem, Progress, Report};
 use crate::vis::{is_hidden, shown_text};
 use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Map, Value, json};
@@ -152,6 +152,7 @@ fn summary(what: &str, report: &Report, seconds: f64, dry_run: bool) -> String {
     parts.extend(count(report.extra, "extra and kept"));
     parts.extend(count(report.skipped, "sockets skipped"));
     parts.extend(count(report.unowned, "owners not set"));
+    parts.extend(count(report.unsupported, "without extended attributes (not kept by the file system)"));
     parts.extend(count(report.vanished, "vanished"));
     parts.extend(count(report.problems, "problems"));
     let dry = if dry_run { " (nothing was changed)" } else { "" };
@@ -176,7 +177,6 @@ impl Monitor for Show {
             let fate = change.fate.words();
             event(&json!({"event": fate, "path": change.path.to_string(), "aspects": aspects}));
         } else {
-            debug_assert!(change.aspects.bits() <= Aspects::HARDLINK.bits() * 2);
             self.above_bar(|| line(&change.to_string()));
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::client::failure::{Failure, system};
 use crate::exit::Exit;
+use crate::install::hopeless;
 use crate::limits;
 use crate::path::{Pattern, RelPath, Scope};
 use crate::session::Offer;
@@ -86,13 +87,17 @@ pub(super) fn spool_dir() -> Result<Dir, Failure> {
 
 /// A nameless file to spool into.
 pub(super) fn spool() -> Result<Spool, Failure> {
-    Spool::create(&spool_dir()?)
-        .map_err(|error| system(Exit::System, "cannot make a file in the spool directory ($TMPDIR)", &error))
+    Spool::create(&spool_dir()?).map_err(|error| {
+        let exit = if hopeless(&error) { Exit::Io } else { Exit::System };
+        system(exit, "cannot make a file in the spool directory ($TMPDIR)", &error)
+    })
 }
 
 /// Describes what is here.
 pub(super) fn describe(root: &Root, scope: &Scope, keywords: Keywords) -> Result<Offer, Failure> {
-    let written = |error: std::io::Error| system(Exit::Io, "cannot write the specification", &error);
+    let written = |error: std::io::Error| {
+        system(Exit::Io, "cannot write the specification into the spool directory ($TMPDIR)", &error)
+    };
     let mut writer = SpecWriter::new(spool()?, keywords).map_err(written)?;
     let what = Scan { scope, keywords, one_file_system: false };
     let scanned =
@@ -106,7 +111,9 @@ pub(super) fn read_spec(file: &Path, scope: &Scope) -> Result<Offer, Failure> {
     let text = sys::read_input(file, limits::DIALECT_BYTES)
         .map_err(|error| system(Exit::Io, &shown_name, &error))?;
     let reading = dialect::read(&text).map_err(|error| Failure::new(Exit::Data, error).about(&shown_name))?;
-    let written = |error: std::io::Error| system(Exit::Io, "cannot write the specification", &error);
+    let written = |error: std::io::Error| {
+        system(Exit::Io, "cannot write the specification into the spool directory ($TMPDIR)", &error)
+    };
     // Every keyword that is there goes with it; what a transfer does not replicate is not compared either.
     let mut writer = SpecWriter::new(spool()?, Keywords::of(&Keyword::ALL)).map_err(written)?;
     let mut excluded: Option<&RelPath<'_>> = None;

@@ -32,16 +32,17 @@ pub(super) struct Request<'r> {
 impl Request<'_> {
     /// What the sender is to say of each path.
     fn keywords(&self) -> Keywords {
-        let mut keywords = Keywords::TRANSFER.union(self.comparison.keywords.unwrap_or_default());
-        if self.comparison.checksum {
-            keywords.insert(Keyword::Blake3);
+        let Comparison { keywords, add, remove, checksum, .. } = self.comparison;
+        let chosen = keywords.unwrap_or(Keywords::TRANSFER).union(add.unwrap_or_default());
+        let mut chosen = chosen.without(remove.unwrap_or_default()).union(Keywords::STRUCTURE);
+        if *checksum {
+            chosen.insert(Keyword::Blake3);
         }
-        keywords
+        chosen
     }
 
-    fn round(&self, direction: Direction, scope: &Scope) -> Message<'static> {
-        let (flags, keywords, scope) = (self.flags, self.keywords(), scope.clone());
-        Message::Round(Round { direction, flags, keywords, scope })
+    fn round(&self, direction: Direction, keywords: Keywords, scope: Scope) -> Round {
+        Round { direction, flags: self.flags, keywords, scope }
     }
 
     /// Makes the remote tree like what is here.
@@ -54,15 +55,17 @@ impl Request<'_> {
         let (root, only) = source::open(sources)?;
         let scope = source::scope(only, &self.comparison.exclude)?;
         let given = self.comparison.spec.as_ref().map(|file| source::read_spec(file, &scope)).transpose()?;
+        // What a given specification does not speak of is left as it is.
+        let keywords = given.as_ref().map_or_else(|| self.keywords(), |given| given.spec.keywords());
         self.with(remote, show, |channel, show| {
             let mut speaker = channel.speak();
             speaker.say(&open_message(remote))?;
-            speaker.say(&self.round(Direction::Push, &scope))?;
+            speaker.say(&Message::Round(self.round(Direction::Push, keywords, scope.clone())))?;
             // The server learns what it is about while we look what we have.
             speaker.end()?;
             let described = match given {
                 Some(given) => given,
-                None => channel.while_working(|| source::describe(&root, &scope, self.keywords()))??,
+                None => channel.while_working(|| source::describe(&root, &scope, keywords))??,
             };
             show.step(&format!("{} entries described", described.spec.len()));
             offer(channel, &described, show)?;
@@ -72,18 +75,29 @@ impl Request<'_> {
     }
 
     /// Makes what is at `dest` like the remote tree.
-    pub(super) fn pull(&self, remote: &Remote, dest: &Dest, show: &mut Show) -> Result<Report, Failure> {
+    pub(super) fn pull(
+        &self,
+        remote: &Remote,
+        dest: &OsString,
+        below: &RelPath<'_>,
+        show: &mut Show,
+    ) -> Result<Report, Failure> {
         let scope = source::scope(Vec::new(), &self.comparison.exclude)?;
         let (spool, state) = (source::spool_dir()?, state_dir()?);
         self.with(remote, show, |channel, show| {
             let mut speaker = channel.speak();
             speaker.say(&open_message(remote))?;
-            speaker.say(&self.round(Direction::Pull, &scope))?;
+            let round = self.round(Direction::Pull, self.keywords(), scope);
+            speaker.say(&Message::Round(round.clone()))?;
             speaker.end()?;
-            let (scope, root) = match welcome(channel, remote.path.split_last())? {
-                None => (scope, dest.tree(self.flags)?),
-                Some(single) => (Scope::new(vec![single], scope.patterns().to_vec()), dest.holder()?),
-            };
+            let single = welcome(channel, remote.path.split_last())?;
+            let whole = single.is_none();
+            // A single file goes into the directory, and nothing else in there is meant.
+            let only = single.into_iter().collect();
+            let round = Round { scope: Scope::new(only, round.scope.patterns().to_vec()), ..round };
+            // Only now, so that a refusal leaves nothing behind.
+            let dest = Dest::open(dest, self.flags.has(Flags::DRY_RUN))?;
+            let root = dest.tree(if whole { below } else { &RelPath::ROOT })?;
             let receiver = Receiver {
                 module: &dest.dir,
                 root: &root,
@@ -91,7 +105,7 @@ impl Request<'_> {
                 state: &state,
                 durable: Durable::Batch,
             };
-            Ok(receive(channel, &receiver, self.flags, &scope, show)?)
+            Ok(receive(channel, &receiver, &round, show)?)
         })
     }
 
@@ -129,7 +143,10 @@ pub(super) fn explain(channel: &mut Channel, failure: Failure) -> Failure {
         }
         Ok(error) => {
             channel.abort(error.exit(), &error.to_string());
-            error.into()
+            let here = error.is_of_this_host();
+            let failure = Failure::from(error);
+            // The name of the remote tree will stand before it.
+            if here { failure.about("on this host") } else { failure }
         }
         Err(error) => {
             channel.abort(failure.exit, &format!("{error:#}"));
@@ -167,46 +184,46 @@ fn state_dir() -> Result<Dir, Failure> {
     Ok(Dir::from(dir))
 }
 
-/// A directory of this host that is to be like something remote.
+/// A directory of this host into which something remote goes.
 #[derive(Debug)]
-pub(super) struct Dest {
+struct Dest {
+    /// The directory; in a dry run that would make it, the one it would be in.
     dir: Dir,
-    /// The name below it, when several things go there, each under its own.
-    below: RelPath<'static>,
+    absent: bool,
+    dry: bool,
 }
 
 impl Dest {
     /// Opens the directory; makes it when only its last component is missing.
-    pub(super) fn open(path: &OsString, below: RelPath<'static>, flags: Flags) -> Result<Dest, Failure> {
+    fn open(path: &OsString, dry: bool) -> Result<Dest, Failure> {
         let path = Path::new(path);
         let name = crate::vis::shown(path.as_os_str().as_encoded_bytes());
         let failed = |error: std::io::Error| system(Exit::Io, &name, &error);
-        let dir = match Dir::open_root(path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound && !flags.has(Flags::DRY_RUN) => {
-                let above =
-                    path.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
-                let last = path.file_name().ok_or_else(|| failed(error))?;
-                let above = Dir::open_root(above).map_err(failed)?;
-                above.make_dir(last.as_encoded_bytes()).map_err(failed)?;
-                let dir = above.subdir(last.as_encoded_bytes()).map_err(failed)?;
-                dir.set_own_mode(0o755).map_err(failed)?;
-                dir
-            }
-            dir => dir.map_err(failed)?,
+        let missing = match Dir::open_root(path) {
+            Ok(dir) => return Ok(Dest { dir, absent: false, dry }),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => error,
+            Err(error) => return Err(failed(error)),
         };
-        Ok(Dest { dir, below })
+        let above = path.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let last = path.file_name().ok_or_else(|| failed(missing))?.as_encoded_bytes();
+        let above = Dir::open_root(above).map_err(failed)?;
+        if dry {
+            return Ok(Dest { dir: above, absent: true, dry });
+        }
+        above.make_dir(last).map_err(failed)?;
+        let dir = above.subdir(last).map_err(failed)?;
+        dir.set_own_mode(0o755).map_err(failed)?;
+        Ok(Dest { dir, absent: false, dry })
     }
 
-    /// The tree that becomes like a remote directory.
-    fn tree(&self, flags: Flags) -> Result<Root, Failure> {
-        let made = Root::below(&self.dir, &self.below, !flags.has(Flags::DRY_RUN));
-        made.map_err(|error| system(Exit::Io, &self.below, &error))
-    }
-
-    /// The directory into which a single remote file goes.
-    fn holder(&self) -> Result<Root, Failure> {
-        let again = self.dir.again().and_then(Root::new);
-        again.map_err(|error| system(Exit::Io, "the destination", &error))
+    /// The tree in it that is to be filled.
+    fn tree(&self, below: &RelPath<'_>) -> Result<Root, Failure> {
+        let tree = if self.absent {
+            self.dir.again().and_then(Root::nothing)
+        } else {
+            Root::to_fill(&self.dir, below, self.dry)
+        };
+        tree.map_err(|error| system(Exit::Io, below, &error))
     }
 }
 

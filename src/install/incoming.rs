@@ -72,22 +72,21 @@ impl Incoming {
         self.content.finish()
     }
 
-    /// Checks that what arrived is what was specified, gives the file its metadata, and flushes it if that is the
-    /// policy.
+    /// Checks that what arrived, of this digest, is what was specified, gives the file its metadata, and flushes it if
+    /// that is the policy.
     ///
     /// # Errors
     /// What failed; with [`Step::Verify`], the contents are not those that were specified.
-    pub fn finish(self, want: &Entry<'_>, meta: &Meta<'_>) -> Result<Arrived, Failure> {
-        let Incoming { file, size, time, content, durable, ends_in_hole, .. } = self;
+    pub fn finish(self, digest: &[u8; 32], want: &Entry<'_>, meta: &Meta<'_>) -> Result<Arrived, Failure> {
+        let Incoming { file, size, time, durable, ends_in_hole, .. } = self;
         if ends_in_hole {
             file.set_size(size).map_err(at(Step::Write))?;
         }
-        let digest = content.finish();
         // The sender sends what is there now; the digest of the specification binds it unless it says that the file
         // changed since.
         if want.size == Some(size)
             && want.time == Some(time)
-            && !specified(&file, &digest, want).map_err(at(Step::Write))?
+            && !specified(&file, digest, want).map_err(at(Step::Write))?
         {
             return Err((Step::Verify, io::Error::from_raw_os_error(libc::EBADMSG)));
         }

@@ -4,16 +4,23 @@ use crate::install::{Failure, at};
 use crate::plan::Owners;
 use crate::report::Step;
 use crate::spec::{Entry, Kind, Time};
+use crate::sys::xattr::{self, ByName};
 use crate::sys::{Dir, File, Stat};
+use std::io;
+use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Sets metadata as a specification wants them, in the order chown, chmod, times: chown clears the set-id bits, and
-/// nothing may touch a file after its time was set.
+/// Sets metadata as a specification wants them, in the order chown, setxattr, chmod, times: chown clears the set-id bits,
+/// and nothing may touch a file after its time was set.
 #[derive(Debug)]
 pub struct Meta<'o> {
     owners: &'o Owners,
+    /// Whether extended attributes are carried.
+    xattrs: bool,
     /// Entries that belong to somebody else than they should, for want of privilege.
     unowned: AtomicU64,
+    /// Entries that keep no extended attributes, since the file system has none.
+    unsupported: AtomicU64,
 }
 
 /// Permissions of a file of which the specification does not tell them.
@@ -29,14 +36,55 @@ fn other(want: Option<u32>, have: u32) -> Option<u32> {
 impl<'o> Meta<'o> {
     /// By these rules of ownership.
     #[must_use]
-    pub fn new(owners: &'o Owners) -> Meta<'o> {
-        Meta { owners, unowned: AtomicU64::new(0) }
+    pub fn new(owners: &'o Owners, xattrs: bool) -> Meta<'o> {
+        Meta { owners, xattrs, unsupported: AtomicU64::new(0), unowned: AtomicU64::new(0) }
     }
 
     /// How many entries belong to somebody else than they should.
     #[must_use]
     pub fn unowned(&self) -> u64 {
         self.unowned.load(Ordering::Relaxed)
+    }
+
+    /// How many entries keep no extended attributes, since the file system has none.
+    #[must_use]
+    pub fn unsupported(&self) -> u64 {
+        self.unsupported.load(Ordering::Relaxed)
+    }
+
+    /// Extended attributes come after the owner, whose change drops capabilities, and before the mode: who may not write
+    /// to what is his may not set them, and an ACL changes the mode. Says whether the mode must be set now.
+    fn attributes(
+        &self,
+        file: impl AsFd,
+        want: &Entry<'_>,
+        mode: u32,
+        set_mode: impl Fn(u32) -> io::Result<()>,
+    ) -> Result<bool, Failure> {
+        if !self.xattrs {
+            return Ok(false);
+        }
+        let wanted = self.owners.xattrs(want);
+        match xattr::set_open(&file, wanted.values()) {
+            Err(error) if error.raw_os_error() == Some(libc::EACCES) && mode & 0o200 == 0 => {
+                set_mode(mode | 0o200).map_err(at(Step::Mode))?;
+                let done = self.supported(xattr::set_open(&file, wanted.values()));
+                set_mode(mode).map_err(at(Step::Mode))?;
+                done
+            }
+            done => self.supported(done),
+        }
+    }
+
+    /// A file system that cannot keep them is counted and no failure.
+    fn supported(&self, done: io::Result<bool>) -> Result<bool, Failure> {
+        match done {
+            Err(error) if error.raw_os_error() == Some(libc::EOPNOTSUPP) => {
+                self.unsupported.fetch_add(1, Ordering::Relaxed);
+                Ok(false)
+            }
+            done => done.map_err(at(Step::Xattr)),
+        }
     }
 
     /// The owner and group to be set, given those that are there.
@@ -61,27 +109,15 @@ impl<'o> Meta<'o> {
         if chown {
             file.set_owner(uid, gid).map_err(at(Step::Owner))?;
         }
+        let changed = self.attributes(file, want, stat.mode, |mode| file.set_mode(mode))?;
         let mode = want.mode.unwrap_or(FILE_MODE);
-        if chown || mode != stat.mode {
+        if chown || changed || mode != stat.mode {
             file.set_mode(mode).map_err(at(Step::Mode))?;
         }
         file.set_time((time.sec, time.nsec)).map_err(at(Step::Time))
     }
 
-    /// Of a directory, when nothing more will be done in it.
-    ///
-    /// # Errors
-    /// What was refused.
-    pub fn dir(&self, holder: &Dir, name: &[u8], want: &Entry<'_>, new: bool) -> Result<(), Failure> {
-        match holder.subdir(name) {
-            Ok(dir) => self.open_dir(&dir, want, new),
-            // A directory that its owner may not read: every call by name but chmod is old.
-            Err(error) if error.raw_os_error() == Some(libc::EACCES) => self.unreadable(holder, name, want),
-            Err(error) => Err((Step::Mode, error)),
-        }
-    }
-
-    /// Of a directory that was opened for listing.
+    /// Of a directory that was opened for listing, when nothing more will be done in it.
     ///
     /// # Errors
     /// What was refused.
@@ -92,8 +128,9 @@ impl<'o> Meta<'o> {
         if chown {
             dir.set_own_owner(uid, gid).map_err(at(Step::Owner))?;
         }
+        let changed = self.attributes(dir, want, stat.mode, |mode| dir.set_own_mode(mode))?;
         if let Some(mode) = want.mode.or(new.then_some(DIR_MODE))
-            && (chown || mode != stat.mode)
+            && (chown || changed || mode != stat.mode)
         {
             dir.set_own_mode(mode).map_err(at(Step::Mode))?;
         }
@@ -116,37 +153,58 @@ impl<'o> Meta<'o> {
         if uid.is_some() || gid.is_some() {
             holder.set_owner(name, uid, gid).map_err(at(Step::Owner))?;
         }
+        if self.xattrs {
+            let wanted = self.owners.xattrs(want);
+            let set =
+                ByName::run(|there| there.enter(holder).and_then(|()| there.set(name, wanted.values())));
+            self.supported(set.and_then(|set| set))?;
+        }
         match want.time {
             Some(time) => holder.set_time(name, (time.sec, time.nsec)).map_err(at(Step::Time)),
             None => Ok(()),
         }
     }
 
-    /// Of a name that exists already and of which only metadata differ.
+    /// Of a name that exists already, as `have` says, and of which only metadata differ. Gives back the file if it is
+    /// one and could be opened.
     ///
     /// # Errors
     /// What was refused.
-    pub fn in_place(&self, holder: &Dir, name: &[u8], want: &Entry<'_>, names: u64) -> Result<(), Failure> {
+    pub fn in_place(
+        &self,
+        holder: &Dir,
+        name: &[u8],
+        want: &Entry<'_>,
+        have: &Entry<'_>,
+    ) -> Result<Option<File>, Failure> {
         if want.kind != Kind::File {
-            return self.unopened(holder, name, want);
+            return self.unopened(holder, name, want).map(|()| None);
         }
+        let as_examined = |stat: &Stat| {
+            let time = Time { sec: stat.mtime.0, nsec: stat.mtime.1 };
+            Some(stat.nlink) == have.nlink && Some(stat.size) == have.size && Some(time) == have.time
+        };
         match holder.open_file(name) {
-            // Somebody gave the file one more name since it was examined: it may be his, and not ours to change.
-            Ok((_, stat)) if stat.nlink != names => {
+            // Somebody gave the file one more name since it was examined: it may be his, and not ours to change. Or he
+            // wrote to it, and with the wanted time it would pass for what is wanted.
+            Ok((_, stat)) if !as_examined(&stat) => {
                 Err((Step::Mode, std::io::Error::from_raw_os_error(libc::ESTALE)))
             }
             Ok((file, stat)) => {
                 let time = want.time.unwrap_or(Time { sec: stat.mtime.0, nsec: stat.mtime.1 });
                 let mode = want.mode.unwrap_or(stat.mode);
-                self.file(&file, &stat, &Entry { mode: Some(mode), ..want.clone() }, time)
+                self.file(&file, &stat, &Entry { mode: Some(mode), ..want.clone() }, time)?;
+                Ok(Some(file))
             }
-            Err(error) if error.raw_os_error() == Some(libc::EACCES) => self.unreadable(holder, name, want),
+            Err(error) if error.raw_os_error() == Some(libc::EACCES) => {
+                self.unreadable(holder, name, want).map(|()| None)
+            }
             Err(error) => Err((Step::Mode, error)),
         }
     }
 
     /// Of a file or directory that an ordinary user owns and may not read.
-    fn unreadable(&self, holder: &Dir, name: &[u8], want: &Entry<'_>) -> Result<(), Failure> {
+    pub(super) fn unreadable(&self, holder: &Dir, name: &[u8], want: &Entry<'_>) -> Result<(), Failure> {
         let stat = holder.stat(name).map_err(at(Step::Stat))?;
         self.unopened(holder, name, want)?;
         match want.mode {

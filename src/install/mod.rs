@@ -7,11 +7,12 @@ mod place;
 mod remove;
 mod run;
 mod stage;
+mod unlock;
 
 pub use durable::for_files;
 pub use incoming::{Arrived, Incoming};
 pub use meta::Meta;
-pub use run::{Install, Installed};
+pub use run::{Install, Installed, Stopped};
 pub use stage::{Stage, StageError};
 
 use crate::path::RelPath;

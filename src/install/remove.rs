@@ -1,5 +1,6 @@
 //! Removes trees without recursion and without running out of descriptors.
 
+use crate::install::unlock;
 use crate::sys::{Dir, FileKind};
 use std::io;
 
@@ -36,18 +37,10 @@ struct Level {
 
 impl Level {
     fn open(holder: &Dir, name: &[u8]) -> io::Result<Level> {
-        let dir = match holder.subdir(name) {
-            Err(error) if error.raw_os_error() == Some(libc::EACCES) => {
-                // A directory of ours that was not readable when it was made unwanted.
-                holder.set_mode(name, 0o700)?;
-                holder.subdir(name)?
-            }
-            dir => dir?,
-        };
+        // A directory of ours may have been closed to its owner when it was made unwanted.
+        let _ = unlock::named(holder, name)?;
+        let dir = holder.subdir(name)?;
         let rest = dir.names()?;
-        if !rest.is_empty() && dir.stat_self()?.mode & 0o300 != 0o300 {
-            dir.set_own_mode(0o700)?;
-        }
         Ok(Level { name: name.to_vec(), dir, rest })
     }
 }

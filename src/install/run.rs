@@ -1,23 +1,26 @@
-//! The order of an installation: flush, put in place from the root down, remove, directories from the leaves up, flush.
+//! The order of an installation: all that is new into the stage, flush, put in place from the root down, remove,
+//! directories from the leaves up, flush.
+
+mod finish;
+mod prepare;
 
 use crate::config::Durable;
-use crate::install::meta::Meta;
-use crate::install::{Arrived, Failure, Stage, at, place, problem};
+use crate::install::{Arrived, Failure, Meta, Stage, at, place, problem};
 use crate::path::RelPath;
-use crate::plan::{Action, Because, Owners, Plan, PlanStep};
+use crate::plan::{Action, Because, Plan, PlanStep};
 use crate::report::{Problem, Report, Step};
-use crate::spec::{Entry, Index, Kind, Spec, Time};
-use crate::sys::{Dir, File, FileKind};
+use crate::spec::{Entry, Index, Kind, Spec};
+use crate::sys::{self, Dir};
 use crate::tree::{Cursor, Root};
-use std::collections::{BTreeSet, HashMap};
-use std::io::{self, Read, Write};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::io;
 
 /// All that an installation works with.
 #[derive(Debug)]
 pub struct Install<'i> {
     /// The tree to be changed.
     pub root: &'i Root,
-    /// Where new files wait.
+    /// Where what is new waits.
     pub stage: &'i Stage,
     /// What the tree is to be.
     pub want: &'i Spec,
@@ -25,8 +28,8 @@ pub struct Install<'i> {
     pub have: &'i Spec,
     /// What is to be done.
     pub plan: &'i Plan,
-    /// Who is to own what.
-    pub owners: &'i Owners,
+    /// How metadata are set.
+    pub meta: &'i Meta<'i>,
     /// When to flush.
     pub durable: Durable,
     /// The files that wait in the stage.
@@ -44,6 +47,9 @@ pub struct Installed {
     pub problems: Vec<Problem>,
 }
 
+/// Why an installation was given up: doing what, and how.
+pub type Stopped = (&'static str, io::Error);
+
 impl Install<'_> {
     /// Whether there is nothing to do.
     #[must_use]
@@ -54,49 +60,52 @@ impl Install<'_> {
     /// Changes the tree.
     ///
     /// # Errors
-    /// A flush failed: what is on the disk is not known, and asking again would not tell. Any other failure is a
-    /// [`Problem`] of its entry.
-    pub fn run(&self) -> io::Result<Installed> {
+    /// There is no room for what is new, and nothing was changed; or a flush failed: what is on the disk is not known,
+    /// and asking again would not tell; or the stage cannot be removed. Any other failure is a [`Problem`] of its entry.
+    pub fn run(&self) -> Result<Installed, Stopped> {
         let mut run = Run {
             install: self,
-            meta: Meta::new(self.owners),
             cursor: Cursor::new(self.root, true),
-            leaders: Cursor::new(self.root, true),
+            made: HashMap::new(),
+            linked: HashMap::new(),
+            absent: HashSet::new(),
             disturbed: BTreeSet::new(),
             new: BTreeSet::new(),
-            detached: HashMap::new(),
+            bound: sys::ids::euid() != 0,
+            unlocked: BTreeMap::new(),
             done: Installed::default(),
         };
-        run.detach();
-        run.flush_files()?;
+        let flush = |error| ("flush to the disk", error);
+        run.prepare()?;
+        run.flush_files().map_err(flush)?;
         run.place();
-        if run.done.problems.is_empty() {
-            run.remove();
-        } else {
-            run.done.report.extra += self.plan.extras.len() as u64;
-        }
+        run.remove();
         // What was replaced goes with the stage; before the root gets its time, and before the last flush.
-        self.stage.clear()?;
+        let cleared = self.stage.clear();
         run.directories();
-        run.flush_directories()?;
-        run.done.report.unowned = run.meta.unowned();
-        run.done.report.problems = run.done.problems.len() as u64;
+        run.flush_names().map_err(flush)?;
+        cleared.map_err(|error| ("remove the stage '.smsync'", error))?;
         Ok(run.done)
     }
 }
 
 struct Run<'i> {
     install: &'i Install<'i>,
-    meta: Meta<'i>,
     cursor: Cursor<'i>,
-    /// The way to first names of link groups, which lie elsewhere than the names being made.
-    leaders: Cursor<'i>,
+    /// What else than arrived files waits in the stage, by the number in its name there.
+    made: HashMap<Index, u64>,
+    /// How many new names were made for a file that stays where it is, by the entry of its first name.
+    linked: HashMap<Index, u64>,
+    /// What should wait in the stage and does not: why is reported already.
+    absent: HashSet<Index>,
     /// Directories whose time, at least, must be set again.
     disturbed: BTreeSet<RelPath<'static>>,
     /// Directories that were made.
     new: BTreeSet<RelPath<'static>>,
-    /// Copies that wait in the stage, with their size and time.
-    detached: HashMap<Index, Arrived>,
+    /// Whether modes bind us: they do not bind root.
+    bound: bool,
+    /// Directories in which something was done, with the mode of those that had to let us in.
+    unlocked: BTreeMap<RelPath<'static>, Option<u32>>,
     done: Installed,
 }
 
@@ -110,182 +119,120 @@ impl<'i> Run<'i> {
         install.plan.steps.iter().map(|step| (step, install.want.entry(step.want)))
     }
 
-    /// Copies the files that must leave a shared inode into the stage, while the tree is as it was.
-    fn detach(&mut self) {
-        for (step, want) in self.steps().filter(|(step, _)| step.action == Action::Detach) {
-            match self.detach_one(&want) {
-                Ok(arrived) => drop(self.detached.insert(step.want, arrived)),
-                Err(failure) => self.failed(&want.path, &failure),
-            }
-        }
+    /// Whether a directory and what is in it give way to something else.
+    fn replaces_tree(&self, step: &PlanStep, want: &Entry<'_>) -> bool {
+        let have = self.install.have;
+        let next = step.have.and_then(|at| have.index(at.get().saturating_add(1)));
+        want.kind != Kind::Dir
+            && !matches!(step.action, Action::Blocked(_))
+            && next.is_some_and(|next| have.entry(next).path.is_within(&want.path))
     }
 
-    fn detach_one(&mut self, want: &Entry<'_>) -> Result<Arrived, Failure> {
-        let (holder, name) = self.cursor.holder(&want.path).map_err(at(Step::Read))?;
-        let (mut old, stat) = holder.open_file(name).map_err(at(Step::Read))?;
-        let arrived = Arrived {
-            size: stat.size,
-            time: want.time.unwrap_or(Time { sec: stat.mtime.0, nsec: stat.mtime.1 }),
-        };
-        let waiting = Stage::waiting(&want.path, arrived.size, arrived.time);
-        let dir = self.install.stage.dir().map_err(at(Step::Write))?;
-        let mut new: File = dir.make_file(&waiting).map_err(at(Step::Write))?;
-        let mut buffer = vec![0; crate::limits::RECORD];
-        loop {
-            let read = old.read(&mut buffer).map_err(at(Step::Read))?;
-            if read == 0 {
-                break;
-            }
-            new.write_all(buffer.get(..read).unwrap_or_default()).map_err(at(Step::Write))?;
-        }
-        let made = new.stat().map_err(at(Step::Write))?;
-        if made.size != arrived.size {
-            return Err((Step::Read, io::Error::from_raw_os_error(libc::ESTALE)));
-        }
-        self.meta.file(&new, &made, want, arrived.time)?;
-        if self.install.durable == Durable::File {
-            let _on_disk = new.flush_to_disk().map_err(at(Step::Write))?;
-        }
-        Ok(arrived)
-    }
-
-    /// Everything in the stage reaches the disk before anything gets its name.
-    fn flush_files(&self) -> io::Result<()> {
-        let waiting = !self.install.arrived.is_empty() || !self.detached.is_empty();
-        match self.install.durable {
-            Durable::Batch if waiting => self.install.root.dir().flush_file_system().map(drop),
-            _ => Ok(()),
-        }
-    }
-
-    /// Makes, replaces and links names, from the root down.
+    /// Changes metadata while every file has the names it had when it was examined; then puts everything in place, from
+    /// the root down, but for what replaces whole trees.
     fn place(&mut self) {
-        for (step, want) in self.steps() {
-            let there = step.have.map(|have| self.install.have.entry(have).kind);
-            if let Err(failure) = self.place_one(step, &want, there) {
+        self.cursor.forget();
+        let in_place = |(step, _): &(&PlanStep, Entry<'_>)| step.action == Action::Meta;
+        for (step, want) in self.steps().filter(in_place).chain(self.steps().filter(|step| !in_place(step))) {
+            if !self.replaces_tree(step, &want)
+                && let Err(failure) = self.place_one(step, &want)
+            {
                 self.failed(&want.path, &failure);
             }
         }
     }
 
-    fn place_one(&mut self, step: &PlanStep, want: &Entry<'_>, there: Option<Kind>) -> Result<(), Failure> {
+    fn place_one(&mut self, step: &PlanStep, want: &Entry<'_>) -> Result<(), Failure> {
+        let blocked = |errno| Err((Step::Place, io::Error::from_raw_os_error(errno)));
         match step.action {
-            Action::Fetch => {
-                // What did not arrive was reported when it did not.
-                let Some(arrived) = self.install.arrived.get(&step.want) else { return Ok(()) };
-                self.waiting(want, *arrived, there)
+            Action::Blocked(Because::NotEmpty) => return blocked(libc::ENOTEMPTY),
+            Action::Blocked(Because::Unseen) => {
+                // The way there meets another file system; or else a directory that could not be listed.
+                self.cursor.holder(&want.path).map_err(at(Step::Place))?;
+                return blocked(libc::EACCES);
             }
-            Action::Detach => {
-                let Some(arrived) = self.detached.get(&step.want).copied() else { return Ok(()) };
-                self.waiting(want, arrived, there)?;
-                self.done.report.changed += 1;
-                Ok(())
-            }
-            Action::MakeDir => self.make_dir(want, there),
-            Action::MakeNode => self.make_node(want, there),
-            Action::Link(leader) => self.link(want, leader, there),
-            Action::Meta => self.in_place(step, want),
-            Action::Blocked(Because::NotEmpty) => {
-                Err((Step::Place, io::Error::from_raw_os_error(libc::ENOTEMPTY)))
-            }
-            Action::Blocked(Because::Unseen) => Err((Step::Place, io::Error::from_raw_os_error(libc::EXDEV))),
+            Action::Meta => return self.in_place(step, want),
+            Action::Fetch | Action::Detach | Action::MakeDir | Action::MakeNode | Action::Link(_) => {}
         }
+        // What does not wait in the stage was reported when it did not get there.
+        let Some(waiting) = self.waiting(step.want, want) else { return Ok(()) };
+        let stage = self.install.stage.dir().map_err(at(Step::Place))?;
+        let there = step.have.map(|have| self.install.have.entry(have).kind);
+        if there == Some(Kind::Dir) && want.kind != Kind::Dir {
+            // To leave its place, a directory must be writable itself.
+            self.unlock(&want.path);
+        }
+        let (holder, name) = self.holder(&want.path)?;
+        place::place(stage, &waiting, holder, name, want.kind, there)?;
+        let report = &mut self.done.report;
+        match step.action {
+            Action::Detach => report.changed += 1,
+            Action::Link(_) => report.linked += 1,
+            Action::MakeNode => report.made += 1,
+            Action::MakeDir => {
+                report.made += 1;
+                self.new.insert(want.path.clone().into_owned());
+                self.disturbed.insert(want.path.clone().into_owned());
+            }
+            Action::Fetch | Action::Meta | Action::Blocked(_) => {}
+        }
+        Ok(())
     }
 
     /// The directory that holds the path, which will be disturbed.
     fn holder<'p>(&mut self, path: &'p RelPath<'_>) -> Result<(&Dir, &'p [u8]), Failure> {
-        if let Some((parent, _)) = path.split_last()
-            && !self.disturbed.contains(&parent)
-        {
-            self.disturbed.insert(parent.into_owned());
+        if let Some((parent, _)) = path.split_last() {
+            self.unlock(&parent);
+            if !self.disturbed.contains(&parent) {
+                self.disturbed.insert(parent.into_owned());
+            }
         }
         self.cursor.holder(path).map_err(at(Step::Place))
-    }
-
-    fn waiting(&mut self, want: &Entry<'_>, arrived: Arrived, there: Option<Kind>) -> Result<(), Failure> {
-        let waiting = Stage::waiting(&want.path, arrived.size, arrived.time);
-        let stage = self.install.stage.dir().map_err(at(Step::Place))?;
-        let (holder, name) = self.holder(&want.path)?;
-        place::place(stage, &waiting, holder, name, want.kind, there)
-    }
-
-    /// A directory is made in the stage, so that it inherits neither an ACL nor a group from where it goes.
-    fn make_dir(&mut self, want: &Entry<'_>, there: Option<Kind>) -> Result<(), Failure> {
-        let fresh = self.install.stage.fresh();
-        let stage = self.install.stage.dir().map_err(at(Step::MakeDir))?;
-        let (holder, name) = self.holder(&want.path)?;
-        stage.make_dir(&fresh).map_err(at(Step::MakeDir))?;
-        place::place(stage, &fresh, holder, name, Kind::Dir, there)?;
-        self.new.insert(want.path.clone().into_owned());
-        self.disturbed.insert(want.path.clone().into_owned());
-        self.done.report.made += 1;
-        Ok(())
-    }
-
-    fn make_node(&mut self, want: &Entry<'_>, there: Option<Kind>) -> Result<(), Failure> {
-        let fresh = self.install.stage.fresh();
-        let stage = self.install.stage.dir().map_err(at(Step::MakeNode))?;
-        let mode = want.mode.unwrap_or(0o600);
-        let device = want.device.map_or((0, 0), |device| (device.major, device.minor));
-        match (want.kind, &want.link) {
-            (Kind::Link, Some(target)) => stage.make_link(&fresh, target).map_err(at(Step::MakeLink))?,
-            (Kind::Fifo, _) => {
-                stage.make_node(&fresh, FileKind::Fifo, mode, device).map_err(at(Step::MakeNode))?
-            }
-            (Kind::Char, _) => {
-                stage.make_node(&fresh, FileKind::Char, mode, device).map_err(at(Step::MakeNode))?
-            }
-            (Kind::Block, _) => {
-                stage.make_node(&fresh, FileKind::Block, mode, device).map_err(at(Step::MakeNode))?
-            }
-            _ => return Err((Step::MakeNode, io::ErrorKind::InvalidInput.into())),
-        }
-        self.meta.unopened(stage, &fresh, want)?;
-        let (holder, name) = self.holder(&want.path)?;
-        place::place(stage, &fresh, holder, name, want.kind, there)?;
-        self.done.report.made += 1;
-        Ok(())
-    }
-
-    fn link(&mut self, want: &Entry<'_>, leader: Index, there: Option<Kind>) -> Result<(), Failure> {
-        let first = self.install.want.entry(leader).path;
-        let stage = self.install.stage;
-        self.holder(&want.path)?;
-        let (from, first) = self.leaders.holder(&first).map_err(at(Step::HardLink))?;
-        let (holder, name) = self.cursor.holder(&want.path).map_err(at(Step::HardLink))?;
-        place::link(stage, (from, first), holder, name, want.kind, there)?;
-        self.done.report.linked += 1;
-        Ok(())
     }
 
     fn in_place(&mut self, step: &PlanStep, want: &Entry<'_>) -> Result<(), Failure> {
         if want.kind == Kind::Dir {
             self.disturbed.insert(want.path.clone().into_owned());
         } else {
-            let names = step.have.and_then(|have| self.install.have.entry(have).nlink).unwrap_or(1);
+            let have = step.have.ok_or((Step::Mode, io::ErrorKind::NotFound.into()))?;
+            let have = self.install.have.entry(have);
+            let linked = self.linked.get(&step.want).copied().unwrap_or_default();
+            let have = Entry { nlink: have.nlink.map(|names| names.saturating_add(linked)), ..have };
             let (holder, name) = self.cursor.holder(&want.path).map_err(at(Step::Mode))?;
-            self.meta.in_place(holder, name, want, names)?;
+            let file = self.install.meta.in_place(holder, name, want, &have)?;
+            if let Some(file) = file.filter(|_| self.install.durable == Durable::File) {
+                let _on_disk = file.flush_to_disk().map_err(at(Step::Write))?;
+            }
         }
         self.done.report.changed += 1;
         Ok(())
     }
 
-    /// Removes extras, deepest first. What went with a directory that was replaced is gone already.
+    /// Removes what is not wanted any more, last of all and only if everything else worked.
     fn remove(&mut self) {
+        for (step, want) in self.steps() {
+            if !self.replaces_tree(step, &want) || self.waiting(step.want, &want).is_none() {
+                continue;
+            }
+            let placed = if self.install.delete && self.done.problems.is_empty() {
+                self.place_one(step, &want)
+            } else {
+                Err((Step::Place, io::Error::from_raw_os_error(libc::ENOTEMPTY)))
+            };
+            if let Err(failure) = placed {
+                self.failed(&want.path, &failure);
+            }
+        }
         let extras = &self.install.plan.extras;
-        if !self.install.delete {
+        if !self.install.delete || !self.done.problems.is_empty() {
             self.done.report.extra += extras.len() as u64;
             return;
         }
         self.cursor.forget();
+        // Deepest first. What went with a directory that was replaced is gone already.
         for extra in extras.iter().rev().map(|extra| self.install.have.entry(*extra)) {
-            let removed = match self.holder(&extra.path) {
-                Ok((holder, name)) if extra.kind == Kind::Dir => holder.remove_dir(name),
-                Ok((holder, name)) => holder.remove(name),
-                Err((_, error)) => Err(error),
-            };
-            match removed {
-                Err(error) if !matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENOTDIR)) => {
+            match self.remove_one(&extra) {
+                Err((_, error)) if !matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENOTDIR)) => {
                     self.failed(&extra.path, &(Step::Remove, error));
                 }
                 _ => self.done.report.removed += 1,
@@ -293,49 +240,9 @@ impl<'i> Run<'i> {
         }
     }
 
-    /// Gives directories their metadata, deepest first, since each change below disturbs the time above.
-    fn directories(&mut self) {
-        self.cursor.forget();
-        for path in std::mem::take(&mut self.disturbed).iter().rev() {
-            let Some(want) = self.install.want.find(path) else { continue };
-            let done = if path.is_root() {
-                self.meta.open_dir(self.install.root.dir(), &want, false)
-            } else {
-                self.cursor
-                    .holder(path)
-                    .map_err(at(Step::Mode))
-                    .and_then(|(holder, name)| self.meta.dir(holder, name, &want, self.new.contains(path)))
-            };
-            // That a directory is not there was reported when it could not be made.
-            match done {
-                Err((_, error)) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENOTDIR)) => {}
-                Err(failure) => self.failed(path, &failure),
-                Ok(()) if self.install.durable == Durable::File => self.touched(path),
-                Ok(()) => {}
-            }
-        }
-    }
-
-    /// Flushes one directory, when files are flushed one by one.
-    fn touched(&mut self, path: &RelPath<'_>) {
-        let flushed = if path.is_root() {
-            self.install.root.dir().flush_to_disk()
-        } else {
-            self.cursor
-                .holder(path)
-                .and_then(|(holder, name)| holder.subdir(name))
-                .and_then(|dir| dir.flush_to_disk())
-        };
-        if let Err(error) = flushed {
-            self.failed(path, &(Step::Write, error));
-        }
-    }
-
-    /// Names and metadata reach the disk before anything is reported as done.
-    fn flush_directories(&self) -> io::Result<()> {
-        match self.install.durable {
-            Durable::Batch => self.install.root.dir().flush_file_system().map(drop),
-            Durable::File | Durable::None => Ok(()),
-        }
+    fn remove_one(&mut self, extra: &Entry<'_>) -> Result<(), Failure> {
+        let (holder, name) = self.holder(&extra.path)?;
+        let removed = if extra.kind == Kind::Dir { holder.remove_dir(name) } else { holder.remove(name) };
+        removed.map_err(at(Step::Remove))
     }
 }

@@ -3,7 +3,7 @@
 use crate::config::Durable;
 use crate::digest::{self, Content};
 use crate::install::incoming::specified;
-use crate::install::{Failure, Incoming, at, remove};
+use crate::install::{Failure, Incoming, at, remove, unlock};
 use crate::limits;
 use crate::path::RelPath;
 use crate::report::Step;
@@ -32,7 +32,9 @@ pub enum StageError {
     Locked,
     /// `.smsync` is there and not ours: whose it is.
     Foreign(u32),
-    /// The system refused.
+    /// The state directory, where locks are kept, cannot be written to.
+    Lock(io::Error),
+    /// The stage itself cannot be used.
     Io(io::Error),
 }
 
@@ -46,8 +48,12 @@ impl std::fmt::Display for StageError {
                     "'.smsync' is not a private directory of ours (owner {uid}): remove it or move it away"
                 )
             }
+            StageError::Lock(error) => {
+                let reason = sys::errno_words(sys::errno(error));
+                write!(f, "cannot lock the tree in the state directory: {reason}")
+            }
             StageError::Io(error) => {
-                write!(f, "the stage '.smsync': {}", sys::errno_words(sys::errno(error)))
+                write!(f, "cannot use the stage '.smsync': {}", sys::errno_words(sys::errno(error)))
             }
         }
     }
@@ -59,6 +65,16 @@ impl From<io::Error> for StageError {
     fn from(error: io::Error) -> Self {
         StageError::Io(error)
     }
+}
+
+/// Opens the stage that was just made. What the module's root passes on must not reach what is made in it, and so into
+/// the tree.
+fn own(module: &Dir) -> io::Result<Dir> {
+    let dir = module.subdir(STAGE)?;
+    dir.drop_acl()?;
+    dir.set_own_owner(Some(sys::ids::euid()), Some(sys::ids::egid()))?;
+    dir.set_own_mode(0o700)?;
+    Ok(dir)
 }
 
 /// The name under which a file waits: whoever wants the same path, size and time finds it again.
@@ -80,7 +96,7 @@ impl Stage {
     pub fn open(module: &Dir, state: &Dir) -> Result<Stage, StageError> {
         let stat = module.stat_self()?;
         let lock = format!("lock-{}-{}-{}", stat.dev.0, stat.dev.1, stat.ino);
-        let lock = Lock::take(state, lock.as_bytes())?.ok_or(StageError::Locked)?;
+        let lock = Lock::take(state, lock.as_bytes()).map_err(StageError::Lock)?.ok_or(StageError::Locked)?;
         let stage = Stage {
             module: module.again()?,
             dir: OnceLock::new(),
@@ -117,13 +133,15 @@ impl Stage {
         if let Some(dir) = self.dir.get() {
             return Ok(dir);
         }
-        self.keeping_time(|module| module.make_dir(STAGE))?;
-        let dir = self.module.subdir(STAGE)?;
-        // What the module's root passes on must not reach what is made here, and so into the tree.
-        dir.drop_acl()?;
-        dir.set_own_owner(Some(sys::ids::euid()), Some(sys::ids::egid()))?;
-        dir.set_own_mode(0o700)?;
-        Ok(self.dir.get_or_init(|| dir))
+        self.keeping_looks(|module| {
+            module.make_dir(STAGE)?;
+            // Half made it would not be known as ours to remove.
+            let dir = own(module).inspect_err(|_| drop(module.remove_dir(STAGE)))?;
+            // It was not set: that was looked up above, and there is one thread that writes.
+            let _ = self.dir.set(dir);
+            Ok(())
+        })?;
+        self.dir.get().ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     /// Whether there is anything in it that could be taken over.
@@ -156,7 +174,8 @@ impl Stage {
         Ok(())
     }
 
-    /// Takes over the file left for this entry, if its contents have this digest; gives it the entry's metadata.
+    /// Takes over the file left for this entry, if its contents have this digest; gives it the entry's metadata, and
+    /// flushes it if that is the policy: who wrote it may not have come so far.
     ///
     /// # Errors
     /// What failed. That it is not the right file is `Ok(false)`.
@@ -165,6 +184,7 @@ impl Stage {
         entry: &Entry<'_>,
         digest: &[u8; 32],
         meta: &crate::install::Meta<'_>,
+        durable: Durable,
     ) -> Result<bool, Failure> {
         let (Some(size), Some(time)) = (entry.size, entry.time) else { return Ok(false) };
         let name = name_of(&entry.path, size, time);
@@ -186,6 +206,9 @@ impl Stage {
             return Ok(false);
         }
         meta.file(&file, &stat, entry, time)?;
+        if durable == Durable::File {
+            let _on_disk = file.flush_to_disk().map_err(at(Step::Write))?;
+        }
         Ok(true)
     }
 
@@ -212,9 +235,14 @@ impl Stage {
         name_of(path, size, time)
     }
 
-    /// A name for something that is put in place at once.
-    pub(super) fn fresh(&self) -> Vec<u8> {
-        format!("new-{}", self.serial.fetch_add(1, Ordering::Relaxed)).into_bytes()
+    /// A new number, for the name of something that is made here.
+    pub(super) fn number(&self) -> u64 {
+        self.serial.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// The name that belongs to a number.
+    pub(super) fn numbered(number: u64) -> Vec<u8> {
+        format!("new-{number}").into_bytes()
     }
 
     /// Removes the stage and all that is in it.
@@ -226,15 +254,31 @@ impl Stage {
         for name in dir.names()? {
             remove::clear(dir, &name)?;
         }
-        self.keeping_time(|module| module.remove_dir(STAGE))
+        self.keeping_looks(|module| match module.remove_dir(STAGE) {
+            // Cleared before.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            removed => removed,
+        })
     }
 
-    /// Does something to the module's root that is not to show in its time of modification: the stage comes and goes,
-    /// and the tree is as it was.
-    fn keeping_time(&self, change: impl FnOnce(&Dir) -> io::Result<()>) -> io::Result<()> {
-        let before = self.module.stat_self()?.mtime;
-        change(&self.module)?;
-        self.module.set_own_time(before)
+    /// Does something to the module's root that is not to show in its mode and time of modification: the stage comes
+    /// and goes, and the tree is as it was.
+    fn keeping_looks(&self, change: impl FnOnce(&Dir) -> io::Result<()>) -> io::Result<()> {
+        let before = self.module.stat_self()?;
+        let shut = unlock::open_dir(&self.module)?;
+        let changed = change(&self.module);
+        if let Some(mode) = shut {
+            self.module.set_own_mode(mode)?;
+        }
+        match self.module.set_own_time(before.mtime) {
+            // The root of somebody else, who lets us write: that time we cannot set.
+            Err(error)
+                if error.kind() == io::ErrorKind::PermissionDenied && before.uid != sys::ids::euid() =>
+            {
+                changed
+            }
+            set => changed.and(set),
+        }
     }
 }
 
@@ -263,7 +307,7 @@ mod tests {
         let open = |name| Dir::open_root(&at(name)).unwrap();
         let stage = Stage::open(&open("module"), &open("state")).unwrap();
         let owners = Owners::own(|_| None, Vec::new());
-        let meta = Meta::new(&owners);
+        let meta = Meta::new(&owners, false);
         let take = |text: &str, sha1: Option<&'static str>| {
             let mut digests = Digests::default();
             if let Some(sha1) = sha1 {
@@ -275,7 +319,7 @@ mod tests {
                 digests,
                 ..Entry::new(path.borrowed(), Kind::File)
             };
-            stage.take_over(&entry, blake3::hash(text.as_bytes()).as_bytes(), &meta).unwrap()
+            stage.take_over(&entry, blake3::hash(text.as_bytes()).as_bytes(), &meta, Durable::None).unwrap()
         };
         assert!(take("hello", None) && !take("hellO", None));
         // sha1sum(1) of "hello", and of nothing.

@@ -1,10 +1,13 @@
 //! One exclude pattern, by the rules of rsync(1), FILTER RULES.
 
+use std::borrow::Cow;
+
 /// A pattern that leaves paths out.
 ///
 /// `/` at its start anchors it at the root of the transfer; `/` at its end lets it match directories only; one with a
 /// `/` elsewhere, or with `**`, is matched against the whole path from any component on, every other against the last
-/// name. `*` and `?` do not match `/`, `**` does, `[a-z]` is a class, `\` takes a wildcard literally.
+/// name. `*` and `?` do not match `/`, `**` does, `[a-z]` is a class, `\` takes a wildcard literally. `**/` at its
+/// start stands for the root too, and `/***` at its end for the directory itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pattern {
     text: Vec<u8>,
@@ -12,6 +15,10 @@ pub struct Pattern {
     anchored: bool,
     directory: bool,
     whole: bool,
+    /// It starts with `**`: a `/` stands before every path.
+    starts_anywhere: bool,
+    /// It ends with `***`: a `/` stands behind a directory.
+    ends_anywhere: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,14 +43,20 @@ impl Pattern {
     pub fn new(text: &[u8]) -> Option<Pattern> {
         let anchored = text.starts_with(b"/");
         let body = text.strip_prefix(b"/").unwrap_or(text);
-        // `dir/***` stands for the directory and all below it, which excluding the directory does by itself.
-        let body = body.strip_suffix(b"/***").unwrap_or(body);
         let (body, directory) = body.strip_suffix(b"/").map_or((body, false), |body| (body, true));
         if body.is_empty() {
             return None;
         }
         let whole = anchored || body.contains(&b'/') || body.windows(2).any(|pair| pair == b"**");
-        Some(Pattern { text: text.to_vec(), tokens: tokens(body), anchored, directory, whole })
+        Some(Pattern {
+            text: text.to_vec(),
+            tokens: tokens(body),
+            anchored,
+            directory,
+            whole,
+            starts_anywhere: !anchored && body.starts_with(b"**"),
+            ends_anywhere: body.ends_with(b"***"),
+        })
     }
 
     /// The text it was made from.
@@ -62,7 +75,14 @@ impl Pattern {
             let name = path.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
             return self.accepts(name);
         }
-        self.accepts(path)
+        let mut text = Cow::Borrowed(path);
+        if self.starts_anywhere {
+            text = [b"/", path].concat().into();
+        }
+        if self.ends_anywhere && is_dir {
+            text.to_mut().push(b'/');
+        }
+        self.accepts(&text)
     }
 
     /// Runs all ways to match at once, so that no pattern costs more than its length times that of the text. One that is
@@ -217,6 +237,8 @@ mod tests {
             ("/foo/**/bar", "foo/y/z/bar", false, true),
             ("/foo/**/bar", "a/foo/y/bar", false, false),
             ("**/bar", "a/b/bar", false, true),
+            ("**/bar", "bar", false, true),
+            ("/**/bar", "bar", false, false),
             ("a**z", "b/axx/yz", false, true),
             ("?", "ab", false, false),
             ("[a-c]x", "bx", false, true),
@@ -228,6 +250,9 @@ mod tests {
             ("\\*", "a", false, false),
             ("back\\slash", "back\\slash", false, true),
             ("foo/***", "foo", true, true),
+            ("foo/***", "a/foo", true, true),
+            ("foo/***", "foo", false, false),
+            ("foo/***", "foo/a/b", false, true),
         ];
         for (pattern, path, is_dir, expected) in table {
             let matched = Pattern::new(pattern.as_bytes()).unwrap().matches(path.as_bytes(), is_dir);

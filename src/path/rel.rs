@@ -91,7 +91,14 @@ impl<'a> RelPath<'a> {
         if self.is_root() {
             return Ok(RelPath(Cow::Owned(name.to_vec())));
         }
-        RelPath::new([&self.0, &b"/"[..], name].concat())
+        // What is checked already is not checked again: a scan joins every name of a tree.
+        if self.0.len() + 1 + name.len() > limits::PATH {
+            return Err(PathError::TooLong);
+        }
+        if self.components().count() >= limits::DEPTH {
+            return Err(PathError::TooDeep);
+        }
+        Ok(RelPath(Cow::Owned([&self.0, &b"/"[..], name].concat())))
     }
 
     /// The bytes, empty for the root.

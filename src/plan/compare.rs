@@ -5,6 +5,7 @@ use crate::plan::links::Links;
 use crate::plan::{Merge, Met, Owners};
 use crate::report::{Aspects, Change, Fate};
 use crate::spec::{Entry, Index, Kind, Spec};
+use std::collections::HashSet;
 
 /// What is to be done at one path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +57,17 @@ pub struct Plan {
     pub extras: Vec<Index>,
 }
 
+/// What decides besides the two specifications.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules<'r> {
+    /// Who is to own what.
+    pub owners: &'r Owners,
+    /// Whether extras may be removed to make way.
+    pub delete: bool,
+    /// Whether extended attributes are carried: then those that are not wanted go.
+    pub xattrs: bool,
+}
+
 impl Plan {
     /// What the steps and extras change, in tree order within each.
     pub fn changes<'a>(&'a self, want: &'a Spec, have: &'a Spec) -> impl Iterator<Item = Change> + 'a {
@@ -72,6 +84,15 @@ impl Plan {
         steps.chain(extras)
     }
 
+    /// Lets these wanted files keep the contents that are there, which were found to be theirs: what is to be set is
+    /// set in place, or in a copy where other names share the file.
+    pub fn keep_contents(&mut self, have: &Spec, same: &HashSet<Index>) {
+        for step in self.steps.iter_mut().filter(|step| same.contains(&step.want)) {
+            let shared = step.have.is_some_and(|at| have.entry(at).inode.is_some());
+            step.action = if shared { Action::Detach } else { Action::Meta };
+        }
+    }
+
     /// The files to ask for, in tree order.
     pub fn wanted(&self) -> impl Iterator<Item = Index> + '_ {
         self.steps.iter().filter(|step| step.action == Action::Fetch).map(|step| step.want)
@@ -79,13 +100,12 @@ impl Plan {
 }
 
 /// What must be done to make `have` like `want`. `hidden` are the directories of the receiver, sorted, that hold
-/// something its scan did not show; with `delete`, extras may be removed to make way.
-pub fn compare(want: &Spec, have: &Spec, hidden: &[RelPath<'_>], owners: &Owners, delete: bool) -> Plan {
+/// something its scan did not show.
+pub fn compare(want: &Spec, have: &Spec, hidden: &[RelPath<'_>], rules: &Rules<'_>) -> Plan {
     let mut compare = Compare {
-        owners,
+        rules,
         hidden,
-        delete,
-        links: Links::new(have),
+        links: Links::new(want, have),
         plan: Plan::default(),
         ignored: None,
         unseen: None,
@@ -100,9 +120,8 @@ pub fn compare(want: &Spec, have: &Spec, hidden: &[RelPath<'_>], owners: &Owners
 }
 
 struct Compare<'c> {
-    owners: &'c Owners,
+    rules: &'c Rules<'c>,
     hidden: &'c [RelPath<'c>],
-    delete: bool,
     links: Links,
     plan: Plan,
     /// The wanted directory whose contents are left alone.
@@ -177,7 +196,8 @@ impl Compare<'_> {
 
     fn both(&mut self, index: Index, want: &Entry<'_>, at: Index, have: &Entry<'_>, occupied: bool) {
         if want.kind != have.kind {
-            let blocked = have.kind == Kind::Dir && (self.hides(&want.path) || occupied && !self.delete);
+            let blocked =
+                have.kind == Kind::Dir && (self.hides(&want.path) || occupied && !self.rules.delete);
             let action = if blocked {
                 self.in_the_way = Some(want.path.clone().into_owned());
                 Action::Blocked(Because::NotEmpty)
@@ -206,8 +226,9 @@ impl Compare<'_> {
             let action = if want.kind == Kind::File { Action::Fetch } else { Action::MakeNode };
             return self.step(index, Some(at), action, aspects);
         }
-        let foreign = !self.links.claim(want, have);
-        if foreign || !aspects.is_empty() && self.links.elsewhere(have) {
+        let shared = !aspects.is_empty() && self.links.shared(have);
+        let foreign = !shared && !self.links.claim(want, have);
+        if shared || foreign {
             aspects.note(Aspects::HARDLINK, foreign);
             self.links.lead(want, index, None);
             let action = if want.kind == Kind::File { Action::Detach } else { Action::MakeNode };
@@ -224,10 +245,11 @@ impl Compare<'_> {
         let mut aspects = Aspects::NONE;
         let differs =
             |wanted: Option<u32>, there: Option<u32>| wanted.is_some() && there.is_some() && wanted != there;
-        aspects.note(Aspects::USER, differs(self.owners.user(want), have.uid));
-        aspects.note(Aspects::GROUP, differs(self.owners.group(want), have.gid));
+        aspects.note(Aspects::USER, differs(self.rules.owners.user(want), have.uid));
+        aspects.note(Aspects::GROUP, differs(self.rules.owners.group(want), have.gid));
         aspects.note(Aspects::MODE, want.kind != Kind::Link && differs(want.mode, have.mode));
         aspects.note(Aspects::TIME, want.time.is_some() && want.time != have.time);
+        aspects.note(Aspects::XATTR, self.rules.xattrs && self.rules.owners.xattrs(want) != have.xattrs);
         aspects
     }
 }

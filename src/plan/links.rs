@@ -1,7 +1,8 @@
 //! Hard links on paper: which names are to be one file, and whether they are.
 
+use crate::plan::{Merge, Met};
 use crate::spec::{Entry, Index, InodeId, Spec};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Where the first name of a wanted group stands.
 #[derive(Debug, Clone, Copy)]
@@ -19,14 +20,29 @@ pub(super) struct Links {
     claimed: HashMap<InodeId, Option<InodeId>>,
     /// How many names of each such inode the receiver's tree shows.
     shown: HashMap<InodeId, u64>,
+    /// Those of which not every name shown is to be one and the same file.
+    parting: HashSet<InodeId>,
 }
 
 impl Links {
-    /// Counts the names of every file of the receiver that has several.
-    pub(super) fn new(have: &Spec) -> Links {
+    /// Counts the names of every file of the receiver that has several, and looks whether they stay together.
+    pub(super) fn new(want: &Spec, have: &Spec) -> Links {
         let mut links = Links::default();
-        for id in have.iter().filter_map(|(_, entry)| entry.inode) {
+        for id in have.inodes() {
             *links.shown.entry(id).or_insert(0) += 1;
+        }
+        if links.shown.is_empty() {
+            return links;
+        }
+        let mut groups: HashMap<InodeId, Option<InodeId>> = HashMap::new();
+        for Met { entries: [want, have], .. } in Merge::new([want, have]) {
+            let Some((kind, id)) = have.and_then(|(_, entry)| Some((entry.kind, entry.inode?))) else {
+                continue;
+            };
+            let wanted = want.filter(|(_, entry)| entry.kind == kind).and_then(|(_, entry)| entry.inode);
+            if wanted.is_none() || *groups.entry(id).or_insert(wanted) != wanted {
+                links.parting.insert(id);
+            }
         }
         links
     }
@@ -56,8 +72,9 @@ impl Links {
         }
     }
 
-    /// Whether the file has names outside of what the scan shows: then its metadata are not ours to change.
-    pub(super) fn elsewhere(&self, have: &Entry<'_>) -> bool {
-        have.inode.is_some_and(|id| self.shown.get(&id).copied() != have.nlink)
+    /// Whether the file has names that are not to become what this one does: outside of what the scan shows, or names of
+    /// another file soon. Then its metadata are not ours to change.
+    pub(super) fn shared(&self, have: &Entry<'_>) -> bool {
+        have.inode.is_some_and(|id| self.parting.contains(&id) || self.shown.get(&id).copied() != have.nlink)
     }
 }

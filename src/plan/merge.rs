@@ -12,7 +12,8 @@ pub struct Met<'s, const N: usize> {
     pub entries: [Option<(Index, Entry<'s>)>; N],
 }
 
-/// Walks `N` specifications together, in tree order.
+/// Walks `N` specifications together, in tree order. What all of them say in the same words is passed over: in most
+/// rounds that is nearly everything, and need not be parsed.
 #[derive(Debug)]
 pub struct Merge<'s, const N: usize> {
     specs: [&'s Spec; N],
@@ -29,8 +30,25 @@ impl<'s, const N: usize> Merge<'s, N> {
         merge
     }
 
+    /// Passes over what comes next in each specification, as long as all say the same.
+    fn skip(&mut self) {
+        let [first, others @ ..] = self.specs.as_slice() else { return };
+        while self.heads.iter().all(Option::is_none) {
+            let indices: [Option<Index>; N] =
+                std::array::from_fn(|at| self.specs.get(at)?.index(*self.next.get(at)?));
+            let [Some(index), rest @ ..] = indices.as_slice() else { return };
+            let repeats =
+                |(spec, at): (&&Spec, &Option<Index>)| at.is_some_and(|at| first.repeats(*index, spec, at));
+            if !others.iter().zip(rest).all(repeats) {
+                return;
+            }
+            self.next.iter_mut().for_each(|next| *next += 1);
+        }
+    }
+
     /// Puts the next entry of each specification whose last one was taken at its head.
     fn refill(&mut self) {
+        self.skip();
         for ((spec, next), head) in self.specs.iter().zip(&mut self.next).zip(&mut self.heads) {
             if head.is_none()
                 && let Some(index) = spec.index(*next)

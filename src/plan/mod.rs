@@ -5,7 +5,7 @@ mod links;
 mod merge;
 mod owners;
 
-pub use compare::{Action, Because, Plan, PlanStep, compare};
+pub use compare::{Action, Because, Plan, PlanStep, Rules, compare};
 pub use merge::{Merge, Met};
 pub use owners::{Lookup, Owners};
 

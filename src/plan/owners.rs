@@ -1,7 +1,8 @@
 //! Which user and group an entry is to belong to on this host.
 
 use crate::limits;
-use crate::spec::Entry;
+use crate::spec::{Entry, Xattrs};
+use crate::sys::xattr::is_carried;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
@@ -63,6 +64,12 @@ impl Owners {
     #[must_use]
     pub fn user(&self, want: &Entry<'_>) -> Option<u32> {
         self.users.as_ref()?.id(want.uname.as_deref(), want.uid)
+    }
+
+    /// The extended attributes the entry is to have, of those that we can set.
+    #[must_use]
+    pub fn xattrs<'e>(&self, want: &Entry<'e>) -> Xattrs<'e> {
+        want.xattrs.filtered(|name| is_carried(name, self.users.is_some()))
     }
 
     /// The group the entry is to belong to, if that can be set.

@@ -25,7 +25,8 @@ fn users(name: &[u8]) -> Option<u32> {
 fn plan(want: &str, have: &str, hidden: &[&str], delete: bool) -> Vec<String> {
     let (want, have) = (spec(want), spec(have));
     let hidden: Vec<RelPath<'_>> = hidden.iter().map(|path| RelPath::new(path.as_bytes()).unwrap()).collect();
-    let plan = compare(&want, &have, &hidden, &Owners::any(users, users), delete);
+    let rules = Rules { owners: &Owners::any(users, users), delete, xattrs: true };
+    let plan = compare(&want, &have, &hidden, &rules);
     let mut words: Vec<String> = plan
         .steps
         .iter()
@@ -107,7 +108,8 @@ fn owners_go_by_name_then_by_number() {
     assert!(plan("./d type=dir uname=alice uid=5 gname=nobody-knows gid=7\n", have, &[], false).is_empty());
     assert_eq!(plan("./d type=dir uname=mallory uid=5\n", have, &[], false), ["d Meta user"]);
     let (want, have) = (spec("./d type=dir uid=0 gid=0\n"), spec("./d type=dir uid=1 gid=1\n"));
-    let own = compare(&want, &have, &[], &Owners::own(users, vec![1]), false);
+    let rules = Rules { owners: &Owners::own(users, vec![1]), delete: false, xattrs: true };
+    let own = compare(&want, &have, &[], &rules);
     assert!(own.steps.is_empty(), "what an ordinary user cannot set is not compared");
 }
 
@@ -169,16 +171,46 @@ fn hard_links() {
     let want = file("a", &mode("0600", &linked(1))) + &file("b", &mode("0600", &linked(1)));
     let have = file("a", &mode("0644", &counted(7, 2))) + &file("b", &mode("0644", &counted(7, 2)));
     assert_eq!(plan(&want, &have, &[], false), ["a Meta permissions"]);
+    // One of the names is to be another file: until it is, it must not get the other's metadata. The last one stays.
+    let want = file("a", &mode("0600", &single))
+        + &file("b", &format!("mode=0644 size=2 {T1}"))
+        + &file("c", &mode("0644", &single));
+    let have: String = ["a", "b", "c"].iter().map(|path| file(path, &mode("0644", &counted(7, 3)))).collect();
+    assert_eq!(plan(&want, &have, &[], false), ["a Detach permissions", "b Fetch size"]);
+    // So must a name that is extra.
+    assert_eq!(
+        plan(&want[..want.find("./b").unwrap()], &have, &[], true),
+        ["a Detach permissions", "b extra", "c extra"]
+    );
 }
 
 #[test]
 fn changes_are_named() {
     let (want, have) =
         (spec("./a type=dir\n./b type=dir mode=0700\n"), spec("./b type=dir mode=0755\n./c type=dir\n"));
-    let plan = compare(&want, &have, &[], &Owners::any(users, users), true);
+    let rules = Rules { owners: &Owners::any(users, users), delete: true, xattrs: true };
+    let plan = compare(&want, &have, &[], &rules);
     let changes: Vec<_> = plan.changes(&want, &have).collect();
     let fates: Vec<_> = changes.iter().map(|change| change.fate).collect();
     assert_eq!(fates, [Fate::Missing, Fate::Changed, Fate::Extra]);
     assert_eq!(changes[1].aspects, Aspects::MODE);
     assert_eq!(changes[1].to_string(), "changed: b (permissions)");
+}
+
+#[test]
+fn extended_attributes_are_metadata() {
+    let (a, b) = ("xattr.user.a=YQ==", "xattr.user.a=Yg==");
+    let with = |rest: &str| file("f", format!("size=1 {T1} {rest}").trim_end());
+    assert_eq!(plan(&with(a), &with(b), &[], false), ["f Meta extended attributes"]);
+    assert_eq!(plan(&with(""), &with(a), &[], false), ["f Meta extended attributes"]);
+    assert!(plan(&with(a), &with(a), &[], false).is_empty());
+    let (want, have) = (spec(&with("xattr.trusted.t=YQ== xattr.user.a=YQ==")), spec(&with(a)));
+    let rules = |owners, xattrs| Rules { owners, delete: false, xattrs };
+    let own = Owners::own(users, vec![]);
+    assert!(
+        compare(&want, &have, &[], &rules(&own, true)).steps.is_empty(),
+        "an ordinary user sets no trusted.*"
+    );
+    let (any, none) = (Owners::any(users, users), spec(&with("")));
+    assert!(compare(&none, &have, &[], &rules(&any, false)).steps.is_empty(), "they are not carried");
 }

@@ -60,8 +60,11 @@ impl Aspects {
     /// Which names are one file.
     pub const HARDLINK: Aspects = Aspects(1 << 9);
 
+    /// Extended attributes and ACLs.
+    pub const XATTR: Aspects = Aspects(1 << 10);
+
     /// Each aspect with mtree(8)'s word for it, where it has one.
-    pub const WORDS: [(Aspects, &'static str); 10] = [
+    pub const WORDS: [(Aspects, &'static str); 11] = [
         (Aspects::TYPE, "type"),
         (Aspects::SIZE, "size"),
         (Aspects::TIME, "modification time"),
@@ -72,6 +75,7 @@ impl Aspects {
         (Aspects::LINK, "link ref"),
         (Aspects::DEVICE, "device"),
         (Aspects::HARDLINK, "hard links"),
+        (Aspects::XATTR, "extended attributes"),
     ];
 
     /// Whether all of `other` are in it.

@@ -36,11 +36,13 @@ pub enum Step {
     Time,
     /// Removing what the specification does not have.
     Remove,
+    /// Reading or setting extended attributes and ACLs.
+    Xattr,
 }
 
 impl Step {
     /// Every step, in the order of their numbers.
-    pub const ALL: [Step; 14] = [
+    pub const ALL: [Step; 15] = [
         Step::List,
         Step::Stat,
         Step::Read,
@@ -55,6 +57,7 @@ impl Step {
         Step::Mode,
         Step::Time,
         Step::Remove,
+        Step::Xattr,
     ];
 
     /// The step of this number on the wire.
@@ -81,6 +84,7 @@ impl Step {
             Step::Mode => "set mode of",
             Step::Time => "set time of",
             Step::Remove => "remove",
+            Step::Xattr => "carry extended attributes of",
         }
     }
 }
@@ -115,6 +119,7 @@ impl Problem {
             (Step::Place | Step::MakeDir | Step::MakeLink | Step::MakeNode | Step::Write, libc::EXDEV) => {
                 "another file system is mounted there: export it as a module of its own".into()
             }
+            (_, libc::ESTALE) => "somebody else changed it meanwhile".into(),
             (_, errno) => sys::errno_words(errno),
         }
     }

@@ -27,6 +27,8 @@ pub struct Report {
     pub skipped: u64,
     /// Owners that could not be set for want of privilege.
     pub unowned: u64,
+    /// Entries without their extended attributes, since the file system keeps none.
+    pub unsupported: u64,
     /// Files of the sender that vanished or kept changing.
     pub vanished: u64,
     /// Entries that failed, on either side.
@@ -35,14 +37,26 @@ pub struct Report {
 
 impl Report {
     /// The names of the sums, as `--json` prints them, in the order of [`Report::values`].
-    pub const NAMES: [&'static str; 13] = [
-        "entries", "files", "bytes", "resumed", "made", "linked", "changed", "removed", "extra", "skipped",
-        "unowned", "vanished", "problems",
+    pub const NAMES: [&'static str; 14] = [
+        "entries",
+        "files",
+        "bytes",
+        "resumed",
+        "made",
+        "linked",
+        "changed",
+        "removed",
+        "extra",
+        "skipped",
+        "unowned",
+        "unsupported",
+        "vanished",
+        "problems",
     ];
 
     /// The sums in the order of [`Report::NAMES`].
     #[must_use]
-    pub const fn values(&self) -> [u64; 13] {
+    pub const fn values(&self) -> [u64; 14] {
         [
             self.entries,
             self.files,
@@ -55,6 +69,7 @@ impl Report {
             self.extra,
             self.skipped,
             self.unowned,
+            self.unsupported,
             self.vanished,
             self.problems,
         ]
@@ -62,7 +77,7 @@ impl Report {
 
     /// The report of these sums.
     #[must_use]
-    pub const fn of_values(values: [u64; 13]) -> Report {
+    pub const fn of_values(values: [u64; 14]) -> Report {
         let [
             entries,
             files,
@@ -75,6 +90,7 @@ impl Report {
             extra,
             skipped,
             unowned,
+            unsupported,
             vanished,
             problems,
         ] = values;
@@ -90,6 +106,7 @@ impl Report {
             extra,
             skipped,
             unowned,
+            unsupported,
             vanished,
             problems,
         }

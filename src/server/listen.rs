@@ -298,7 +298,10 @@ impl<'a> Listener<'a> {
         }
         match (self.options.settings)(&self.options.config) {
             Ok(_) => self.log.notice(format_args!("configuration {} is good", shown(&self.options.config))),
-            Err(reason) => self.log.error(format_args!("connections will be refused: {reason}")),
+            // Several errors are several records.
+            Err(reason) => reason
+                .lines()
+                .for_each(|line| self.log.error(format_args!("connections will be refused: {line}"))),
         }
     }
 

@@ -8,21 +8,25 @@ use clap::{ArgAction, Parser};
 
 /// What `-h` says after the options.
 const EXAMPLES: &str = "\
-Started by inetd, xinetd or systemd (Accept=yes), smsyncd serves the connection on its standard input and ends.
-Started otherwise it becomes a daemon that listens on port 4242 and starts itself for each connection.
+Started by inetd, xinetd or systemd (Accept=yes), smsyncd serves the connection
+on its standard input and ends.  Started otherwise it becomes a daemon that
+listens on port 4242 and starts itself for each connection.
 
 Examples:
   One line of /etc/inetd.conf (xinetd: wait = no):
     smsync stream tcp nowait root /usr/local/libexec/smsyncd smsyncd
-  A daemon of its own; kill -HUP checks its configuration, kill -TERM lets connections finish:
+  A daemon of its own; kill -HUP checks its configuration, kill -TERM lets
+  connections finish:
     /usr/local/libexec/smsyncd
   In the foreground, saying all it does, on another port of this host only:
     /usr/local/libexec/smsyncd -f -dd -p 4343 --address 127.0.0.1
   Is the configuration good, and what does it say, defaults and all?
     /usr/local/libexec/smsyncd --check -c /etc/smsyncd.conf
 
-The configuration holds secrets: it must be a file of root's or yours with mode 0600.
-Exit codes: 0 ended as asked, 64 usage, 71 the system refused, 75 already running, 78 configuration.";
+The configuration holds secrets: it must be root's or yours, with mode 0600.
+Exit codes: 0 ended as asked; 64 usage; 71 the system refused; 75 already
+running; 78 configuration; of a connection, as smsync(1) says.
+The manual is smsyncd(8) and smsyncd.conf(5).";
 
 /// The options as given.
 #[derive(Debug, Clone, PartialEq, Eq, Parser)]

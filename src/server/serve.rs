@@ -94,16 +94,17 @@ impl Session<'_> {
         }
         let mut exit = Exit::Ok;
         let mut tree: Option<Tree> = None;
+        let mut welcome = false;
         loop {
             match channel.listen().message()? {
                 Message::Round(round) => {
-                    let first = tree.is_none();
+                    // What a dry run only thought of may be there by now, or is to be made.
                     let tree = match &mut tree {
-                        Some(tree) => tree,
+                        Some(tree) if !tree.root.is_nothing() => tree,
                         none => none.insert(self.open(module, &path, &round)?),
                     };
                     permit(module, tree, &round)?;
-                    if first {
+                    if !std::mem::replace(&mut welcome, true) {
                         // Leaves with the first thing we have to say.
                         channel.speak().say(&Message::Welcome { single: tree.single.borrowed() })?;
                     }
@@ -142,11 +143,15 @@ impl Session<'_> {
         };
         let push = round.direction == Direction::Push;
         let dir = Dir::open_root(&module.path).map_err(failed)?;
-        let make = push && !module.read_only && !round.flags.has(Flags::DRY_RUN);
-        let root = Root::below(&dir, path, make)
-            .map_err(|error| refused(Exit::Io, format!("{path}: cannot open: {}", system(&error))))?;
+        let root = if push {
+            Root::to_fill(&dir, path, module.read_only || round.flags.has(Flags::DRY_RUN))
+        } else {
+            Root::below(&dir, path)
+        };
+        let root =
+            root.map_err(|error| refused(Exit::Io, format!("{path}: cannot open: {}", system(&error))))?;
         let single = match path.split_last() {
-            Some((_, name)) if root.is_bare() => RelPath::ROOT.join(name).unwrap_or(RelPath::ROOT),
+            Some((_, name)) if !push && root.is_bare() => RelPath::ROOT.join(name).unwrap_or(RelPath::ROOT),
             _ => RelPath::ROOT,
         };
         Ok(Tree { dir, root, single })
@@ -175,7 +180,7 @@ impl Session<'_> {
                     state: &Dir::from(state),
                     durable: module.durable,
                 };
-                receive(channel, &receiver, round.flags, &round.scope, &mut monitor)?
+                receive(channel, &receiver, round, &mut monitor)?
             }
             Direction::Pull => {
                 // A client may ask for more than what every specification says, but not for less.
@@ -191,8 +196,10 @@ impl Session<'_> {
                 deliver(channel, &tree.root, &described.spec, round.flags, &mut monitor)?
             }
         };
+        // What was only compared must not read in the log like what was done.
+        let tried = if round.flags.has(Flags::DRY_RUN) { "dry run of a " } else { "" };
         self.log.notice(format_args!(
-            "{self}: {} {}: {} files, {} bytes, {} removed, {} problems, {:.1} s, exit {}",
+            "{self}: {tried}{} {}: {} files, {} bytes, {} removed, {} problems, {:.1} s, exit {}",
             if round.direction == Direction::Push { "push to" } else { "pull from" },
             module.name,
             report.files,
@@ -212,7 +219,7 @@ fn permit(module: &Module, tree: &Tree, round: &Round) -> Result<(), Error> {
         Ok(())
     } else if module.read_only && !round.flags.has(Flags::DRY_RUN) {
         Err(refused(Exit::Refused, "the module is read only"))
-    } else if tree.root.is_bare() {
+    } else if tree.root.is_bare() && !tree.root.is_nothing() {
         Err(refused(Exit::Refused, format!("{}: is no directory", tree.single)))
     } else {
         Ok(())

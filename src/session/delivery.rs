@@ -1,14 +1,15 @@
 //! Turn 3: a worker reads the wanted files right into records, and the connection sends them.
 
 use crate::digest::Content;
+use crate::limits;
 use crate::report::{Monitor, Progress};
 use crate::session::Error;
-use crate::spec::{Index, Kind, Spec, Time};
-use crate::sys::{self, File, Stat};
+use crate::spec::{Entry, Index, Kind, Spec, Time};
+use crate::sys::{self, File, Stat, clock};
 use crate::tree::{Cursor, Root};
 use crate::wire::{Batch, Channel, Message, WireError};
 use std::io::{self, Read};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 
 /// Indices that the receiver named, strictly rising, each that of a regular file.
 #[derive(Debug)]
@@ -37,11 +38,12 @@ impl<'s> Ranges<'s> {
     }
 
     /// The entries, each of which must be a regular file.
-    fn files(&self) -> impl Iterator<Item = Result<Index, WireError>> + '_ {
+    fn files(&self) -> impl Iterator<Item = Result<(Index, Entry<'s>), WireError>> + use<'_, 's> {
         let indices = self.ranges.iter().flat_map(|(first, end)| *first..*end);
         indices.map(|number| {
-            let index = self.spec.index(number).filter(|index| self.spec.entry(*index).kind == Kind::File);
-            index.ok_or(WireError::Violation("what is wanted is no regular file"))
+            let file = self.spec.index(number).map(|index| (index, self.spec.entry(index)));
+            let file = file.filter(|(_, entry)| entry.kind == Kind::File);
+            file.ok_or(WireError::Violation("what is wanted is no regular file"))
         })
     }
 
@@ -53,46 +55,59 @@ impl<'s> Ranges<'s> {
     /// How many there are, and how large they are together.
     fn total(&self) -> Result<Progress, WireError> {
         let mut total = Progress::default();
-        for index in self.files() {
+        for file in self.files() {
             total.files_total += 1;
-            let size = self.spec.entry(index?).size.unwrap_or_default();
+            let size = file?.1.size.unwrap_or_default();
             total.bytes_total = total.bytes_total.saturating_add(size);
         }
         Ok(total)
     }
 }
 
+/// Answers on their way from the reading worker to the connection.
+const ANSWERS_AHEAD: usize = 1024;
+
 /// Answers `Ask`: the digests of these files. One that cannot be read or that changed gets no answer.
-pub(super) fn digests(
-    channel: &mut Channel,
-    root: &Root,
-    spec: &Spec,
-    asked: &Ranges<'_>,
-) -> Result<(), Error> {
-    let mut cursor = Cursor::new(root, false);
-    for index in asked.files() {
-        let index = index?;
-        let digest = channel.while_working(|| digest(&mut cursor, spec, index))?;
-        if let Ok(digest) = digest {
-            channel.speak().say(&Message::Digest { index: index.get(), digest })?;
+pub(super) fn digests(connection: &mut Channel, root: &Root, asked: &Ranges<'_>) -> Result<(), Error> {
+    // Every one is a regular file, or the worker would leave it out.
+    let _ = asked.total()?;
+    std::thread::scope(|scope| {
+        // Made in here, so that it goes when the connection breaks: by that the worker knows that it may end.
+        let (done, from_worker) = sync_channel(ANSWERS_AHEAD);
+        scope.spawn(move || {
+            let (mut cursor, mut buffer) = (Cursor::new(root, false), Vec::new());
+            for (index, entry) in asked.files().flatten() {
+                if let Ok(digest) = digest(&mut cursor, &entry, &mut buffer)
+                    && done.send(Message::Digest { index: index.get(), digest }).is_err()
+                {
+                    return;
+                }
+            }
+        });
+        let mut speaker = connection.speak();
+        while let Some(answer) = speaker.await_worker(&from_worker)? {
+            speaker.say(&answer)?;
         }
-    }
-    let mut speaker = channel.speak();
-    speaker.say(&Message::DigestsEnd)?;
-    Ok(speaker.end()?)
+        speaker.say(&Message::DigestsEnd)?;
+        Ok(speaker.end()?)
+    })
 }
 
-fn digest(cursor: &mut Cursor<'_>, spec: &Spec, index: Index) -> io::Result<[u8; 32]> {
-    let (mut file, stat) = open(cursor, spec, index)?;
-    let entry = spec.entry(index);
+/// The digest of a file of the tree, if it is still what its specification says. `buffer` is for reading.
+pub(super) fn digest(
+    cursor: &mut Cursor<'_>,
+    entry: &Entry<'_>,
+    buffer: &mut Vec<u8>,
+) -> io::Result<[u8; 32]> {
+    let (mut file, stat) = open(cursor, entry)?;
     let changed = || io::Error::from_raw_os_error(libc::ESTALE);
     if entry.size != Some(stat.size) || entry.time != Some(time(&stat)) {
         return Err(changed());
     }
     let mut content = Content::new();
-    let mut buffer = vec![0; crate::limits::RECORD];
+    buffer.resize(limits::RECORD, 0);
     loop {
-        let read = file.read(&mut buffer)?;
+        let read = file.read(buffer)?;
         if read == 0 {
             break;
         }
@@ -101,9 +116,8 @@ fn digest(cursor: &mut Cursor<'_>, spec: &Spec, index: Index) -> io::Result<[u8;
     if file.stat()?.same_contents(&stat) { Ok(content.finish()) } else { Err(changed()) }
 }
 
-fn open(cursor: &mut Cursor<'_>, spec: &Spec, index: Index) -> io::Result<(File, Stat)> {
-    let path = spec.entry(index).path;
-    let (holder, name) = cursor.holder(&path)?;
+fn open(cursor: &mut Cursor<'_>, entry: &Entry<'_>) -> io::Result<(File, Stat)> {
+    let (holder, name) = cursor.holder(&entry.path)?;
     holder.open_file(name)
 }
 
@@ -120,7 +134,6 @@ const HOLE: u64 = 1 << 30;
 pub(super) fn files(
     connection: &mut Channel,
     root: &Root,
-    spec: &Spec,
     wanted: &Ranges<'_>,
     monitor: &mut dyn Monitor,
 ) -> Result<(), Error> {
@@ -133,17 +146,13 @@ pub(super) fn files(
             let _ = empty.send(Batch::new());
         }
         scope.spawn(move || {
-            let mut reader = Reader {
-                spec,
-                cursor: Cursor::new(root, false),
-                batch: Batch::new(),
-                progress,
-                filled,
-                to_worker,
-            };
+            let mut reader =
+                Reader { cursor: Cursor::new(root, false), batch: Batch::new(), progress, filled, to_worker };
             // Nobody takes what is read any more: the connection ended, and the other thread knows why.
             let _ = reader.run(wanted);
         });
+        // They end with this turn, however it ends: the worker must not wait for an empty record for ever.
+        let (empty, from_worker) = (empty, from_worker);
         let mut speaker = connection.speak();
         while let Some((mut batch, progress)) = speaker.await_worker(&from_worker)? {
             speaker.send(&mut batch)?;
@@ -159,7 +168,6 @@ struct Gone;
 
 /// Reads files into records.
 struct Reader<'r> {
-    spec: &'r Spec,
     cursor: Cursor<'r>,
     batch: Batch,
     progress: Progress,
@@ -178,8 +186,8 @@ enum Reading {
 impl Reader<'_> {
     fn run(&mut self, wanted: &Ranges<'_>) -> Result<(), Gone> {
         // That every one is a regular file was checked when they were counted.
-        for index in wanted.files().flatten() {
-            self.file(index)?;
+        for (index, entry) in wanted.files().flatten() {
+            self.file(index, &entry)?;
             self.progress.files += 1;
         }
         self.say(&Message::FilesEnd)?;
@@ -187,12 +195,12 @@ impl Reader<'_> {
     }
 
     /// Sends one file; once more when it changed while it was read.
-    fn file(&mut self, index: Index) -> Result<(), Gone> {
+    fn file(&mut self, index: Index, entry: &Entry<'_>) -> Result<(), Gone> {
         for again in [false, true] {
             if again {
                 self.say(&Message::Again)?;
             }
-            match self.file_once(index)? {
+            match self.file_once(index, entry)? {
                 Reading::Whole => return Ok(()),
                 Reading::Changed => {}
                 Reading::Failed(error) => return self.missing(index, sys::errno(&error)),
@@ -205,18 +213,22 @@ impl Reader<'_> {
         self.say(&Message::Missing { index: index.get(), errno })
     }
 
-    fn file_once(&mut self, index: Index) -> Result<Reading, Gone> {
-        let (mut file, before) = match open(&mut self.cursor, self.spec, index) {
+    fn file_once(&mut self, index: Index, entry: &Entry<'_>) -> Result<Reading, Gone> {
+        let (mut file, before) = match open(&mut self.cursor, entry) {
             Ok(opened) => opened,
             Err(error) => return Ok(Reading::Failed(error)),
         };
-        let entry = self.spec.entry(index);
         let changed = entry.size != Some(before.size) || entry.time != Some(time(&before));
-        if changed && !entry.digests.algorithms().is_empty() {
-            // The receiver would compare it with a digest of what it was.
+        if changed && !is_told_by_size_and_time(entry, &before) {
             return Ok(Reading::Failed(io::Error::from_raw_os_error(libc::ESTALE)));
         }
         self.say(&Message::File { index: index.get(), size: before.size, time: time(&before) })?;
+        // A file gets its stamps when a write begins, and by a clock that ticks: one that goes on, or another in the same
+        // tick, would change nothing that could be seen afterwards.
+        clock::wait_until_past(before.ctime, limits::TICK);
+        if let Err(error) = file.settle() {
+            return Ok(Reading::Failed(error));
+        }
         let digest = match self.contents(&mut file, &before)? {
             Ok(Some(digest)) => digest,
             Ok(None) => return Ok(Reading::Changed),
@@ -308,6 +320,16 @@ impl Reader<'_> {
         let full = std::mem::replace(&mut self.batch, empty);
         self.filled.send((full, self.progress)).map_err(|_| Gone)
     }
+}
+
+/// Whether a file that changed since it was described can be sent all the same: its size and time travel with it, but
+/// the receiver would compare it with digests of what it was, and give it owner and mode of what it was.
+fn is_told_by_size_and_time(entry: &Entry<'_>, now: &Stat) -> bool {
+    let same = |said: Option<u32>, is| said.is_none_or(|said| said == is);
+    entry.digests.algorithms().is_empty()
+        && same(entry.mode, now.mode)
+        && same(entry.uid, now.uid)
+        && same(entry.gid, now.gid)
 }
 
 /// What a hole adds to the digest.

@@ -7,6 +7,9 @@ use crate::sys;
 use crate::wire::WireError;
 use std::io;
 
+/// What is done when a specification does not get onto the disk.
+pub(super) const WRITE_SPEC: &str = "write the specification into the spool directory";
+
 /// Why a session ends without a report.
 #[derive(Debug)]
 pub enum Error {
@@ -42,13 +45,27 @@ impl Error {
             Error::Spec(_) | Error::Version(_) | Error::Stranger => Exit::Protocol,
             Error::Stage(StageError::Locked) => Exit::TryAgain,
             Error::Stage(StageError::Foreign(_)) | Error::Denied => Exit::Refused,
-            Error::Stage(StageError::Io(_)) | Error::Disk(..) => Exit::Io,
+            Error::Stage(StageError::Lock(error)) if !hopeless(error) => Exit::System,
+            Error::Stage(StageError::Io(_) | StageError::Lock(_)) | Error::Disk(..) => Exit::Io,
             Error::Write(WriteError::Io(_)) => Exit::Io,
             Error::Write(_) => Exit::Data,
             Error::System(_, error) if hopeless(error) => Exit::Io,
             Error::System(..) => Exit::System,
             Error::Refused(exit, _) => *exit,
         }
+    }
+
+    /// Whether it is this host's system that failed, or that something here forbids it.
+    #[must_use]
+    pub const fn is_of_this_host(&self) -> bool {
+        matches!(
+            self,
+            Error::Stage(_)
+                | Error::Write(_)
+                | Error::System(..)
+                | Error::Disk(..)
+                | Error::Spec(SpecError { fault: SpecFault::Io(_), .. })
+        )
     }
 
     /// Whether the peer is to be told. It knows what came from it, and what it did not prove it never learns.
@@ -71,9 +88,10 @@ impl std::fmt::Display for Error {
         };
         match self {
             Error::Wire(error) => error.fmt(f),
+            Error::Spec(SpecError { fault: SpecFault::Io(error), .. })
+            | Error::Write(WriteError::Io(error)) => system(f, WRITE_SPEC, error),
             Error::Spec(error) => error.fmt(f),
             Error::Stage(error) => error.fmt(f),
-            Error::Write(WriteError::Io(error)) => system(f, "write the specification", error),
             Error::Write(error) => error.fmt(f),
             Error::System(step, error) | Error::Disk(step, error) => system(f, step, error),
             Error::Denied => f.write_str("not authenticated: wrong secret or unknown user"),

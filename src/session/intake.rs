@@ -2,7 +2,6 @@
 
 use crate::config::Durable;
 use crate::install::{Arrived, Failure, Incoming, Meta, Stage, hopeless};
-use crate::plan::Owners;
 use crate::report::{Monitor, Problem, Problems, Progress, Step};
 use crate::session::Error;
 use crate::spec::{Entry, Index, Spec};
@@ -17,7 +16,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 pub(super) struct Intake<'i> {
     pub(super) want: &'i Spec,
     pub(super) stage: &'i Stage,
-    pub(super) owners: &'i Owners,
+    pub(super) meta: &'i Meta<'i>,
     pub(super) durable: Durable,
 }
 
@@ -91,7 +90,6 @@ fn feed(
 /// Writes files into the stage.
 struct Writer<'i> {
     intake: Intake<'i>,
-    meta: Meta<'i>,
     wanted: std::slice::Iter<'i, Index>,
     current: Option<Current<'i>>,
     /// The file that is to come once more.
@@ -123,14 +121,12 @@ impl<'i> Writer<'i> {
             bytes_total: wanted.iter().map(size).fold(0, u64::saturating_add),
             ..Progress::default()
         };
-        let (meta, taken) = (Meta::new(intake.owners), Taken::default());
         Writer {
             intake,
-            meta,
             wanted: wanted.iter(),
             current: None,
             again: None,
-            taken,
+            taken: Taken::default(),
             progress,
             over: false,
             gone,
@@ -189,7 +185,7 @@ impl<'i> Writer<'i> {
                 };
                 let path = self.intake.want.entry(index).path.into_owned();
                 let problem = Problem { path, step: Step::Read, errno };
-                if matches!(errno, libc::ENOENT | libc::ENOTDIR | libc::ESTALE) {
+                if vanished(errno) {
                     self.taken.vanished.push(problem);
                 } else {
                     self.taken.problems.push(problem);
@@ -262,7 +258,7 @@ impl<'i> Writer<'i> {
         if incoming.as_ref().is_ok_and(|incoming| incoming.digest() != *digest) {
             return Err(WireError::Violation("contents that are not those of the digest").into());
         }
-        match incoming.and_then(|incoming| incoming.finish(&want, &self.meta)) {
+        match incoming.and_then(|incoming| incoming.finish(digest, &want, self.intake.meta)) {
             Ok(arrived) => {
                 self.taken.arrived.insert(index, arrived);
                 self.progress.files += 1;
@@ -272,6 +268,12 @@ impl<'i> Writer<'i> {
         }
         Ok(())
     }
+}
+
+/// Whether a sender that met this error has no such file any more, or one that kept changing.
+fn vanished(errno: i32) -> bool {
+    // A link, a directory and a socket in its place cannot be opened as a file.
+    matches!(errno, libc::ENOENT | libc::ENOTDIR | libc::ESTALE | libc::ELOOP | libc::EISDIR | libc::ENXIO)
 }
 
 /// Tells an error of one file from one that the next file would meet as well.

@@ -10,6 +10,7 @@ mod intake;
 mod offered;
 mod receive;
 mod send;
+mod spare;
 
 pub use error::Error;
 pub use greet::{Hello, VERSION, greet_client, greet_server};

@@ -2,9 +2,10 @@
 
 use crate::digest::Content;
 use crate::limits;
-use crate::path::Scope;
+use crate::path::{RelPath, Scope};
 use crate::report::Monitor;
 use crate::session::Error;
+use crate::session::error::WRITE_SPEC;
 use crate::spec::{Entry, Kind, Spec};
 use crate::sys::Spool;
 use crate::tree::STAGE;
@@ -59,7 +60,13 @@ impl Offered {
         if spec.len() != self.entries {
             return Err(WireError::Malformed("another number of entries than was said").into());
         }
-        if spec.iter().any(|(_, entry)| is_foreign(&entry, scope)) {
+        // Of a whole tree everything may be said but what is reserved; what is below that would come after it.
+        let foreign = if *scope == Scope::default() {
+            RelPath::ROOT.join(STAGE).is_ok_and(|reserved| spec.find(&reserved).is_some())
+        } else {
+            spec.iter().any(|(_, entry)| is_foreign(&entry, scope))
+        };
+        if foreign {
             return Err(WireError::Violation("an entry outside of the scope").into());
         }
         Ok(spec)
@@ -86,8 +93,7 @@ impl Text {
         let failed = |error| Error::System("decompress the specification", error);
         let checked = Checked { spool, limit, content: Content::new(), failed: None };
         let mut decoder = zstd::stream::write::Decoder::new(checked).map_err(failed)?;
-        // What level 1 needs and a little more: a peer does not choose how much memory we take.
-        decoder.window_log_max(23).map_err(failed)?;
+        decoder.window_log_max(limits::SPEC_WINDOW).map_err(failed)?;
         Ok(Text(decoder))
     }
 
@@ -128,7 +134,7 @@ struct Checked {
 impl Checked {
     fn on_disk<T>(&mut self, done: io::Result<T>) -> io::Result<T> {
         done.map_err(|error| {
-            self.failed = Some(Error::Disk("write the specification into the spool directory", error));
+            self.failed = Some(Error::Disk(WRITE_SPEC, error));
             io::ErrorKind::Other.into()
         })
     }

@@ -3,16 +3,18 @@
 use crate::config::Durable;
 use crate::install::{Arrived, Install, Installed, Meta, Stage, StageError, for_files};
 use crate::limits;
-use crate::path::Scope;
-use crate::plan::{Action, Owners, Plan, compare};
+use crate::plan::{Action, Owners, Plan, Rules, compare};
 use crate::report::{Fate, Monitor, Problems, Report};
 use crate::session::Error;
+use crate::session::error::WRITE_SPEC;
 use crate::session::intake::{self, Intake, Taken};
 use crate::session::offered::Offered;
+use crate::session::spare::{Here, spare};
 use crate::spec::{Index, Keyword, Keywords, Spec, SpecWriter};
 use crate::sys::{self, Dir, Spool};
 use crate::tree::{Root, Scan, Scanned, scan};
-use crate::wire::{Channel, Flags, Message, WireError};
+use crate::wire::message::Round;
+use crate::wire::{Channel, Flags, Message};
 use std::collections::HashMap;
 
 /// Where a receiver works.
@@ -37,26 +39,37 @@ pub struct Receiver<'r> {
 pub fn receive(
     channel: &mut Channel,
     receiver: &Receiver<'_>,
-    flags: Flags,
-    scope: &Scope,
+    round: &Round,
     monitor: &mut dyn Monitor,
 ) -> Result<Report, Error> {
     let spool = Spool::create(receiver.spool)
         .map_err(|error| Error::System("make a file in the spool directory", error))?;
     let offered = Offered::take(channel, spool, monitor)?;
     let mut report = Report { skipped: offered.skipped, problems: offered.problems, ..Report::default() };
-    let may_delete = flags.has(Flags::DELETE) && offered.whole;
     let owners = owners();
-    let prepared = channel.while_working(|| prepare(receiver, offered, flags, scope, &owners))??;
+    let (mut prepared, stage) = channel.while_working(|| prepare(receiver, offered, round, &owners))??;
     report.entries = prepared.want.len().into();
-    let changes = Changes { flags, prepared: &prepared };
-    let Some(stage) = &prepared.stage else {
-        forecast(&prepared, flags, &mut report);
+    let meta = Meta::new(&owners, round.keywords.contains(Keyword::Xattr));
+    // By all that has to get into the stage: what an interrupted run left there may not be on the disk either.
+    let durable = for_files(receiver.durable, prepared.plan.wanted().count());
+    let arrived = {
+        let Prepared { want, have, plan, .. } = &mut prepared;
+        let here = Here { want, have, root: receiver.root, stage: stage.as_ref(), meta: &meta, durable };
+        spare(channel, &here, plan)?
+    };
+    let changes = Changes { flags: round.flags, prepared: &prepared };
+    let Some(stage) = stage else {
+        forecast(&prepared, &mut report);
         return finish(channel, report, &changes, &Problems::default(), monitor);
     };
-    let done = run(channel, receiver, &prepared, stage, &owners, may_delete, &mut report, monitor);
+    let intake = Intake { want: &prepared.want, stage: &stage, meta: &meta, durable };
+    let done = run(channel, receiver.root, &prepared, intake, arrived, &mut report, monitor);
     match done {
-        Ok(problems) => finish(channel, report, &changes, &problems, monitor),
+        Ok(listed) => {
+            // Unlocked first: whoever reads the report may come back at once.
+            drop(stage);
+            finish(channel, report, &changes, &listed, monitor)
+        }
         Err(error) => {
             // A disk that is full is not left full; what any other end leaves, the next run takes over.
             if matches!(error, Error::Disk(..)) {
@@ -82,33 +95,35 @@ struct Prepared {
     have: Spec,
     scanned: Scanned,
     plan: Plan,
-    /// None in a dry run.
-    stage: Option<Stage>,
+    /// Whether what is not wanted may go: it was asked for, and the sender could read everything.
+    delete: bool,
 }
 
-/// Checks the specification, locks the module, scans its tree, and compares.
+/// Checks the specification, locks the module unless it is a dry run, scans its tree, and compares.
 fn prepare(
     receiver: &Receiver<'_>,
     offered: Offered,
-    flags: Flags,
-    scope: &Scope,
+    round: &Round,
     owners: &Owners,
-) -> Result<Prepared, Error> {
+) -> Result<(Prepared, Option<Stage>), Error> {
+    let Round { flags, scope, .. } = round;
+    let delete = flags.has(Flags::DELETE) && offered.whole;
     let want = offered.seal(scope)?;
     let stage =
         if flags.has(Flags::DRY_RUN) { None } else { Some(Stage::open(receiver.module, receiver.state)?) };
     let spool = Spool::create(receiver.spool)
         .map_err(|error| Error::System("make a file in the spool directory", error))?;
     let digests = want.keywords().algorithms().iter().map(Keyword::of_algorithm);
-    let mut keywords = HAVE;
+    let xattrs = round.keywords.contains(Keyword::Xattr);
+    let mut keywords = if xattrs { HAVE } else { HAVE.without(Keywords::of(&[Keyword::Xattr])) };
     digests.for_each(|keyword| keywords.insert(keyword));
-    let mut writer =
-        SpecWriter::new(spool, keywords).map_err(|error| Error::Disk("write the specification", error))?;
+    let mut writer = SpecWriter::new(spool, keywords).map_err(|error| Error::Disk(WRITE_SPEC, error))?;
     let what = Scan { scope, keywords, one_file_system: true };
     let scanned = scan(receiver.root, what, &mut writer)?;
-    let have = writer.seal().map_err(|error| Error::Disk("write the specification", error))?;
-    let plan = compare(&want, &have, &scanned.hidden, owners, flags.has(Flags::DELETE));
-    Ok(Prepared { want, have, scanned, plan, stage })
+    let have = writer.seal().map_err(|error| Error::Disk(WRITE_SPEC, error))?;
+    let rules = Rules { owners, delete, xattrs };
+    let plan = compare(&want, &have, &scanned.hidden, &rules);
+    Ok((Prepared { want, have, scanned, plan, delete }, stage))
 }
 
 /// What the receiver says of its own tree, to itself: numbers only.
@@ -116,91 +131,51 @@ const HAVE: Keywords = Keywords::TRANSFER
     .without(Keywords::of(&[Keyword::Uname, Keyword::Gname]))
     .union(Keywords::of(&[Keyword::Nlink]));
 
-/// Takes over, asks, takes in and installs. Gives back what failed.
-#[allow(clippy::too_many_arguments)]
+/// Asks for what is not here, takes it in and installs. Gives back what failed, and what vanished.
 fn run(
     channel: &mut Channel,
-    receiver: &Receiver<'_>,
+    root: &Root,
     prepared: &Prepared,
-    stage: &Stage,
-    owners: &Owners,
-    may_delete: bool,
+    intake: Intake<'_>,
+    mut arrived: HashMap<Index, Arrived>,
     report: &mut Report,
     monitor: &mut dyn Monitor,
 ) -> Result<Problems, Error> {
     let Prepared { want, have, plan, .. } = prepared;
-    let meta = Meta::new(owners);
-    let mut arrived = resume(channel, want, plan, stage, &meta)?;
+    let Intake { stage, meta, durable, .. } = intake;
     report.resumed = arrived.len() as u64;
     let wanted: Vec<Index> = plan.wanted().filter(|index| !arrived.contains_key(index)).collect();
-    let durable = for_files(receiver.durable, wanted.len());
-    let mut problems = Problems::default();
+    let mut listed = Problems::default();
     if !wanted.is_empty() {
         ask(channel, &wanted, Message::WantEnd, |first, count| Message::Want { first, count })?;
-        let taken = intake::take(channel, Intake { want, stage, owners, durable }, &wanted, monitor)?;
-        let Taken { arrived: new, bytes, problems: failed, vanished } = taken;
+        let taken = intake::take(channel, intake, &wanted, monitor)?;
+        let Taken { arrived: new, bytes, problems, vanished } = taken;
         report.files = new.len() as u64;
         report.bytes = bytes;
         report.vanished = vanished.count();
-        vanished.iter().for_each(|problem| monitor.problem(problem));
+        report.problems += problems.count();
         arrived.extend(new);
-        problems = failed;
+        problems.iter().chain(vanished.iter()).for_each(|problem| listed.push(problem.clone()));
     }
-    let delete = may_delete && problems.count() == 0 && report.problems == 0;
-    let install =
-        Install { root: receiver.root, stage, want, have, plan, owners, durable, arrived: &arrived, delete };
+    // What vanished while it was read may have gone to a name that this specification does not have.
+    let delete = prepared.delete && report.problems == 0 && report.vanished == 0;
+    let install = Install { root, stage, want, have, plan, meta, durable, arrived: &arrived, delete };
     if !install.is_idle() {
         let installed = channel.while_working(|| install.run())?;
-        let Installed { report: sums, problems: failed } =
-            installed.map_err(|error| Error::Disk("flush to the disk", error))?;
-        *report = report.plus(&Report { problems: 0, ..sums });
-        failed.into_iter().for_each(|problem| problems.push(problem));
+        let Installed { report: sums, problems } =
+            installed.map_err(|(doing, error)| Error::Disk(doing, error))?;
+        *report = report.plus(&Report { problems: problems.len() as u64, ..sums });
+        problems.into_iter().for_each(|problem| listed.push(problem));
     } else {
         report.extra += plan.extras.len() as u64;
         stage.clear().map_err(StageError::Io)?;
     }
-    Ok(problems)
-}
-
-/// Takes over the finished files that an interrupted run left, where the sender's digest says that they are right.
-fn resume(
-    channel: &mut Channel,
-    want: &Spec,
-    plan: &Plan,
-    stage: &Stage,
-    meta: &Meta<'_>,
-) -> Result<HashMap<Index, Arrived>, Error> {
-    let mut arrived = HashMap::new();
-    if !stage.has_left() {
-        return Ok(arrived);
-    }
-    let left: Vec<Index> = plan.wanted().filter(|index| stage.left(&want.entry(*index))).collect();
-    stage.sweep(left.iter().map(|index| want.entry(*index))).map_err(StageError::Io)?;
-    if left.is_empty() {
-        return Ok(arrived);
-    }
-    ask(channel, &left, Message::AskEnd, |first, count| Message::Ask { first, count })?;
-    let mut expected = left.iter();
-    loop {
-        let (index, digest) = match channel.listen().message()? {
-            Message::Digest { index, digest } => (index, digest),
-            Message::DigestsEnd => return Ok(arrived),
-            _ => return Err(WireError::Violation("something else than a digest").into()),
-        };
-        let index = expected.find(|left| left.get() == index).copied();
-        let index = index.ok_or(WireError::Violation("a digest that was not asked for"))?;
-        let entry = want.entry(index);
-        // One that cannot be taken over is sent like any other.
-        if let Ok(true) = channel.while_working(|| stage.take_over(&entry, &digest, meta))?
-            && let (Some(size), Some(time)) = (entry.size, entry.time)
-        {
-            arrived.insert(index, Arrived { size, time });
-        }
-    }
+    (report.unowned, report.unsupported) = (meta.unowned(), meta.unsupported());
+    Ok(listed)
 }
 
 /// Names indices, those in a row together.
-fn ask<'m>(
+pub(super) fn ask<'m>(
     channel: &mut Channel,
     indices: &[Index],
     end: Message<'m>,
@@ -217,7 +192,7 @@ fn ask<'m>(
 }
 
 /// What a run would do.
-fn forecast(prepared: &Prepared, flags: Flags, report: &mut Report) {
+fn forecast(prepared: &Prepared, report: &mut Report) {
     for step in &prepared.plan.steps {
         match step.action {
             Action::Fetch => {
@@ -232,7 +207,7 @@ fn forecast(prepared: &Prepared, flags: Flags, report: &mut Report) {
         }
     }
     let extras = prepared.plan.extras.len() as u64;
-    if flags.has(Flags::DELETE) { report.removed += extras } else { report.extra += extras }
+    if prepared.delete { report.removed += extras } else { report.extra += extras }
 }
 
 /// What is itemised in the last turn.
@@ -246,13 +221,13 @@ fn finish(
     channel: &mut Channel,
     report: Report,
     changes: &Changes<'_>,
-    problems: &Problems,
+    listed: &Problems,
     monitor: &mut dyn Monitor,
 ) -> Result<Report, Error> {
     let Changes { flags, prepared } = changes;
     let mut report = report;
-    let own = prepared.scanned.problems.iter().chain(problems.iter());
-    report.problems += prepared.scanned.problems.len() as u64 + problems.count();
+    let own = prepared.scanned.problems.iter().chain(listed.iter());
+    report.problems += prepared.scanned.problems.len() as u64;
     let mut speaker = channel.speak();
     for problem in own.take(limits::PROBLEMS) {
         monitor.problem(problem);

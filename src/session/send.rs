@@ -107,14 +107,14 @@ pub fn deliver(
     loop {
         match channel.listen().message()? {
             Message::Ask { first, count } => asked.as_mut().ok_or_else(broken)?.add(first, count)?,
-            Message::AskEnd => delivery::digests(channel, root, spec, &asked.take().ok_or_else(broken)?)?,
+            Message::AskEnd => delivery::digests(channel, root, &asked.take().ok_or_else(broken)?)?,
             Message::Want { first, count } => {
                 asked = None;
                 wanted.as_mut().ok_or_else(broken)?.add(first, count)?;
             }
             Message::WantEnd => {
                 asked = None;
-                delivery::files(channel, root, spec, &wanted.take().ok_or_else(broken)?, monitor)?;
+                delivery::files(channel, root, &wanted.take().ok_or_else(broken)?, monitor)?;
             }
             message => {
                 // From here on the receiver says how it went.

@@ -2,6 +2,7 @@
 
 use crate::digest::Digests;
 use crate::path::RelPath;
+use crate::spec::Xattrs;
 use std::borrow::Cow;
 
 /// The type of a path. Sockets are not among them: a socket means nothing on another host.
@@ -111,6 +112,8 @@ pub struct Entry<'a> {
     pub inode: Option<InodeId>,
     /// Whether what is below this directory is to be left alone.
     pub ignore: bool,
+    /// Extended attributes, ACLs among them.
+    pub xattrs: Xattrs<'a>,
 }
 
 impl<'a> Entry<'a> {
@@ -133,6 +136,7 @@ impl<'a> Entry<'a> {
             digests: Digests::default(),
             inode: None,
             ignore: false,
+            xattrs: Xattrs::default(),
         }
     }
 }

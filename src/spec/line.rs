@@ -3,10 +3,10 @@
 use crate::digest::Algorithm;
 use crate::limits;
 use crate::path::{PathError, RelPath};
+use crate::spec::xattrs;
 use crate::spec::{Device, Entry, InodeId, Keyword, Keywords, Kind, Time};
 use crate::vis::{self, VisError};
 use std::borrow::Cow;
-use std::io::Write;
 
 /// Why a line is not canonical.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +56,12 @@ pub(crate) fn parse<'a>(line: &'a [u8], keywords: &mut Keywords) -> Result<Entry
     let mut entry = Entry::new(path, kind);
     let (mut last, mut inode, mut resdevice) = (Keyword::Type, None, None);
     for word in words {
+        if let Some(attribute) = word.strip_prefix(xattrs::PREFIX) {
+            xattr(attribute, &mut entry)?;
+            last = Keyword::Xattr;
+            keywords.insert(last);
+            continue;
+        }
         let (name, value) = match word.iter().position(|&byte| byte == b'=') {
             Some(at) => (word.get(..at).unwrap_or_default(), word.get(at + 1..)),
             None => (word, None),
@@ -73,6 +79,8 @@ pub(crate) fn parse<'a>(line: &'a [u8], keywords: &mut Keywords) -> Result<Entry
         let value = value.unwrap_or_default();
         match keyword {
             Keyword::Type => return Err(LineError::KeywordOrder),
+            // Alone, without the name of an attribute.
+            Keyword::Xattr => return Err(LineError::UnknownKeyword),
             Keyword::Uname => entry.uname = Some(owner_name(value).ok_or(bad)?),
             Keyword::Gname => entry.gname = Some(owner_name(value).ok_or(bad)?),
             Keyword::Uid => entry.uid = Some(owner_number(value).ok_or(bad)?),
@@ -100,6 +108,31 @@ pub(crate) fn parse<'a>(line: &'a [u8], keywords: &mut Keywords) -> Result<Entry
     };
     check(&entry)?;
     Ok(entry)
+}
+
+/// The path of a line.
+pub(crate) fn path(line: &[u8]) -> Result<RelPath<'_>, LineError> {
+    parse_path(line.split(|&byte| byte == b' ').next().unwrap_or_default())
+}
+
+/// Whether a canonical line carries this keyword. Those at its end are found soonest.
+pub(crate) fn carries(line: &[u8], wanted: Keyword) -> bool {
+    let keywords = line.rsplit(|&byte| byte == b' ').map(|word| {
+        let name = word.split(|&byte| byte == b'=').next().unwrap_or_default();
+        if name.starts_with(xattrs::PREFIX) { Some(Keyword::Xattr) } else { Keyword::from_name(name) }
+    });
+    keywords
+        .map_while(|keyword| keyword.filter(|keyword| *keyword >= wanted))
+        .any(|keyword| keyword == wanted)
+}
+
+/// Takes what follows `xattr.`: `NAME=BASE64`.
+fn xattr<'a>(attribute: &'a [u8], entry: &mut Entry<'a>) -> Result<(), LineError> {
+    let bad = LineError::Value(Keyword::Xattr);
+    let at = attribute.iter().position(|&byte| byte == b'=').ok_or(bad)?;
+    let (name, text) = attribute.split_at(at);
+    let name = vis::decode_canonical(name).map_err(LineError::Vis)?;
+    entry.xattrs.push(name, Cow::Borrowed(text.get(1..).unwrap_or_default())).ok_or(bad)
 }
 
 /// What must and must not be said of each type, and how large a file may be.
@@ -230,14 +263,14 @@ fn write_keyword(entry: &Entry<'_>, keyword: Keyword, out: &mut Vec<u8>) {
     };
     let decimal = |out: &mut Vec<u8>, value: u64| {
         start(keyword, out);
-        push_decimal(value, out);
+        push_digits(value, 10, out);
     };
     let device = |out: &mut Vec<u8>, value: Device| {
         start(keyword, out);
         out.extend_from_slice(b"native,");
-        push_decimal(value.major.into(), out);
+        push_digits(value.major.into(), 10, out);
         out.push(b',');
-        push_decimal(value.minor.into(), out);
+        push_digits(value.minor.into(), 10, out);
     };
     match keyword {
         Keyword::Type => {}
@@ -254,13 +287,32 @@ fn write_keyword(entry: &Entry<'_>, keyword: Keyword, out: &mut Vec<u8>) {
         Keyword::Mode => {
             if let Some(mode) = entry.mode {
                 start(keyword, out);
-                write_infallible(out, format_args!("{}{:o}", if mode == 0 { "" } else { "0" }, mode));
+                if mode != 0 {
+                    out.push(b'0');
+                }
+                push_digits(mode.into(), 8, out);
             }
         }
         Keyword::Time => {
             if let Some(time) = entry.time {
                 start(keyword, out);
-                write_infallible(out, format_args!("{}.{:09}", time.sec, time.nsec));
+                if time.sec < 0 {
+                    out.push(b'-');
+                }
+                push_digits(time.sec.unsigned_abs(), 10, out);
+                // A billion more makes it ten digits, the first of which gives way to the point.
+                let point = out.len();
+                push_digits(1_000_000_000 + u64::from(time.nsec), 10, out);
+                out.get_mut(point..=point).unwrap_or_default().fill(b'.');
+            }
+        }
+        Keyword::Xattr => {
+            for (name, text) in entry.xattrs.iter() {
+                out.push(b' ');
+                out.extend_from_slice(xattrs::PREFIX);
+                vis::encode(name, out);
+                out.push(b'=');
+                out.extend_from_slice(text);
             }
         }
         Keyword::Ignore => {
@@ -285,12 +337,12 @@ fn start(keyword: Keyword, out: &mut Vec<u8>) {
     out.push(b'=');
 }
 
-/// Decimal digits; `write!` costs three times as much, and a line has six numbers.
-fn push_decimal(mut value: u64, out: &mut Vec<u8>) {
+/// Digits to a base of at most ten; `write!` costs three times as much, and a line has eight numbers.
+fn push_digits(mut value: u64, base: u64, out: &mut Vec<u8>) {
     let start = out.len();
     loop {
-        out.push(b'0' + u8::try_from(value % 10).unwrap_or_default());
-        value /= 10;
+        out.push(b'0' + u8::try_from(value % base).unwrap_or_default());
+        value /= base;
         if value == 0 {
             break;
         }
@@ -298,9 +350,4 @@ fn push_decimal(mut value: u64, out: &mut Vec<u8>) {
     if let Some(digits) = out.get_mut(start..) {
         digits.reverse();
     }
-}
-
-/// Formats into memory, which cannot fail.
-fn write_infallible(out: &mut Vec<u8>, arguments: std::fmt::Arguments<'_>) {
-    out.write_fmt(arguments).unwrap_or_default();
 }

@@ -7,6 +7,7 @@ mod line;
 mod order;
 mod sealed;
 mod writer;
+mod xattrs;
 
 pub use entry::{Device, Entry, InodeId, Kind, Time};
 pub use keyword::{Keyword, Keywords};
@@ -14,3 +15,4 @@ pub use line::LineError;
 pub use order::OrderError;
 pub use sealed::{Index, Spec, SpecError, SpecFault};
 pub use writer::{SpecWriter, WriteError};
+pub use xattrs::Xattrs;

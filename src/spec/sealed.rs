@@ -5,8 +5,9 @@ use crate::path::RelPath;
 use crate::spec::line::{self, LineError};
 use crate::spec::order::{Order, OrderError};
 use crate::spec::writer::SIGNATURE;
-use crate::spec::{Entry, Keyword, Keywords};
+use crate::spec::{Entry, InodeId, Keyword, Keywords};
 use crate::sys::{Map, Spool};
+use std::cmp::Ordering;
 use std::io;
 
 /// A specification of which every line is known to be canonical and in place.
@@ -137,29 +138,60 @@ impl Spec {
     /// The entry at an index of this spec.
     #[must_use]
     pub fn entry(&self, index: Index) -> Entry<'_> {
-        self.at(self.offsets.get(index.0 as usize).copied().unwrap_or_default())
+        match line::parse(self.line(index), &mut Keywords::default()) {
+            Ok(entry) => entry,
+            Err(_) => unreachable!("every line parsed when the specification was made"),
+        }
     }
 
-    /// The entry whose line starts there.
-    fn at(&self, offset: u32) -> Entry<'_> {
-        let parsed = self
-            .map
-            .bytes()
-            .get(offset as usize..)
-            .and_then(split_line)
-            .and_then(|(text, _)| line::parse(text, &mut Keywords::default()).ok());
-        match parsed {
-            Some(entry) => entry,
-            None => unreachable!("every offset was that of a line that parsed"),
+    /// The path of the entry at an index of this spec.
+    #[must_use]
+    pub fn path(&self, index: Index) -> RelPath<'_> {
+        match line::path(self.line(index)) {
+            Ok(path) => path,
+            Err(_) => unreachable!("every line parsed when the specification was made"),
         }
+    }
+
+    /// The line of the entry at an index of this spec, without its end.
+    fn line(&self, index: Index) -> &[u8] {
+        let at = index.0 as usize;
+        let start = self.offsets.get(at).map_or(0, |start| *start as usize);
+        // One line stands behind the other, each with its end.
+        let next = self.offsets.get(at + 1).map_or(self.map.bytes().len(), |next| *next as usize);
+        self.map.bytes().get(start..next.saturating_sub(1)).unwrap_or_default()
+    }
+
+    /// Whether these two lines say the same in the same words, and of nothing but their path: of no file that has
+    /// several names, and of no directory the contents of which are left alone.
+    #[must_use]
+    pub(crate) fn repeats(&self, index: Index, other: &Spec, at: Index) -> bool {
+        let line = self.line(index);
+        line == other.line(at)
+            && !line::carries(line, Keyword::Inode)
+            && !line::carries(line, Keyword::Ignore)
     }
 
     /// The entry of this path, if there is one.
     #[must_use]
     pub fn find(&self, path: &RelPath<'_>) -> Option<Entry<'_>> {
-        let at = self.offsets.partition_point(|&offset| self.at(offset).path < *path);
-        let index = self.index(u32::try_from(at).ok()?)?;
-        Some(self.entry(index)).filter(|entry| entry.path == *path)
+        let mut range = 0..self.len();
+        while !range.is_empty() {
+            let middle = range.start + (range.end - range.start) / 2;
+            match self.path(Index(middle)).cmp(path) {
+                Ordering::Less => range.start = middle + 1,
+                Ordering::Equal => return Some(self.entry(Index(middle))),
+                Ordering::Greater => range.end = middle,
+            }
+        }
+        None
+    }
+
+    /// Which file it is, of every entry of a file that has several names.
+    pub fn inodes(&self) -> impl Iterator<Item = InodeId> + '_ {
+        let shared =
+            (0..self.len()).map(Index).filter(|index| line::carries(self.line(*index), Keyword::Inode));
+        shared.filter_map(|index| self.entry(index).inode)
     }
 
     /// Every entry with its index, in tree order.

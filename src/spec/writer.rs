@@ -91,6 +91,9 @@ impl<W: Write> SpecWriter<W> {
         }
         self.line.clear();
         line::write(entry, self.keywords, &mut self.line);
+        if self.line.len() > limits::SPEC_LINE {
+            return Err(WriteError::TooLarge);
+        }
         let offset = u32::try_from(self.bytes).map_err(|_| WriteError::TooLarge)?;
         self.bytes += self.line.len() as u64;
         if self.bytes > limits::SPEC_BYTES || self.offsets.len() >= limits::SPEC_ENTRIES as usize {

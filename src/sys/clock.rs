@@ -1,4 +1,17 @@
-//! The time of day where this host stands, for log records.
+//! The time of day: where this host stands, for log records, and against the stamps of files.
+
+use std::time::{Duration, SystemTime};
+
+/// Waits until this much time has passed since a file's stamp, seconds and nanoseconds since 1970. A stamp from the
+/// future tells nothing, and is not waited for.
+pub fn wait_until_past(stamp: (i64, u32), age: Duration) {
+    let stamp = u64::try_from(stamp.0).ok().map(|sec| SystemTime::UNIX_EPOCH + Duration::new(sec, stamp.1));
+    if let Some(since) = stamp.and_then(|stamp| SystemTime::now().duration_since(stamp).ok())
+        && let Some(left) = age.checked_sub(since)
+    {
+        std::thread::sleep(left);
+    }
+}
 
 /// A moment in local time.
 #[derive(Debug, Clone, Copy)]
@@ -51,6 +64,20 @@ mod tests {
     fn agrees(ours: fn() -> String, format: &str) {
         let (before, ours, after) = (date(format), ours(), date(format));
         assert!(ours == before || ours == after, "{before} {ours} {after}");
+    }
+
+    #[test]
+    fn waits_for_fresh_stamps_only() {
+        let now = || SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+        let stamp = |at: Duration| (i64::try_from(at.as_secs()).unwrap(), at.subsec_nanos());
+        let waited = |at| {
+            let before = std::time::Instant::now();
+            wait_until_past(stamp(at), Duration::from_secs(1));
+            before.elapsed()
+        };
+        assert!(waited(now() - Duration::from_millis(900)) >= Duration::from_millis(50));
+        assert!(waited(now() - Duration::from_secs(2)) < Duration::from_millis(500));
+        assert!(waited(now() + Duration::from_secs(9)) < Duration::from_millis(500));
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Fault points: before each call that changes anything, a debug build can be told to stop or to fail.
 //!
 //! `SMSYNC_FAULT=abort:N` ends the process at the N-th point, counted from 1; `SMSYNC_FAULT=ERRNO:N` makes the N-th
-//! fail with that number. `SMSYNC_FAULT_FIRED=FILE` is created when it happened, with the name of the call. A release
-//! build has no such points.
+//! fail with that number; with the name of a call for N, each point of that call. Several are separated by commas.
+//! `SMSYNC_FAULT_FIRED=FILE` is written when one happened, with the name of the call. A release build has no such points.
 
 use std::io;
 
@@ -26,32 +26,41 @@ mod armed {
     use std::sync::OnceLock;
     use std::sync::atomic::{AtomicU64, Ordering};
 
-    struct Plan {
+    struct Fault {
         /// `None` to abort.
         errno: Option<i32>,
-        at: u64,
-        fired: Option<std::ffi::OsString>,
+        at: At,
     }
 
-    static PLAN: OnceLock<Option<Plan>> = OnceLock::new();
+    enum At {
+        Point(u64),
+        Call(String),
+    }
+
+    static FAULTS: OnceLock<Vec<Fault>> = OnceLock::new();
     static PASSED: AtomicU64 = AtomicU64::new(0);
 
-    fn read() -> Option<Plan> {
-        let wish = std::env::var("SMSYNC_FAULT").ok()?;
-        let (what, at) = wish.split_once(':')?;
-        let errno = if what == "abort" { None } else { Some(what.parse().ok()?) };
-        Some(Plan { errno, at: at.parse().ok()?, fired: std::env::var_os("SMSYNC_FAULT_FIRED") })
+    fn read() -> Vec<Fault> {
+        let wish = std::env::var("SMSYNC_FAULT").unwrap_or_default();
+        let faults = wish.split(',').filter_map(|fault| {
+            let (what, at) = fault.split_once(':')?;
+            let errno = if what == "abort" { None } else { Some(what.parse().ok()?) };
+            Some(Fault { errno, at: at.parse().map_or_else(|_| At::Call(at.to_owned()), At::Point) })
+        });
+        faults.collect()
     }
 
     pub(super) fn point(call: &str) -> io::Result<()> {
-        let Some(plan) = PLAN.get_or_init(read) else { return Ok(()) };
-        if PASSED.fetch_add(1, Ordering::SeqCst) + 1 != plan.at {
-            return Ok(());
-        }
-        if let Some(path) = &plan.fired {
+        let number = PASSED.fetch_add(1, Ordering::SeqCst) + 1;
+        let met = FAULTS.get_or_init(read).iter().find(|fault| match &fault.at {
+            At::Point(at) => *at == number,
+            At::Call(name) => name == call,
+        });
+        let Some(fault) = met else { return Ok(()) };
+        if let Some(path) = std::env::var_os("SMSYNC_FAULT_FIRED") {
             std::fs::write(path, call)?;
         }
-        match plan.errno {
+        match fault.errno {
             None => std::process::abort(),
             Some(errno) => Err(io::Error::from_raw_os_error(errno)),
         }

@@ -86,6 +86,17 @@ impl File {
         Ok(Some((start, rustix::fs::seek(&self.0, SeekFrom::Hole(start))?)))
     }
 
+    /// Waits for the end of a write(2) that is going on, and stands at the beginning. ext4, btrfs and tmpfs let reads
+    /// see half of a write; but asking where data are takes the lock that a writer holds.
+    ///
+    /// # Errors
+    /// The kernel refuses, which it never should.
+    pub fn settle(&self) -> io::Result<()> {
+        // That it is empty, or that the file system cannot tell, does not matter.
+        let _ = rustix::fs::seek(&self.0, SeekFrom::Data(0));
+        self.seek(0)
+    }
+
     /// Reads or writes go on at `offset`.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! The root of a tree, and names that are grafted onto it from elsewhere.
 
+use crate::path::RelPath;
 use crate::sys::{Dir, FileKind, Stat};
 use std::collections::BTreeMap;
 use std::io;
@@ -11,7 +12,8 @@ use std::path::Path;
 pub struct Root {
     dir: Dir,
     stat: Stat,
-    grafts: BTreeMap<Vec<u8>, Dir>,
+    /// Of a bare root: its names, and the directories that hold them.
+    grafts: Option<BTreeMap<Vec<u8>, Dir>>,
 }
 
 impl Root {
@@ -21,7 +23,7 @@ impl Root {
     /// It cannot be examined.
     pub fn new(dir: Dir) -> io::Result<Root> {
         let stat = dir.stat_self()?;
-        Ok(Root { dir, stat, grafts: BTreeMap::new() })
+        Ok(Root { dir, stat, grafts: None })
     }
 
     /// The tree below the directory of this path.
@@ -32,15 +34,29 @@ impl Root {
         Root::new(Dir::open_root(path)?)
     }
 
+    /// A tree of nothing, which is to be in this directory.
+    ///
+    /// # Errors
+    /// The directory cannot be examined.
+    pub fn nothing(dir: Dir) -> io::Result<Root> {
+        Ok(Root { grafts: Some(BTreeMap::new()), ..Root::new(dir)? })
+    }
+
     /// Grafts the thing called `name` in the directory `holder` onto the root; false when the name is taken.
     pub fn graft(&mut self, name: &[u8], holder: Dir) -> bool {
-        self.grafts.insert(name.to_vec(), holder).is_none()
+        self.grafts.get_or_insert_default().insert(name.to_vec(), holder).is_none()
     }
 
     /// Whether only grafted names are seen, and the root itself stands for nothing.
     #[must_use]
     pub fn is_bare(&self) -> bool {
-        !self.grafts.is_empty()
+        self.grafts.is_some()
+    }
+
+    /// Whether it is a tree of nothing, made by [`Root::nothing`].
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        self.grafts.as_ref().is_some_and(BTreeMap::is_empty)
     }
 
     /// The names at the root.
@@ -48,10 +64,10 @@ impl Root {
     /// # Errors
     /// The directory cannot be listed.
     pub fn names(&self) -> io::Result<Vec<Box<[u8]>>> {
-        if self.is_bare() {
-            return Ok(self.grafts.keys().map(|name| name.as_slice().into()).collect());
+        match &self.grafts {
+            Some(grafts) => Ok(grafts.keys().map(|name| name.as_slice().into()).collect()),
+            None => self.dir.names(),
         }
-        self.dir.names()
     }
 
     /// The directory itself.
@@ -69,33 +85,46 @@ impl Root {
     /// The directory that holds this name of the root; `None` for a name that a bare root does not have.
     #[must_use]
     pub fn holder(&self, name: &[u8]) -> Option<&Dir> {
-        if self.is_bare() { self.grafts.get(name) } else { Some(&self.dir) }
+        self.grafts.as_ref().map_or(Some(&self.dir), |grafts| grafts.get(name))
     }
 
     /// The tree at `path` below a module's root: a directory, or one name grafted from the directory that holds it.
-    /// With `make`, a last component that is missing is made a directory.
     ///
     /// # Errors
     /// A component is missing, or is no directory on the way.
-    pub fn below(module: &Dir, path: &crate::path::RelPath<'_>, make: bool) -> io::Result<Root> {
-        let mut dir = module.again()?;
+    pub fn below(module: &Dir, path: &RelPath<'_>) -> io::Result<Root> {
         let Some((parent, last)) = path.split_last() else { return Root::new(module.again()?) };
-        for name in parent.components() {
-            dir = dir.through(name)?;
+        let dir = through(module, &parent)?;
+        if dir.stat(last)?.kind == Some(FileKind::Dir) {
+            return Root::new(dir.subdir(last)?);
         }
-        match dir.stat(last) {
-            Ok(stat) if stat.kind == Some(FileKind::Dir) || make => Root::new(dir.subdir(last)?),
-            Ok(_) => {
-                let mut root = Root::new(dir.again()?)?;
-                root.graft(last, dir);
-                Ok(root)
-            }
-            Err(error) if make && error.kind() == io::ErrorKind::NotFound => {
+        let mut root = Root::nothing(dir.again()?)?;
+        root.graft(last, dir);
+        Ok(root)
+    }
+
+    /// The directory at `path` below a module's root, which is to be filled. When only its last component is missing,
+    /// it is made, or with `dry`, is a tree of nothing.
+    ///
+    /// # Errors
+    /// A component is missing, or is no directory.
+    pub fn to_fill(module: &Dir, path: &RelPath<'_>, dry: bool) -> io::Result<Root> {
+        let Some((parent, last)) = path.split_last() else { return Root::new(module.again()?) };
+        let dir = through(module, &parent)?;
+        match dir.subdir(last) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && dry => Root::nothing(dir),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 dir.make_dir(last)?;
-                dir.subdir(last)?.set_own_mode(0o755)?;
-                Root::new(dir.subdir(last)?)
+                let made = dir.subdir(last)?;
+                made.set_own_mode(0o755)?;
+                Root::new(made)
             }
-            Err(error) => Err(error),
+            there => Root::new(there?),
         }
     }
+}
+
+/// The directory at this path, to go on from.
+fn through(module: &Dir, path: &RelPath<'_>) -> io::Result<Dir> {
+    path.components().try_fold(module.again()?, |dir, name| dir.through(name))
 }

@@ -4,7 +4,8 @@ use crate::digest::{Algorithms, Digests, Hasher};
 use crate::limits;
 use crate::path::{RelPath, Scope};
 use crate::report::{Problem, Step};
-use crate::spec::{Device, Entry, InodeId, Keyword, Keywords, Kind, SpecWriter, Time, WriteError};
+use crate::spec::{Device, Entry, InodeId, Keyword, Keywords, Kind, SpecWriter, Time, WriteError, Xattrs};
+use crate::sys::xattr::{self, ByName};
 use crate::sys::{self, Dir, FileKind, Stat};
 use crate::tree::{Root, STAGE};
 use std::collections::HashMap;
@@ -43,8 +44,27 @@ pub type ScanError = WriteError;
 /// # Errors
 /// The output failed, or there are more entries than [`limits`] allows. What cannot be read in the tree is a
 /// [`Problem`] and the scan goes on; a directory that cannot be listed is marked `ignore`, which protects it.
-pub fn scan<W: Write>(root: &Root, what: Scan<'_>, writer: &mut SpecWriter<W>) -> Result<Scanned, ScanError> {
+pub fn scan<W: Write + Send>(
+    root: &Root,
+    what: Scan<'_>,
+    writer: &mut SpecWriter<W>,
+) -> Result<Scanned, ScanError> {
+    if what.keywords.contains(Keyword::Xattr) {
+        ByName::run(|attributes| walk(root, what, writer, Some(attributes)))?
+    } else {
+        walk(root, what, writer, None)
+    }
+}
+
+fn walk<W: Write>(
+    root: &Root,
+    what: Scan<'_>,
+    writer: &mut SpecWriter<W>,
+    attributes: Option<&ByName>,
+) -> Result<Scanned, ScanError> {
     let mut walk = Walk {
+        attributes,
+        stands: false,
         what,
         algorithms: what.keywords.algorithms(),
         writer,
@@ -62,6 +82,9 @@ pub fn scan<W: Write>(root: &Root, what: Scan<'_>, writer: &mut SpecWriter<W>) -
 }
 
 struct Walk<'a, W: Write> {
+    attributes: Option<&'a ByName>,
+    /// Whether the thread stands in the directory of the last level, where attributes are read.
+    stands: bool,
     what: Scan<'a>,
     algorithms: Algorithms,
     writer: &'a mut SpecWriter<W>,
@@ -100,9 +123,14 @@ impl<W: Write> Walk<'_, W> {
         let mut entry = if bare {
             Entry::new(RelPath::ROOT, Kind::Dir)
         } else {
-            self.describe(RelPath::ROOT, Kind::Dir, root.stat())
+            // As it is now: an earlier round of this connection may have changed it.
+            let now = root.dir().stat_self().unwrap_or(*root.stat());
+            self.describe(RelPath::ROOT, Kind::Dir, &now)
         };
         entry.ignore = listed.is_err();
+        if !bare && self.attributes.is_some() {
+            entry.xattrs = self.known(&RelPath::ROOT, xattr::of_open(root.dir()));
+        }
         self.writer.push(&entry)?;
         let names = match listed {
             Ok(names) => names,
@@ -116,10 +144,12 @@ impl<W: Write> Walk<'_, W> {
         while let Some(level) = levels.last_mut() {
             let Some(name) = level.rest.pop() else {
                 levels.pop();
+                self.stands = false;
                 continue;
             };
             if let Some(deeper) = self.name(level, &name, root.stat())? {
                 levels.push(deeper);
+                self.stands = false;
             }
         }
         Ok(())
@@ -187,6 +217,9 @@ impl<W: Write> Walk<'_, W> {
             self.describe(path.borrowed(), Kind::Dir, &now)
         };
         entry.ignore = opened.is_err() || mounted;
+        if !leads {
+            entry.xattrs = self.xattrs(level, name, &path);
+        }
         if let Err(error) = &opened
             && error.kind() == io::ErrorKind::NotFound
         {
@@ -235,8 +268,33 @@ impl<W: Write> Walk<'_, W> {
                 Err(error) => self.found.problems.push(Problem::new(&path, Step::Read, &error)),
             }
         }
+        entry.xattrs = self.xattrs(level, name, &path);
         self.writer.push(&entry)?;
         Ok(None)
+    }
+
+    /// The extended attributes of a name, if they are asked for.
+    fn xattrs(&mut self, level: &Level<'_>, name: &[u8], path: &RelPath<'_>) -> Xattrs<'static> {
+        let Some(attributes) = self.attributes else { return Xattrs::default() };
+        let entered =
+            if self.stands { Ok(()) } else { level.dir.of(name).and_then(|dir| attributes.enter(dir)) };
+        // Names that are grafted onto the root are each in a directory of their own.
+        self.stands = entered.is_ok() && matches!(level.dir, Held::Own(_));
+        let found = entered.and_then(|()| attributes.of(name));
+        self.known(path, found)
+    }
+
+    /// Those that could be read; a name that vanished or cannot be read has none.
+    fn known(&mut self, path: &RelPath<'_>, found: io::Result<xattr::Attributes>) -> Xattrs<'static> {
+        match found {
+            Ok(list) => Xattrs::of_values(list),
+            Err(error) => {
+                if error.kind() != io::ErrorKind::NotFound {
+                    self.found.problems.push(Problem::new(path, Step::Xattr, &error));
+                }
+                Xattrs::default()
+            }
+        }
     }
 
     /// The digests of the file, if it is still the one that was examined.
@@ -330,28 +388,5 @@ fn sorted(mut names: Vec<Box<[u8]>>) -> Vec<Box<[u8]>> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::sys::Spool;
-    use std::path::Path;
-
-    #[test]
-    fn a_file_of_a_size_that_no_entry_can_have_is_a_problem() {
-        // A tmpfs, where anybody may make a file as large as a number.
-        let dir = tempfile::tempdir_in("/dev/shm").unwrap();
-        let file = std::fs::File::create(dir.path().join("huge")).unwrap();
-        file.set_len(limits::FILE_SIZE + 1).unwrap();
-        std::fs::File::create(dir.path().join("large")).unwrap().set_len(limits::FILE_SIZE).unwrap();
-        let spool = Spool::create(&Dir::open_root(Path::new("/tmp")).unwrap()).unwrap();
-        let mut writer = SpecWriter::new(spool, Keywords::TRANSFER).unwrap();
-        let (root, scope) = (Root::open(dir.path()).unwrap(), Scope::default());
-        let what = Scan { scope: &scope, keywords: Keywords::TRANSFER, one_file_system: true };
-        let found = scan(&root, what, &mut writer).unwrap();
-        let spec = writer.seal().unwrap();
-        let paths: Vec<_> = spec.iter().map(|(_, entry)| entry.path.to_string()).collect();
-        assert_eq!(paths, [".", "large"]);
-        let problems: Vec<_> = found.problems.iter().map(|p| (p.path.to_string(), p.errno)).collect();
-        assert_eq!((problems, found.whole), (vec![("huge".to_owned(), libc::EFBIG)], false));
-        assert_eq!(found.hidden, [RelPath::ROOT], "what holds it is not to be removed");
-    }
-}
+#[path = "scan_tests.rs"]
+mod tests;

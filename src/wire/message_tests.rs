@@ -71,7 +71,7 @@ fn samples() -> Vec<Message<'static>> {
         Message::Missing { index: u32::MAX, errno: 4095 },
         Message::FilesEnd,
         Message::Report(Report::default()),
-        Message::Report(Report::of_values([u64::MAX; 13])),
+        Message::Report(Report::of_values([u64::MAX; Report::NAMES.len()])),
         Message::Bye,
         Message::Alive,
         Message::Abort { exit: Exit::Protocol, text: text(0) },
@@ -174,10 +174,10 @@ fn each_bound_holds_one_beyond_it() {
         (6, [&[1], &[0; 8][..], b"\0\x02\0\x01a\0\x03a/b\0\0"].concat()),
         (6, [&[1], &[0; 8][..], b"\0\0\0\x01\0\x01/"].concat()),
         (22, b"\0\0\0\0\x01\0\0".to_vec()),
-        (22, b"\x0f\0\0\0\x01\0\0".to_vec()),
+        (22, b"\x10\0\0\0\x01\0\0".to_vec()),
         (23, b"\0\0\0\0\0".to_vec()),
         (23, b"\x04\0\0\0\0".to_vec()),
-        (23, b"\x01\x04\0\0\0".to_vec()),
+        (23, b"\x01\x08\0\0\0".to_vec()),
         (27, b"\x05\0\0".to_vec()),
     ];
     for (kind, body) in table {

@@ -200,7 +200,7 @@ impl Direction {
     /// Counts a record, and goes on to the next key when this one has served long enough. The count itself goes on.
     fn advance(&mut self) -> Result<(), NoiseError> {
         self.records += 1;
-        if self.records % self.records_per_key == 0 {
+        if self.records.is_multiple_of(self.records_per_key) {
             self.key = self.key.next()?;
         }
         Ok(())

@@ -6,20 +6,35 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    clippy::indexing_slicing
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss
 )]
+
+pub mod facts;
+pub mod gate;
+pub mod mounted;
+pub mod relay;
+pub mod scenario;
+pub mod starter;
+pub mod tree;
+pub mod trees;
+pub mod walk;
 
 use std::ffi::OsStr;
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 pub const SMSYNC: &str = env!("CARGO_BIN_EXE_smsync");
@@ -39,7 +54,16 @@ pub struct Site {
 impl Site {
     pub fn new() -> Site {
         // Below /tmp or $TMPDIR: a root-owned sticky directory, which the private-file check lets pass.
-        let site = Site { dir: tempfile::tempdir().unwrap(), secret: keygen() };
+        Site::of(tempfile::tempdir().unwrap())
+    }
+
+    /// The same in memory, where that can be had: for tests of hundreds of sessions that flush.
+    pub fn in_memory() -> Site {
+        Site::of(tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap())
+    }
+
+    fn of(dir: TempDir) -> Site {
+        let site = Site { dir, secret: keygen() };
         for name in ["src", "dst", "spool"] {
             fs::create_dir(site.path(name)).unwrap();
         }
@@ -130,6 +154,19 @@ impl Site {
     }
 }
 
+impl Drop for Site {
+    /// Lets an ordinary user remove directories that he may not write.
+    fn drop(&mut self) {
+        let mut paths = vec![self.dir.path().to_owned()];
+        while let Some(path) = paths.pop() {
+            if fs::symlink_metadata(&path).is_ok_and(|stat| stat.is_dir()) {
+                let _ = fs::set_permissions(&path, fs::Permissions::from_mode(0o700));
+                paths.extend(fs::read_dir(&path).into_iter().flatten().flatten().map(|entry| entry.path()));
+            }
+        }
+    }
+}
+
 /// A new secret, as a user makes it.
 pub fn keygen() -> String {
     let output = Command::new(SMSYNC).arg("keygen").output().unwrap();
@@ -146,7 +183,8 @@ pub struct Inetd {
 }
 
 impl Inetd {
-    fn start(program: impl Fn() -> Command + Send + 'static) -> Inetd {
+    /// Starts what this makes for each connection.
+    pub fn start(program: impl Fn() -> Command + Send + 'static) -> Inetd {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let over = Arc::new(AtomicBool::new(false));
@@ -159,9 +197,11 @@ impl Inetd {
                         return;
                     }
                     let socket: OwnedFd = connection.unwrap().into();
+                    // Locked before it runs: whoever is served by it can wait for it.
+                    let mut children = children.lock().unwrap();
                     let copy = || Stdio::from(socket.try_clone().unwrap());
                     let child = program().stdin(copy()).stdout(copy()).stderr(copy()).spawn().unwrap();
-                    children.lock().unwrap().push(child);
+                    children.push(child);
                 }
             }
         });
@@ -171,6 +211,20 @@ impl Inetd {
     /// `127.0.0.1:PORT::MODULE`.
     pub fn remote(&self, module: &str) -> String {
         format!("127.0.0.1:{}::{module}", self.port)
+    }
+
+    /// Waits for every smsyncd started so far, but not longer than this.
+    #[track_caller]
+    pub fn ended_within(&self, limit: Duration) -> Vec<std::process::ExitStatus> {
+        let deadline = Instant::now() + limit;
+        let children: Vec<Child> = self.children.lock().unwrap().drain(..).collect();
+        let wait = |mut child: Child| wait(&mut child, deadline).expect("smsyncd hangs");
+        children.into_iter().map(wait).collect()
+    }
+
+    /// The process ids of those that were started and not waited for.
+    pub fn ids(&self) -> Vec<u32> {
+        self.children.lock().unwrap().iter().map(Child::id).collect()
     }
 
     /// Waits for every smsyncd started so far and gives back how they ended.
@@ -191,6 +245,43 @@ impl Drop for Inetd {
             child.wait().unwrap();
         }
     }
+}
+
+/// Waits for the end of a process until the deadline, and kills it then.
+pub fn wait(child: &mut Child, deadline: Instant) -> Option<std::process::ExitStatus> {
+    while Instant::now() < deadline {
+        if let Some(status) = child.try_wait().unwrap() {
+            return Some(status);
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    None
+}
+
+/// Runs a program to its end, which must come within this time.
+#[track_caller]
+pub fn output_within(command: &mut Command, limit: Duration) -> Output {
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    ended_within(child, limit)
+}
+
+/// Waits for the end of a program whose output is piped, which must come within this time.
+#[track_caller]
+pub fn ended_within(mut child: Child, limit: Duration) -> Output {
+    fn read(mut from: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
+        std::thread::spawn(move || {
+            let mut text = Vec::new();
+            from.read_to_end(&mut text).unwrap();
+            text
+        })
+    }
+    let (stdout, stderr) = (read(child.stdout.take().unwrap()), read(child.stderr.take().unwrap()));
+    let status = wait(&mut child, Instant::now() + limit);
+    let (stdout, stderr) = (stdout.join().unwrap(), stderr.join().unwrap());
+    let status = status.unwrap_or_else(|| panic!("a program hangs: {}", String::from_utf8_lossy(&stderr)));
+    Output { status, stdout, stderr }
 }
 
 /// Fails unless the program ended with this code; shows what it said.
@@ -214,8 +305,60 @@ pub fn tool(program: &str, package: &str, arguments: &[&OsStr]) -> Output {
 #[track_caller]
 pub fn rsync_differences(src: &Path, dst: &Path) -> String {
     let (src, dst) = (format!("{}/", src.display()), format!("{}/", dst.display()));
-    let options = ["-naHAX", "--delete", "--itemize-changes", &src, &dst].map(OsStr::new);
+    // The window of -1 compares nanoseconds too.
+    let options = ["-naHAX", "-@-1", "--delete", "--itemize-changes", &src, &dst].map(OsStr::new);
     let output = tool("rsync", "rsync", &options);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// Runs a tool with this on its standard input.
+#[track_caller]
+pub fn fed(program: &str, package: &str, arguments: &[&OsStr], input: &[u8]) -> Output {
+    let pipes = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let mut child = pipes.unwrap_or_else(|error| {
+        panic!("{program}: {error}: install the Debian package {package} (tests/setup does)")
+    });
+    let mut stdin = child.stdin.take().unwrap();
+    std::thread::scope(|scope| {
+        // It may end without having read all.
+        scope.spawn(move || drop(stdin.write_all(input)));
+        child.wait_with_output().unwrap()
+    })
+}
+
+/// What mtree(8) says of a tree by a specification: nothing, if it is as specified.
+#[track_caller]
+pub fn mtree_verify(spec: &[u8], tree: &Path) -> String {
+    let output = fed("mtree", "mtree-netbsd", &[OsStr::new("-p"), tree.as_os_str()], spec);
+    let text = [&output.stdout[..], &output.stderr].concat();
+    format!("{}{}", String::from_utf8_lossy(&text), if output.status.success() { "" } else { "it failed" })
+}
+
+/// The specification of a tree that mtree(8) writes, with every keyword it knows.
+#[track_caller]
+pub fn mtree_create(tree: &Path) -> Vec<u8> {
+    let output = tool(
+        "mtree",
+        "mtree-netbsd",
+        &["-c", "-k", "all", "-p"].map(OsStr::new).into_iter().chain([tree.as_os_str()]).collect::<Vec<_>>(),
+    );
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    output.stdout
+}
+
+/// The object with which `--json` ends, without its time.
+#[track_caller]
+pub fn end_object(output: &Output) -> serde_json::Map<String, serde_json::Value> {
+    let text = String::from_utf8(output.stdout.clone()).unwrap();
+    let last = text.lines().last().unwrap_or_else(|| panic!("no output: {output:?}"));
+    let mut object: serde_json::Map<_, _> = serde_json::from_str(last).unwrap();
+    assert_eq!(object["event"], "end", "{text}");
+    assert!(object.remove("seconds").unwrap().is_number());
+    object
 }

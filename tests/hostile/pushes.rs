@@ -153,7 +153,7 @@ fn names_and_numbers_of_a_server_are_shown_harmless() {
     for options in [&["-v"][..], &["--json"]] {
         let output = push(&site, options, move |peer| {
             peer.say(&[WELCOME, change(name, Fate::Changed), problem(name)]);
-            peer.say(&[Message::Report(Report::of_values([u64::MAX; 13]))]);
+            peer.say(&[Message::Report(Report::of_values([u64::MAX; Report::NAMES.len()]))]);
             peer.hears(&Message::Bye);
         });
         assert_eq!(output.status.code(), Some(1), "{output:?}");

@@ -175,7 +175,7 @@ fn what_is_too_long_or_too_deep_is_refused() {
         (wide(16, 80), "longer than 4095"),
         (format!("./l type=link link={}", "t".repeat(4096)), "bad value of 'link'"),
         (format!("./a type=dir uname={}", "u".repeat(256)), "bad value of 'uname'"),
-        (format!("./a type=dir {}", "x".repeat(65_536)), "too long"),
+        (format!("./a type=dir {}", "x".repeat(smsync::limits::SPEC_LINE)), "too long"),
     ];
     for (lines, words) in table {
         attack(&site, |peer| peer.push(&whole(&lines))).assert(Exit::Protocol, words);

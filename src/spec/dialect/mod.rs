@@ -21,7 +21,7 @@
 //! - Directories that were left out are added with nothing said of them, the root too.
 //! - An entry without a type is an error (`.` is a directory), an unknown keyword too. What a type cannot have (the
 //!   size of a directory) is dropped, and so is `inode` without `resdevice`. `flags`, `tags`, `contents`, `optional`,
-//!   `xattr.*` and SHA-512/256 are passed over; `nochange` is an error, since a transfer would change what must not be.
+//!   SHA-512/256 are passed over; `nochange` is an error, since a transfer would change what must not be.
 //! - Sockets are left out, and reported.
 
 mod arrange;

@@ -5,7 +5,7 @@ use super::value;
 use crate::digest::{Algorithm, Digests};
 use crate::limits;
 use crate::path::RelPath;
-use crate::spec::{Device, Entry, InodeId, Keyword, Kind};
+use crate::spec::{Device, Entry, InodeId, Keyword, Kind, Xattrs};
 use crate::vis;
 use std::borrow::Cow;
 
@@ -36,7 +36,7 @@ impl Meaning {
             b"content" | b"contents" | b"flags" | b"sha512256" | b"sha512256digest" | b"tags" => {
                 Meaning::PassedOver
             }
-            _ if name.starts_with(b"xattr.") => Meaning::PassedOver,
+            _ if name.starts_with(b"xattr.") => Meaning::Keyword(Keyword::Xattr),
             _ => return None,
         })
     }
@@ -99,6 +99,10 @@ impl Said {
     pub(super) fn take(&mut self, mut words: &[Cow<'_, [u8]>]) -> Result<(), DialectFault> {
         let (mut owner, mut group) = (false, false);
         while let Some((name, value)) = next_word(&mut words) {
+            if let Some(attribute) = name.strip_prefix(b"xattr.") {
+                self.xattr(attribute, value).ok_or_else(|| DialectFault::Value(vis::shown(name)))?;
+                continue;
+            }
             let meaning = Meaning::of(name).ok_or_else(|| DialectFault::Keyword(vis::shown(name)))?;
             let value = match value {
                 None | Some([]) if meaning.has_value() => {
@@ -166,6 +170,12 @@ impl Said {
         })
     }
 
+    /// Takes an extended attribute, of which the value may be empty.
+    fn xattr(&mut self, name: &[u8], value: Option<&[u8]>) -> Option<()> {
+        let name = vis::decode(name).ok()?;
+        self.entry.xattrs.set(Cow::Owned(name), Cow::Owned(value?.to_vec()))
+    }
+
     /// Forgets what `/unset` names.
     pub(super) fn forget(&mut self, words: &[Cow<'_, [u8]>]) -> Result<(), DialectFault> {
         for word in words {
@@ -196,6 +206,7 @@ impl Said {
             Keyword::Resdevice => self.resdevice = None,
             Keyword::Link => entry.link = None,
             Keyword::Ignore => entry.ignore = false,
+            Keyword::Xattr => entry.xattrs = Xattrs::default(),
             // A digest is of one file: one that was set for all is a mistake, and all such go together.
             _ => entry.digests = Digests::default(),
         }

@@ -156,7 +156,7 @@ lib size=4096 type=dir mode=0755 time=1457644483.833957552
     assert_eq!(
         said(text),
         r". type=dir uid=1000 gid=1000 mode=0775 nlink=3 time=1457644509.817998120
-./a\040\043b\134 type=file uid=1000 gid=1000 mode=0664 nlink=1 size=5 time=1457644483.000000000 sha256=5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03
+./a\040\043b\134 type=file uid=1000 gid=1000 mode=0664 nlink=1 size=5 time=1457644483.000000000 sha256=5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03 xattr.user.x=YQ==
 ./lib type=dir uid=0 gid=0 mode=0755 nlink=1 time=1457644483.833957552
 ./lib/s type=link uid=0 gid=0 mode=0777 nlink=1 link=a\052\134 time=1457644483.833957552
 "

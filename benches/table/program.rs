@@ -1,0 +1,222 @@
+//! The two programs: how each is configured and started, with the benchmark as the inetd of both.
+
+use crate::measure::{self, Measured, Usage};
+use anyhow::{Context, Result, bail};
+use std::ffi::OsString;
+use std::fs;
+use std::net::{Ipv4Addr, TcpListener};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+const SMSYNC: &str = env!("CARGO_BIN_EXE_smsync");
+const SMSYNCD: &str = env!("CARGO_BIN_EXE_smsyncd");
+
+/// What rsync is told to carry: what smsync always does.
+pub(crate) const RSYNC_ALL: &str = "-aHAX";
+/// What smsync is told to leave out, beside `rsync -a`.
+pub(crate) const SMSYNC_LESS: &str = "-Rinode,resdevice,xattr";
+
+/// Which of the two.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Program {
+    Rsync,
+    Smsync,
+}
+
+/// How a client is to work.
+#[derive(Clone, Copy)]
+pub(crate) struct How {
+    /// Carry no more than `rsync -a` does: no hard links, ACLs and extended attributes.
+    pub(crate) less: bool,
+    /// Compare contents.
+    pub(crate) checksum: bool,
+    /// Let smsync's server flush as it does by default. Rsync's has nothing like it.
+    pub(crate) flush: bool,
+}
+
+/// Both programs with their configurations.
+pub(crate) struct Programs {
+    place: PathBuf,
+    rsync: OsString,
+    serial: AtomicU64,
+}
+
+impl Programs {
+    /// Writes the configurations: one tree, `dst` in `place`, offered by both.
+    pub(crate) fn new(place: &Path) -> Result<Programs> {
+        let rsync = std::env::var_os("RSYNC").unwrap_or_else(|| "rsync".into());
+        let programs = Programs { place: place.to_owned(), rsync, serial: AtomicU64::new(0) };
+        fs::DirBuilder::new().mode(0o700).create(place.join("state"))?;
+        fs::create_dir(place.join("spool"))?;
+        let (secret, at) = (programs.tool(Command::new(SMSYNC).arg("keygen"))?, place.display());
+        let secret = secret.trim();
+        let module = |name: &str, durable: &str| {
+            format!("[{name}]\npath = {at}/dst\nread only = no\ndurable = {durable}\n")
+        };
+        private(
+            &place.join("smsyncd.conf"),
+            &format!(
+                "secret = {secret}\nstate dir = {at}/state\nspool dir = {at}/spool\nlog file = {at}/smsyncd.log\n{}{}",
+                module("none", "none"),
+                module("batch", "batch"),
+            ),
+        )?;
+        private(&place.join("smsync.conf"), &format!("secret = {secret}\n"))?;
+        // Its own defaults, but for the owner: without it, a daemon of root's serves as nobody and cannot chown.
+        let owner = if rustix::process::geteuid().is_root() { "uid = 0\ngid = 0\n" } else { "" };
+        let text = format!(
+            "{owner}reverse lookup = no\nlog file = {at}/rsyncd.log\n[m]\npath = {at}/dst\nread only = no\n"
+        );
+        fs::write(place.join("rsyncd.conf"), text)?;
+        Ok(programs)
+    }
+
+    /// What each program says of its version.
+    pub(crate) fn versions(&self) -> Result<[String; 2]> {
+        let first = |text: String| text.lines().next().unwrap_or_default().to_owned();
+        Ok([
+            first(self.tool(Command::new(&self.rsync).arg("--version"))?),
+            first(self.tool(Command::new(SMSYNC).arg("--version"))?),
+        ])
+    }
+
+    /// Runs something that is not measured; gives back what it says.
+    fn tool(&self, command: &Command) -> Result<String> {
+        Ok(measure::run(command, self.note())?.1)
+    }
+
+    /// A new file for what was used.
+    fn note(&self) -> PathBuf {
+        self.place.join(format!("used-{}", self.serial.fetch_add(1, Ordering::SeqCst)))
+    }
+
+    /// Makes `dst` like `src` without either daemon.
+    pub(crate) fn copy(&self) -> Result<()> {
+        self.local(&[RSYNC_ALL, "--delete"]).map(drop)
+    }
+
+    /// Fails unless `dst` is like `src`, contents included.
+    pub(crate) fn verify(&self) -> Result<()> {
+        let differences = self.local(&[RSYNC_ALL, "-nc", "--delete", "--itemize-changes"])?;
+        match differences.lines().next() {
+            None => Ok(()),
+            Some(line) => {
+                bail!("the trees differ: {} lines, the first is {line}", differences.lines().count())
+            }
+        }
+    }
+
+    fn local(&self, options: &[&str]) -> Result<String> {
+        let mut command = Command::new(&self.rsync);
+        command.args(options).arg(self.place.join("src/")).arg(self.place.join("dst/"));
+        self.tool(&command)
+    }
+
+    /// Pushes `src` to the server at this port: the client's part.
+    pub(crate) fn push(&self, program: Program, port: u16, how: How) -> Result<Usage> {
+        let mut command;
+        match program {
+            Program::Rsync => {
+                command = Command::new(&self.rsync);
+                command.arg(if how.less { "-a" } else { RSYNC_ALL }).args(["--numeric-ids", "--delete"]);
+                command.args(how.checksum.then_some("-c"));
+                command.arg(self.place.join("src/")).arg(format!("rsync://127.0.0.1:{port}/m/"));
+            }
+            Program::Smsync => {
+                command = Command::new(SMSYNC);
+                command.arg("-C").arg(self.place.join("smsync.conf")).args(["-q", "push", "--delete"]);
+                command.args(how.less.then_some(SMSYNC_LESS)).args(how.checksum.then_some("-c"));
+                command.arg(self.place.join("src"));
+                let module = if how.flush { "batch" } else { "none" };
+                command.arg(format!("127.0.0.1:{port}::{module}"));
+                command
+                    .env("XDG_STATE_HOME", self.place.join("client"))
+                    .env("TMPDIR", self.place.join("spool"));
+            }
+        }
+        Ok(measure::run(&command, self.note())?.0)
+    }
+
+    fn server(&self, program: Program) -> Command {
+        let mut command;
+        match program {
+            Program::Rsync => {
+                command = Command::new(&self.rsync);
+                command.arg("--daemon").arg(format!("--config={}", self.place.join("rsyncd.conf").display()));
+            }
+            Program::Smsync => {
+                command = Command::new(SMSYNCD);
+                command.arg("-c").arg(self.place.join("smsyncd.conf"));
+            }
+        }
+        command
+    }
+}
+
+/// Writes a file that only its owner may read.
+fn private(path: &Path, text: &str) -> Result<()> {
+    use std::io::Write;
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    Ok(file.write_all(text.as_bytes())?)
+}
+
+/// An inetd for one of the programs, on a free port of loopback.
+pub(crate) struct Inetd {
+    pub(crate) port: u16,
+    over: Arc<AtomicBool>,
+    served: Receiver<Result<Measured>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Inetd {
+    pub(crate) fn start(programs: &Arc<Programs>, program: Program) -> Result<Inetd> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let port = listener.local_addr()?.port();
+        let over = Arc::new(AtomicBool::new(false));
+        let (sender, served) = channel();
+        let thread = std::thread::spawn({
+            let (over, programs) = (over.clone(), programs.clone());
+            move || {
+                for connection in listener.incoming() {
+                    if over.load(Ordering::SeqCst) {
+                        return;
+                    }
+                    let started = connection.map_err(Into::into).and_then(|connection| {
+                        let socket = OwnedFd::from(connection);
+                        // Both take the socket from 0; what they may say on 2 is for a log.
+                        let streams = [socket.try_clone()?.into(), socket.into(), Stdio::null()];
+                        Measured::start(&programs.server(program), streams, programs.note())
+                    });
+                    if sender.send(started).is_err() {
+                        return;
+                    }
+                }
+            }
+        });
+        Ok(Inetd { port, over, served, thread: Some(thread) })
+    }
+
+    /// Waits for the end of the server of one connection.
+    pub(crate) fn end_of_one(&self) -> Result<Usage> {
+        let started = self.served.recv_timeout(Duration::from_secs(10)).context("no connection came");
+        Ok(started??.end()?.0)
+    }
+}
+
+impl Drop for Inetd {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::SeqCst);
+        // Wakes the accept.
+        drop(std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)));
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}

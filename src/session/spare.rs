@@ -1,0 +1,97 @@
+//! Turn 2a: what is wanted and need not be sent, because the sender's digests show that it is here.
+
+use crate::config::Durable;
+use crate::install::{Arrived, Meta, Stage, StageError};
+use crate::plan::{Action, Plan, PlanStep};
+use crate::report::Aspects;
+use crate::session::receive::ask;
+use crate::session::{Error, delivery};
+use crate::spec::{Index, Spec};
+use crate::tree::{Cursor, Root};
+use crate::wire::{Channel, Message, WireError};
+use std::collections::{HashMap, HashSet};
+
+/// Where wanted contents may be already.
+pub(super) struct Here<'h> {
+    pub(super) want: &'h Spec,
+    pub(super) have: &'h Spec,
+    /// The tree: a file of which the time differs may be the same all the same.
+    pub(super) root: &'h Root,
+    /// The stage, in which an interrupted run may have left finished files; none in a dry run.
+    pub(super) stage: Option<&'h Stage>,
+    /// How files that are taken over get their metadata.
+    pub(super) meta: &'h Meta<'h>,
+    /// When to flush them.
+    pub(super) durable: Durable,
+}
+
+/// Asks for the digests of what may be here. Gives back the files of the stage that can be taken over; in the plan,
+/// files of the tree that are found to have the wanted contents keep them.
+pub(super) fn spare(
+    channel: &mut Channel,
+    here: &Here<'_>,
+    plan: &mut Plan,
+) -> Result<HashMap<Index, Arrived>, Error> {
+    let fetched = || plan.steps.iter().filter(|step| step.action == Action::Fetch);
+    let left = |step: &&PlanStep| here.stage.is_some_and(|stage| stage.left(&here.want.entry(step.want)));
+    if let Some(stage) = here.stage {
+        let kept = fetched().filter(left).map(|step| here.want.entry(step.want));
+        stage.sweep(kept).map_err(StageError::Io)?;
+    }
+    let asked: Vec<PlanStep> = fetched().filter(|step| touched(step) || left(step)).copied().collect();
+    if asked.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let indices: Vec<Index> = asked.iter().map(|step| step.want).collect();
+    ask(channel, &indices, Message::AskEnd, |first, count| Message::Ask { first, count })?;
+    let answers = answers(channel, &asked)?;
+    let (arrived, same) = channel.while_working(|| here.compare(&answers))?;
+    plan.keep_contents(here.have, &same);
+    Ok(arrived)
+}
+
+/// Whether what is there may be the same file at another time.
+fn touched(step: &PlanStep) -> bool {
+    let other = Aspects::TYPE.with(Aspects::SIZE).with(Aspects::DIGEST);
+    step.have.is_some() && !step.aspects.intersects(other)
+}
+
+/// What the sender answers: for some of what was asked, in the same order.
+fn answers(channel: &mut Channel, asked: &[PlanStep]) -> Result<Vec<(PlanStep, [u8; 32])>, Error> {
+    let (mut answers, mut expected) = (Vec::new(), asked.iter());
+    loop {
+        match channel.listen().message()? {
+            Message::Digest { index, digest } => {
+                let step = expected.find(|step| step.want.get() == index);
+                let step = step.ok_or(WireError::Violation("a digest that was not asked for"))?;
+                answers.push((*step, digest));
+            }
+            Message::DigestsEnd => return Ok(answers),
+            _ => return Err(WireError::Violation("something else than a digest").into()),
+        }
+    }
+}
+
+impl Here<'_> {
+    /// Finds the contents of these digests in the stage or in the tree. What cannot be read is sent like any other.
+    fn compare(&self, answers: &[(PlanStep, [u8; 32])]) -> (HashMap<Index, Arrived>, HashSet<Index>) {
+        let (mut arrived, mut same) = (HashMap::new(), HashSet::new());
+        let (mut cursor, mut buffer) = (Cursor::new(self.root, true), Vec::new());
+        for (step, digest) in answers {
+            let entry = self.want.entry(step.want);
+            let taken = |stage: &Stage| {
+                stage.left(&entry)
+                    && stage.take_over(&entry, digest, self.meta, self.durable).is_ok_and(|is| is)
+            };
+            if let (true, Some(size), Some(time)) = (self.stage.is_some_and(taken), entry.size, entry.time) {
+                arrived.insert(step.want, Arrived { size, time });
+            } else if let Some(at) = step.have.filter(|_| touched(step))
+                && delivery::digest(&mut cursor, &self.have.entry(at), &mut buffer)
+                    .is_ok_and(|have| have == *digest)
+            {
+                same.insert(step.want);
+            }
+        }
+        (arrived, same)
+    }
+}

@@ -1,0 +1,116 @@
+//! Extended attributes, ACLs and capabilities: what `rsync -AX` carries, and nothing that leaks in.
+
+mod common;
+
+use common::{Site, assert_exit, is_root, rsync_differences, tool};
+use std::ffi::OsStr;
+use std::fs;
+use std::path::Path;
+
+/// Runs one of the tools on a path.
+#[track_caller]
+fn run(program: &str, package: &str, arguments: &[&str], path: &Path) {
+    let mut all: Vec<&OsStr> = arguments.iter().map(OsStr::new).collect();
+    all.push(path.as_os_str());
+    let output = tool(program, package, &all);
+    assert!(output.status.success(), "{program} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+fn setfattr(name: &str, value: &str, path: &Path) {
+    run("setfattr", "attr", &["-h", "-n", name, "-v", value], path);
+}
+
+fn setfacl(arguments: &[&str], path: &Path) {
+    run("setfacl", "acl", arguments, path);
+}
+
+#[test]
+fn attributes_and_acls_arrive_change_and_go() {
+    let site = Site::new();
+    let src = site.src();
+    for dir in ["d", "d/e"] {
+        fs::create_dir(src.join(dir)).unwrap();
+    }
+    for file in ["f", "g", "d/h"] {
+        fs::write(src.join(file), file).unwrap();
+    }
+    setfattr("user.plain", "value", &src.join("f"));
+    setfattr("user.odd = \\name#", "0x00ff0a", &src.join("f"));
+    setfattr("user.large", &"x".repeat(3000), &src.join("g"));
+    setfattr("user.on-dir", "1", &src.join("d"));
+    setfacl(&["-m", "u:1:rw,g:2:r"], &src.join("g"));
+    setfacl(&["-d", "-m", "u:1:rwx"], &src.join("d"));
+    fs::write(src.join("d/inherits"), "").unwrap();
+    if is_root() {
+        std::os::unix::fs::symlink("f", src.join("l")).unwrap();
+        setfattr("trusted.on-link", "1", &src.join("l"));
+        setfattr("trusted.t", "1", &src.join("d/h"));
+        fs::write(src.join("cap"), "x").unwrap();
+        let capability = "0x0100000200200000000000000000000000000000";
+        setfattr("security.capability", capability, &src.join("cap"));
+    } else {
+        println!("not root: trusted.* and security.* were not tried");
+    }
+    let inetd = site.serve();
+    let push = || {
+        assert_exit(&site.run(&["push", "--delete", src.to_str().unwrap(), &inetd.remote("m")]), 0);
+        assert_eq!(rsync_differences(&site.src(), &site.dst()), "");
+    };
+    push();
+    let before = site.run(&["--json", "push", src.to_str().unwrap(), &inetd.remote("m")]);
+    assert!(
+        String::from_utf8_lossy(&before.stdout).contains("\"changed\":0"),
+        "a second run has nothing to do"
+    );
+
+    run("setfattr", "attr", &["-x", "user.plain"], &src.join("f"));
+    setfattr("user.large", "small", &src.join("g"));
+    setfacl(&["-b"], &src.join("g"));
+    setfacl(&["-k"], &src.join("d"));
+    setfacl(&["-m", "u:3:r"], &src.join("d/h"));
+    push();
+    if is_root() {
+        // chown drops capabilities: they come back with it.
+        std::os::unix::fs::chown(src.join("cap"), Some(7), Some(8)).unwrap();
+        let capability = "0x0100000200200000000000000000000000000000";
+        setfattr("security.capability", capability, &src.join("cap"));
+        push();
+    }
+}
+
+#[test]
+fn an_inherited_acl_does_not_leak() {
+    let site = Site::new();
+    fs::create_dir(site.src().join("d")).unwrap();
+    fs::write(site.src().join("d/f"), "for its owner only").unwrap();
+    fs::write(site.src().join("f"), "likewise").unwrap();
+    // Whoever owns the module's root would have everything that is made in it readable for user 1.
+    setfacl(&["-d", "-m", "u:1:rwx"], &site.dst());
+    let inetd = site.serve();
+    assert_exit(&site.run(&["push", "-R", "xattr", site.src().to_str().unwrap(), &inetd.remote("m")]), 0);
+    for path in ["d", "d/f", "f"] {
+        let path = site.dst().join(path);
+        let output = tool("getfacl", "acl", &[OsStr::new("-cps"), path.as_os_str()]);
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "", "{}", path.display());
+    }
+}
+
+#[test]
+fn what_is_not_carried_is_left_alone() {
+    let site = Site::new();
+    fs::write(site.src().join("f"), "x").unwrap();
+    let inetd = site.serve();
+    let push = |options: &[&str]| {
+        let (src, remote) = (site.src(), inetd.remote("m"));
+        let arguments = [&["push"], options, &[src.to_str().unwrap(), &remote]].concat();
+        assert_exit(&site.run(&arguments), 0);
+    };
+    push(&[]);
+    setfattr("user.local", "1", &site.dst().join("f"));
+    push(&["-R", "xattr"]);
+    let output = tool("getfattr", "attr", &[OsStr::new("-d"), site.dst().join("f").as_os_str()]);
+    assert!(String::from_utf8_lossy(&output.stdout).contains("user.local"));
+    push(&[]);
+    let output = tool("getfattr", "attr", &[OsStr::new("-d"), site.dst().join("f").as_os_str()]);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "");
+}

@@ -1,0 +1,126 @@
+//! The power fails: what was said to be done is on the disk, and what was not is old or new.
+//!
+//! ext4 can be told to drop all that it did not write yet, as if the power had failed. That takes root: for anybody else
+//! these tests say that they did not try.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout
+)] // a test
+
+mod common;
+#[path = "crash/play.rs"]
+mod play;
+
+use common::mounted::{Mounted, may_mount};
+use common::walk::walk;
+use common::{Site, assert_exit, tool};
+use play::{Play, Way, now};
+use std::ffi::OsStr;
+use std::fs::File;
+use std::path::PathBuf;
+
+/// A file system in a file, of which the power can fail.
+struct Disk {
+    image: PathBuf,
+    at: PathBuf,
+    mounted: Option<Mounted>,
+}
+
+impl Disk {
+    fn new(image: PathBuf, at: PathBuf) -> Disk {
+        File::create(&image).unwrap().set_len(64 << 20).unwrap();
+        run("mkfs.ext4", "e2fsprogs", &["-q".as_ref(), "-F".as_ref(), image.as_os_str()]);
+        let mounted = Some(Mounted::ext4(&image, &at));
+        Disk { image, at, mounted }
+    }
+
+    /// EXT4_IOC_SHUTDOWN; then what a boot does. With the journal, names are on the disk as they were at that moment,
+    /// and contents are not; without, neither are.
+    fn cut(&mut self, journal: bool) {
+        let flag = if journal { 1 } else { 2 };
+        let cut =
+            format!("sysopen(F, $ARGV[0], 0) && ioctl(F, 0x8004587d, $_ = pack('L', {flag})) or die $!");
+        run("perl", "perl-base", &["-e".as_ref(), cut.as_ref(), self.at.as_os_str()]);
+        self.mounted.take().unwrap().end();
+        self.mounted = Some(Mounted::ext4(&self.image, &self.at));
+    }
+
+    fn sync(&self) {
+        rustix::fs::syncfs(File::open(&self.at).unwrap()).unwrap();
+    }
+}
+
+#[track_caller]
+fn run(program: &str, package: &str, arguments: &[&OsStr]) {
+    let output = tool(program, package, arguments);
+    assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// The power fails when the server dies, at each of these points, and after a run that ended well.
+fn fails_at(durable: &str, points: impl Iterator<Item = u32>) {
+    let site = Site::in_memory();
+    let mut disk = Disk::new(site.path("image"), site.dst());
+    let play = Play::on(site, Way::Push, durable, "tree");
+    let (mut tried, mut new, mut journal) = (0, 0, false);
+    for number in points {
+        play.rewind();
+        disk.sync();
+        let since = now();
+        let output = play.run(&[], Some(&format!("abort:{number}")));
+        let fired = play.fired();
+        journal = !journal;
+        disk.cut(journal);
+        let point = format!("power, {durable}, abort:{number} ({fired:?}), journal {journal}");
+        if fired.is_none() {
+            assert_exit(&output, 0);
+            play.assert_new(&point);
+            break;
+        }
+        play.assert_unmixed(since, &[], &point);
+        new += u32::from(walk(&play.receiver()) != play.old);
+        play.assert_converges(&point);
+        disk.cut(false);
+        play.assert_new(&format!("{point}, after the next run"));
+        tried += 1;
+    }
+    println!("{durable}: the power failed at {tried} points, after {new} of them something was new");
+    assert!(tried > 20, "{tried} points only");
+}
+
+/// Without any flush, the same test finds what is lost.
+#[test]
+fn the_power_takes_what_was_not_flushed() {
+    if !may_mount("the_power_takes_what_was_not_flushed") {
+        return;
+    }
+    let site = Site::in_memory();
+    let mut disk = Disk::new(site.path("image"), site.dst());
+    let play = Play::on(site, Way::Push, "none", "tree");
+    // The kernel may have written all of it in time by itself, but hardly each time.
+    let lost = (0..5).any(|_| {
+        play.rewind();
+        disk.sync();
+        assert_exit(&play.run(&[], Some("abort:0")), 0);
+        disk.cut(true);
+        walk(&play.receiver()) != play.new
+    });
+    assert!(lost, "nothing is ever lost: the power did not fail");
+}
+
+#[test]
+fn the_power_fails_while_all_is_flushed_at_once() {
+    if may_mount("the_power_fails_while_all_is_flushed_at_once") {
+        fails_at("batch", (1..).step_by(6));
+    }
+}
+
+#[test]
+fn the_power_fails_while_files_are_flushed_one_by_one() {
+    if may_mount("the_power_fails_while_files_are_flushed_one_by_one") {
+        fails_at("file", (4..).step_by(6));
+    }
+}
