@@ -187,7 +187,7 @@ fn silence_ends_and_alive_puts_it_off() {
     let (mut channel, mut peer, mut keys) = against(Patience::Silence(200 * MS));
     let (took, error) = timed(|| channel.listen().message().map(drop));
     assert!(matches!(error, Err(WireError::Silent)), "{error:?}");
-    assert!((200 * MS..1000 * MS).contains(&took), "{took:?}");
+    assert!((200 * MS..2000 * MS).contains(&took), "{took:?}");
 
     let bytes = sealed(&mut keys, &[Message::Alive]);
     let alive = thread::spawn(move || {
@@ -196,7 +196,7 @@ fn silence_ends_and_alive_puts_it_off() {
     });
     let (took, error) = timed(|| channel.listen().message().map(drop));
     assert!(matches!(error, Err(WireError::Silent)), "{error:?}");
-    assert!((350 * MS..1500 * MS).contains(&took), "{took:?}");
+    assert!((350 * MS..3000 * MS).contains(&took), "{took:?}");
     alive.join().unwrap().unwrap();
 }
 
@@ -226,7 +226,7 @@ fn who_takes_nothing_is_silent() {
         }
     });
     assert!(matches!(error, WireError::Silent), "{error:?}");
-    assert!(took < 2000 * MS, "{took:?}");
+    assert!(took < 4000 * MS, "{took:?}");
 }
 
 #[test]
@@ -242,7 +242,7 @@ fn a_trickle_extends_no_deadline() {
     });
     let (took, error) = timed(|| channel.listen().message().map(drop));
     assert!(matches!(error, Err(WireError::Silent)), "{error:?}");
-    assert!((250 * MS..600 * MS).contains(&took), "{took:?}");
+    assert!((250 * MS..1800 * MS).contains(&took), "{took:?}");
     drop(channel);
     trickle.join().unwrap();
 }
@@ -284,7 +284,7 @@ fn a_flood_does_not_keep_us_from_giving_up() {
     let (mut channel, mut peer, _) = over_tcp();
     let flood = thread::spawn(move || while peer.write_all(&[0; 65536]).is_ok() {});
     let (took, ()) = timed(|| channel.abort(Exit::Protocol, "enough"));
-    assert!((limits::DRAIN..limits::DRAIN + 1000 * MS).contains(&took), "{took:?}");
+    assert!((limits::DRAIN..limits::DRAIN + 3000 * MS).contains(&took), "{took:?}");
     drop(channel);
     flood.join().unwrap();
 }
@@ -302,7 +302,7 @@ fn the_last_word_is_found_behind_other_records() {
     let (mut channel, mut peer, mut keys) = against(PATIENT);
     let flood = thread::spawn(move || while peer.write_all(&sealed(&mut keys, &[Message::Alive])).is_ok() {});
     let (took, error) = timed(|| channel.last_word(WireError::Closed));
-    assert!(matches!(error, WireError::Closed) && took < limits::DRAIN + 1000 * MS, "{error:?} {took:?}");
+    assert!(matches!(error, WireError::Closed) && took < limits::DRAIN + 3000 * MS, "{error:?} {took:?}");
     drop(channel);
     flood.join().unwrap();
 }

@@ -53,7 +53,7 @@ fn three_hundred_strangers_are_turned_away_at_once() {
         assert!(matches!(code, 69 | 76 | 77), "{bytes:?}: exit {code}");
         assert!(at.elapsed() < Duration::from_secs(2), "{bytes:?}: {:?}", at.elapsed());
     }
-    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
     // One line for each and no more, without a word of theirs.
     let log = site.log();
     assert_eq!((log.lines().count(), log.contains("root"), log.contains("our bug")), (300, false, false));

@@ -164,3 +164,35 @@ fn names_and_numbers_of_a_server_are_shown_harmless() {
         }
     }
 }
+
+#[test]
+fn what_is_refused_of_strangers_is_not_needed_by_friends() {
+    let site = source();
+    let text = |path: std::path::PathBuf| path.to_str().unwrap().to_owned();
+    let written = site.run(&["spec", "-k", "all", &text(site.src())]);
+    fs::write(site.path("spec"), written.stdout).unwrap();
+    let (spec, src) = (text(site.path("spec")), text(site.src()));
+    let several = ["clean", "dir"].map(|name| text(site.src().join(name)));
+    let inetd = site.serve();
+    let remote = inetd.remote("m");
+    // Of the directory that holds several sources nothing is said, though the file describes it.
+    let pushes = [
+        vec!["--spec", &spec, &several[0], &several[1]],
+        vec![&several[0], &several[1]],
+        // What is left out on both sides; the root stays.
+        vec!["--exclude", "*", &src],
+        vec!["--exclude", "*", "--spec", &spec, &src],
+        vec!["--delete", "--exclude", "/dir/", "--exclude", "li?k", &src],
+    ];
+    for arguments in pushes {
+        let output = site.run(&[&["push"], &arguments[..], &[&remote]].concat());
+        assert_eq!((output.status.code(), output.stderr.len()), (Some(0), 0), "{arguments:?}: {output:?}");
+    }
+    for (path, name) in [("/dir/deep", "deep"), ("/clean", "clean")] {
+        let dest = text(site.path("pulled"));
+        let output = site.run(&["pull", &format!("{remote}{path}"), &dest]);
+        assert_eq!((output.status.code(), output.stderr.len()), (Some(0), 0), "{path}: {output:?}");
+        assert!(site.path("pulled").join(name).is_file());
+    }
+    assert!(inetd.ended().iter().all(std::process::ExitStatus::success));
+}

@@ -89,7 +89,7 @@ fn the_greeting_is_over_after_ten_seconds_whatever_comes() {
             let (took, code) = running.join().unwrap();
             assert_eq!(code, 69, "script {number}");
             // Who was greeted is told why, and has two seconds to read it.
-            assert!((9 * SECOND..13 * SECOND).contains(&took), "script {number}: {took:?}");
+            assert!((9 * SECOND..15 * SECOND).contains(&took), "script {number}: {took:?}");
         }
     });
     assert!(!site.log().contains("our bug") && !site.log().contains("opens"));
@@ -178,7 +178,7 @@ fn silence_is_suffered_no_longer_than_the_configuration_says() {
         assert_eq!(outcome.code, 69, "script {number}: {outcome:?}");
         let (_, reason) = outcome.abort.expect("silence is no reason to be silent");
         assert!(reason.contains("silent for too long"), "script {number}: {reason}");
-        assert!((SECOND - SECOND / 10..3 * SECOND).contains(&took), "script {number}: {took:?}");
+        assert!((SECOND - SECOND / 10..5 * SECOND).contains(&took), "script {number}: {took:?}");
     }
     // Alive puts it off.
     let (took, outcome) = silent(&site, |peer| {
@@ -204,7 +204,7 @@ fn who_does_not_take_what_he_asked_for_is_silent() {
     peer.say(&[Message::Want { first: 1, count: 1 }, Message::WantEnd]);
     let begun = Instant::now();
     assert_eq!(ended(&mut child), 69);
-    assert!((SECOND..6 * SECOND).contains(&begun.elapsed()), "{:?}", begun.elapsed());
+    assert!((SECOND..9 * SECOND).contains(&begun.elapsed()), "{:?}", begun.elapsed());
 }
 
 /// What smsync says of a server, and how long it bears with it.
@@ -234,13 +234,13 @@ fn the_client_bears_with_silence_as_long_as_it_is_told() {
         ]);
     };
     let (took, said) = bears(&site, until_closed);
-    assert!(said.contains("silent for too long") && took < 5 * SECOND, "{took:?} {said}");
+    assert!(said.contains("silent for too long") && took < 8 * SECOND, "{took:?} {said}");
     // It asks for a file and takes none of it.
     let (took, said) = bears(&site, move |peer| {
         ask(peer);
         std::thread::sleep(4 * SECOND);
     });
-    assert!(said.contains("silent for too long") && took < 6 * SECOND, "{took:?} {said}");
+    assert!(said.contains("silent for too long") && took < 9 * SECOND, "{took:?} {said}");
     // It takes the file slowly, which is no silence; and leaves.
     let (took, said) = bears(&site, move |peer| {
         ask(peer);
