@@ -43,7 +43,11 @@ fn a_directory_that_cannot_be_listed() {
         ("extra", "list directory", "Permission denied"),
         ("way", "list directory", "Permission denied"),
         ("shut/new", "put in place", "Permission denied"),
-        ("way", "put in place", "a directory that is not empty is in the way (--delete replaces it)"),
+        (
+            "way",
+            "put in place",
+            "a directory that is not empty is in the way (--delete replaces it, unless it holds what is excluded)",
+        ),
     ] {
         let problem = format!(r#""path":"{path}","reason":"{reason}","step":"{step}""#);
         assert!(said.contains(&problem), "{problem} in\n{said}");
