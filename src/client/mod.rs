@@ -181,7 +181,7 @@ fn spec(
     let out = std::io::BufWriter::new(std::io::stdout());
     let written = |error: std::io::Error| system(Exit::Io, "cannot write to standard output", &error);
     let mut writer = SpecWriter::new(out, keywords).map_err(written)?;
-    let what = Scan { scope: &scope, keywords, one_file_system: false };
+    let what = Scan { scope: &scope, keywords, one_file_system: false, sockets: true };
     let scanned = scan(&root, what, &mut writer).map_err(crate::session::Error::from)?;
     writer.finish().map_err(written)?;
     for problem in &scanned.problems {

@@ -99,7 +99,7 @@ pub(super) fn describe(root: &Root, scope: &Scope, keywords: Keywords) -> Result
         system(Exit::Io, "cannot write the specification into the spool directory ($TMPDIR)", &error)
     };
     let mut writer = SpecWriter::new(spool()?, keywords).map_err(written)?;
-    let what = Scan { scope, keywords, one_file_system: false };
+    let what = Scan { scope, keywords, one_file_system: false, sockets: true };
     let scanned =
         scan(root, what, &mut writer).map_err(|error| Failure::from(crate::session::Error::from(error)))?;
     Ok(Offer::new(writer.seal().map_err(written)?, scanned))
@@ -133,6 +133,7 @@ pub(super) fn read_spec(file: &Path, scope: &Scope) -> Result<Offer, Failure> {
             error => Failure::new(Exit::Data, format_args!("{shown_name}: {}: {error}", entry.path)),
         })?;
     }
-    let skipped = reading.skipped.len() as u64;
+    let sockets = reading.entries.iter().filter(|entry| entry.kind == crate::spec::Kind::Socket);
+    let skipped = sockets.count() as u64;
     Ok(Offer { spec: writer.seal().map_err(written)?, problems: Vec::new(), whole: true, skipped })
 }

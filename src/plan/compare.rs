@@ -151,6 +151,11 @@ impl Compare<'_> {
         if have.as_ref().is_some_and(|(_, entry)| entry.ignore) {
             self.unseen = Some(path.clone().into_owned());
         }
+        if let Some((_, want)) = &want
+            && self.keeps(want, have.as_ref().map(|(_, have)| have))
+        {
+            return;
+        }
         match (want, have) {
             (Some((index, want)), None) => {
                 let action = if below(self.unseen.as_ref(), &path) {
@@ -173,6 +178,16 @@ impl Compare<'_> {
         }
     }
 
+    /// Whether what is there, or that nothing is, is to stay so; then what is below it is no concern of ours either.
+    fn keeps(&mut self, want: &Entry<'_>, have: Option<&Entry<'_>>) -> bool {
+        // A socket is not carried; what has its path here need not be one.
+        let kept = want.kind == Kind::Socket || if have.is_some() { want.nochange } else { want.optional };
+        if kept && have.is_none_or(|have| have.kind != want.kind) {
+            self.ignored = Some(want.path.clone().into_owned());
+        }
+        kept
+    }
+
     fn step(&mut self, want: Index, have: Option<Index>, action: Action, aspects: Aspects) {
         self.plan.steps.push(PlanStep { want, have, action, aspects });
     }
@@ -192,7 +207,7 @@ impl Compare<'_> {
         match want.kind {
             Kind::Dir => Action::MakeDir,
             Kind::File => Action::Fetch,
-            Kind::Link | Kind::Fifo | Kind::Block | Kind::Char => Action::MakeNode,
+            Kind::Link | Kind::Fifo | Kind::Block | Kind::Char | Kind::Socket => Action::MakeNode,
         }
     }
 

@@ -127,6 +127,20 @@ fn extras_and_what_protects_them() {
 }
 
 #[test]
+fn what_a_specification_leaves_as_it_is() {
+    let there = "./d type=dir mode=0700\n./d/f type=file size=1 time=1.000000000\n";
+    // What is carried nowhere may have any type here, and what is below it is none of ours.
+    assert!(plan("./d type=socket\n", there, &[], true).is_empty());
+    assert!(plan("./d type=socket\n", "", &[], true).is_empty());
+    assert!(plan("./d type=file size=2 time=2.000000000 nochange\n", there, &[], true).is_empty());
+    assert_eq!(plan("./d type=dir mode=0755 nochange\n", there, &[], true), ["d/f extra"]);
+    assert_eq!(plan("./d type=dir nochange\n", "", &[], true), ["d MakeDir"]);
+    let optional = "./d type=dir optional\n./d/f type=file size=2 time=1.000000000\n";
+    assert!(plan(optional, "", &[], true).is_empty());
+    assert_eq!(plan(optional, there, &[], true), ["d/f Fetch size"]);
+}
+
+#[test]
 fn types_change() {
     let dir = "./x type=dir\n./x/f type=file size=1 time=1.000000000\n";
     let link = "./x type=link link=y\n";

@@ -5,7 +5,8 @@ use crate::path::RelPath;
 use crate::spec::Xattrs;
 use std::borrow::Cow;
 
-/// The type of a path. Sockets are not among them: a socket means nothing on another host.
+/// The type of a path. A socket means nothing on another host: it is named, so that what has its path elsewhere is left
+/// alone, and never made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// Block device.
@@ -20,11 +21,14 @@ pub enum Kind {
     File,
     /// Symbolic link.
     Link,
+    /// Socket.
+    Socket,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 6] = [Kind::Block, Kind::Char, Kind::Dir, Kind::Fifo, Kind::File, Kind::Link];
+    pub const ALL: [Kind; 7] =
+        [Kind::Block, Kind::Char, Kind::Dir, Kind::Fifo, Kind::File, Kind::Link, Kind::Socket];
 
     /// The value of `type=`.
     #[must_use]
@@ -36,6 +40,7 @@ impl Kind {
             Kind::Fifo => "fifo",
             Kind::File => "file",
             Kind::Link => "link",
+            Kind::Socket => "socket",
         }
     }
 
@@ -112,6 +117,10 @@ pub struct Entry<'a> {
     pub inode: Option<InodeId>,
     /// Whether what is below this directory is to be left alone.
     pub ignore: bool,
+    /// Whether it may as well not be there.
+    pub optional: bool,
+    /// Whether what is there, whatever it is, is to be left as it is.
+    pub nochange: bool,
     /// Extended attributes, ACLs among them.
     pub xattrs: Xattrs<'a>,
 }
@@ -136,6 +145,8 @@ impl<'a> Entry<'a> {
             digests: Digests::default(),
             inode: None,
             ignore: false,
+            optional: false,
+            nochange: false,
             xattrs: Xattrs::default(),
         }
     }

@@ -33,20 +33,24 @@ pub enum Keyword {
     Resdevice,
     /// What is below this directory is left alone.
     Ignore,
+    /// That the path is not there is no difference.
+    Optional,
+    /// FreeBSD's: the path is to be there; of what kind and with what contents does not matter.
+    Nochange,
     /// go-mtree's: `xattr.NAME=BASE64`, any number of them.
     Xattr,
 }
 
 use Keyword::{
-    Blake3, Cksum, Device, Gid, Gname, Ignore, Inode, Link, Md5, Mode, Nlink, Resdevice, Rmd160, Sha1,
-    Sha256, Sha384, Sha512, Size, Time, Type, Uid, Uname, Xattr,
+    Blake3, Cksum, Device, Gid, Gname, Ignore, Inode, Link, Md5, Mode, Nlink, Nochange, Optional, Resdevice,
+    Rmd160, Sha1, Sha256, Sha384, Sha512, Size, Time, Type, Uid, Uname, Xattr,
 };
 
 impl Keyword {
     /// Every keyword, in line order.
-    pub const ALL: [Keyword; 23] = [
+    pub const ALL: [Keyword; 25] = [
         Type, Uname, Uid, Gname, Gid, Mode, Device, Nlink, Link, Size, Time, Cksum, Md5, Rmd160, Sha1,
-        Sha256, Sha384, Sha512, Blake3, Inode, Resdevice, Ignore, Xattr,
+        Sha256, Sha384, Sha512, Blake3, Inode, Resdevice, Ignore, Optional, Nochange, Xattr,
     ];
 
     /// The word before `=`.
@@ -75,6 +79,8 @@ impl Keyword {
             Inode => "inode",
             Resdevice => "resdevice",
             Ignore => "ignore",
+            Optional => "optional",
+            Nochange => "nochange",
             Xattr => "xattr",
         }
     }
@@ -106,9 +112,17 @@ impl Keyword {
             b"inode" => Inode,
             b"resdevice" => Resdevice,
             b"ignore" => Ignore,
+            b"optional" => Optional,
+            b"nochange" => Nochange,
             b"xattr" => Xattr,
             _ => return None,
         })
+    }
+
+    /// Whether it stands alone, without a value.
+    #[must_use]
+    pub const fn is_bare(self) -> bool {
+        matches!(self, Ignore | Optional | Nochange)
     }
 
     /// The digest this keyword carries, if it carries one.
@@ -156,17 +170,19 @@ impl Keywords {
     pub const NONE: Keywords = Keywords(0);
     /// What a transfer carries unless told otherwise: everything that is replicated, and no digest.
     pub const TRANSFER: Keywords = Keywords::of(&[
-        Type, Uname, Uid, Gname, Gid, Mode, Device, Link, Size, Time, Inode, Resdevice, Ignore, Xattr,
+        Type, Uname, Uid, Gname, Gid, Mode, Device, Link, Size, Time, Inode, Resdevice, Ignore, Optional,
+        Nochange, Xattr,
     ]);
     /// What no transfer can do without.
-    pub const STRUCTURE: Keywords = Keywords::of(&[Type, Device, Link, Size, Time, Ignore]);
+    pub const STRUCTURE: Keywords =
+        Keywords::of(&[Type, Device, Link, Size, Time, Ignore, Optional, Nochange]);
     /// mtree(8)'s own default set.
     pub const MTREE_DEFAULT: Keywords =
         Keywords::of(&[Type, Uid, Gid, Mode, Device, Nlink, Link, Size, Time]);
     /// What `all` means: every keyword that mtree(8) knows.
     pub const MTREE_ALL: Keywords = Keywords(Keywords::of(&Keyword::ALL).0 & !Keywords::EXTENSIONS.0);
     /// Keywords that are fatal to mtree(8).
-    pub const EXTENSIONS: Keywords = Keywords::of(&[Blake3, Inode, Resdevice, Xattr]);
+    pub const EXTENSIONS: Keywords = Keywords::of(&[Blake3, Inode, Resdevice, Nochange, Xattr]);
 
     /// The set of these.
     #[must_use]
@@ -226,8 +242,8 @@ impl Keywords {
         (bits & !Keywords::of(&Keyword::ALL).0 == 0).then_some(Keywords(bits))
     }
 
-    /// Reads the argument of `-k`: names separated by commas or blanks, `all`, digest synonyms; `flags`, `optional` and
-    /// `tags` of `mtree -k all` stand for nothing here.
+    /// Reads the argument of `-k`: names separated by commas or blanks, `all`, digest synonyms; `flags` and `tags` of
+    /// `mtree -k all` stand for nothing here.
     ///
     /// # Errors
     /// The first word that is no keyword.
@@ -241,7 +257,7 @@ impl Keywords {
                 .or_else(|| Algorithm::from_keyword(bytes).map(Keyword::of_algorithm))
             {
                 set.insert(keyword);
-            } else if !matches!(word, "flags" | "optional" | "tags") {
+            } else if !matches!(word, "flags" | "tags") {
                 return Err(format!("unknown keyword '{}'", crate::vis::shown(bytes)));
             }
         }

@@ -73,7 +73,7 @@ pub(crate) fn parse<'a>(line: &'a [u8], keywords: &mut Keywords) -> Result<Entry
         last = keyword;
         keywords.insert(keyword);
         let bad = LineError::Value(keyword);
-        if value.is_some() == (keyword == Keyword::Ignore) {
+        if value.is_some() == keyword.is_bare() {
             return Err(bad);
         }
         let value = value.unwrap_or_default();
@@ -94,6 +94,8 @@ pub(crate) fn parse<'a>(line: &'a [u8], keywords: &mut Keywords) -> Result<Entry
             Keyword::Inode => inode = Some(number(value).ok_or(bad)?),
             Keyword::Resdevice => resdevice = Some(device(value).ok_or(bad)?),
             Keyword::Ignore => entry.ignore = true,
+            Keyword::Optional => entry.optional = true,
+            Keyword::Nochange => entry.nochange = true,
             _ => {
                 let algorithm = keyword.algorithm().ok_or(bad)?;
                 entry.digests.set(algorithm, value).map_err(|_| bad)?;
@@ -315,11 +317,9 @@ fn write_keyword(entry: &Entry<'_>, keyword: Keyword, out: &mut Vec<u8>) {
                 out.extend_from_slice(text);
             }
         }
-        Keyword::Ignore => {
-            if entry.ignore {
-                out.extend_from_slice(b" ignore");
-            }
-        }
+        Keyword::Ignore => bare(keyword, entry.ignore, out),
+        Keyword::Optional => bare(keyword, entry.optional, out),
+        Keyword::Nochange => bare(keyword, entry.nochange, out),
         _ => {
             if let Some(value) =
                 keyword.algorithm().and_then(|algorithm: Algorithm| entry.digests.get(algorithm))
@@ -328,6 +328,14 @@ fn write_keyword(entry: &Entry<'_>, keyword: Keyword, out: &mut Vec<u8>) {
                 out.extend_from_slice(value);
             }
         }
+    }
+}
+
+/// Appends ` keyword`, if it is said.
+fn bare(keyword: Keyword, said: bool, out: &mut Vec<u8>) {
+    if said {
+        out.push(b' ');
+        out.extend_from_slice(keyword.name().as_bytes());
     }
 }
 

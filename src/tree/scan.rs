@@ -20,6 +20,8 @@ pub struct Scan<'a> {
     pub keywords: Keywords,
     /// Whether to stay on the root's file system.
     pub one_file_system: bool,
+    /// Whether sockets are named; else they are hidden, like what is excluded.
+    pub sockets: bool,
 }
 
 /// What a scan found besides the specification.
@@ -186,9 +188,10 @@ impl<W: Write> Walk<'_, W> {
             self.hide(&level.path);
             return Ok(None);
         }
-        let Some(kind) = kind(&stat) else {
+        let socket = stat.kind == Some(FileKind::Socket);
+        self.found.skipped += u64::from(socket);
+        let Some(kind) = kind(&stat).filter(|_| !socket || self.what.sockets) else {
             self.hide(&level.path);
-            self.found.skipped += 1;
             return Ok(None);
         };
         match kind {
@@ -377,7 +380,7 @@ fn kind(stat: &Stat) -> Option<Kind> {
         FileKind::Fifo => Kind::Fifo,
         FileKind::File => Kind::File,
         FileKind::Link => Kind::Link,
-        FileKind::Socket => return None,
+        FileKind::Socket => Kind::Socket,
     })
 }
 

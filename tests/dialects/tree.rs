@@ -12,8 +12,7 @@ use std::path::{Path, PathBuf};
 /// What is to be known of one path.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Fact {
-    /// `None` for a socket.
-    pub(crate) kind: Option<Kind>,
+    pub(crate) kind: Kind,
     pub(crate) mode: Option<u32>,
     pub(crate) uid: Option<u32>,
     pub(crate) gid: Option<u32>,
@@ -32,7 +31,7 @@ impl Fact {
         let user = |user: &[u8]| nix::unistd::User::from_name(&name(user)).unwrap().unwrap().uid.as_raw();
         let group = |group: &[u8]| nix::unistd::Group::from_name(&name(group)).unwrap().unwrap().gid.as_raw();
         Fact {
-            kind: Some(entry.kind),
+            kind: entry.kind,
             mode: entry.mode,
             uid: entry.uid.or_else(|| entry.uname.as_deref().map(user)),
             gid: entry.gid.or_else(|| entry.gname.as_deref().map(group)),
@@ -50,13 +49,13 @@ impl Fact {
         let stat = path.symlink_metadata().unwrap();
         let kind = stat.file_type();
         let kind = match () {
-            () if kind.is_file() => Some(Kind::File),
-            () if kind.is_dir() => Some(Kind::Dir),
-            () if kind.is_symlink() => Some(Kind::Link),
-            () if kind.is_fifo() => Some(Kind::Fifo),
-            () if kind.is_char_device() => Some(Kind::Char),
-            () if kind.is_block_device() => Some(Kind::Block),
-            () => None,
+            () if kind.is_file() => Kind::File,
+            () if kind.is_dir() => Kind::Dir,
+            () if kind.is_symlink() => Kind::Link,
+            () if kind.is_fifo() => Kind::Fifo,
+            () if kind.is_char_device() => Kind::Char,
+            () if kind.is_block_device() => Kind::Block,
+            () => Kind::Socket,
         };
         Fact {
             kind,
@@ -64,12 +63,10 @@ impl Fact {
             uid: Some(stat.uid()),
             gid: Some(stat.gid()),
             nlink: Some(stat.nlink()),
-            size: (kind == Some(Kind::File)).then_some(stat.size()),
+            size: (kind == Kind::File).then_some(stat.size()),
             time: Some((stat.mtime(), u32::try_from(stat.mtime_nsec()).unwrap())),
             link: path.read_link().ok().map(|target| target.into_os_string().into_vec()),
-            device: kind
-                .is_some_and(Kind::is_device)
-                .then(|| (libc::major(stat.rdev()), libc::minor(stat.rdev()))),
+            device: kind.is_device().then(|| (libc::major(stat.rdev()), libc::minor(stat.rdev()))),
             inode: Some((libc::major(stat.dev()), libc::minor(stat.dev()), stat.ino())),
         }
     }
@@ -260,7 +257,7 @@ impl Tree {
         let mut todo = vec![self.0.path().to_path_buf()];
         while let Some(path) = todo.pop() {
             let fact = Fact::of(&path);
-            if fact.kind == Some(Kind::Dir) {
+            if fact.kind == Kind::Dir {
                 todo.extend(path.read_dir().unwrap().map(|entry| entry.unwrap().path()));
             }
             let relative = path.strip_prefix(self.0.path()).unwrap();

@@ -52,7 +52,7 @@ impl Run<'_> {
     pub(super) fn directories(&mut self) {
         self.cursor.forget();
         for path in self.disturbed.clone().iter().rev() {
-            let want = self.install.want.find(path).filter(|want| want.kind == Kind::Dir);
+            let want = self.install.want.find(path).filter(|want| want.kind == Kind::Dir && !want.nochange);
             let had = self.unlocked.get(path).copied().flatten();
             if want.is_none() && had.is_none() {
                 continue;

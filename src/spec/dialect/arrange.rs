@@ -1,7 +1,7 @@
 //! Entries in any order brought into the one order: sorted, each path once, every parent there.
 
+use super::Reading;
 use super::fault::{DialectError, DialectFault};
-use super::{Reading, Skipped};
 use crate::limits;
 use crate::path::RelPath;
 use crate::spec::{Entry, Kind};
@@ -11,32 +11,17 @@ use crate::spec::{Entry, Kind};
 pub(super) struct Record {
     /// The line.
     pub(super) line: u64,
-    /// What it was about.
-    pub(super) what: What,
-}
-
-/// What a line can be about.
-#[derive(Debug)]
-pub(super) enum What {
-    /// Something that is replicated.
-    Entry(Box<Entry<'static>>),
-    /// A socket.
-    Socket(RelPath<'static>),
+    /// What it said.
+    pub(super) entry: Box<Entry<'static>>,
 }
 
 impl Record {
     fn path(&self) -> &RelPath<'static> {
-        match &self.what {
-            What::Entry(entry) => &entry.path,
-            What::Socket(path) => path,
-        }
+        &self.entry.path
     }
 
-    fn kind(&self) -> Option<Kind> {
-        match &self.what {
-            What::Entry(entry) => Some(entry.kind),
-            What::Socket(_) => None,
-        }
+    fn kind(&self) -> Kind {
+        self.entry.kind
     }
 
     fn fails(&self, fault: DialectFault) -> DialectError {
@@ -83,7 +68,7 @@ impl Tree {
             self.open.pop();
         }
         if record.path().is_root() {
-            if record.kind() != Some(Kind::Dir) {
+            if record.kind() != Kind::Dir {
                 return Err(record.fails(DialectFault::Root));
             }
         } else {
@@ -91,14 +76,8 @@ impl Tree {
         }
         self.last.truncate(common);
         self.last.extend_from_slice(path.get(common..).unwrap_or_default());
-        self.open.push((path.len(), record.kind() == Some(Kind::Dir)));
-        match record.what {
-            What::Entry(entry) => self.push(*entry, record.line),
-            What::Socket(path) => {
-                self.reading.skipped.push(Skipped { line: record.line, path });
-                Ok(())
-            }
-        }
+        self.open.push((path.len(), record.kind() == Kind::Dir));
+        self.push(*record.entry, record.line)
     }
 
     /// Adds the root, if it is not there, and every directory between what is open and this record.

@@ -35,8 +35,6 @@ pub enum DialectFault {
     Value(String),
     /// A device number in a format whose numbers are not ours.
     DeviceFormat(String),
-    /// `nochange`, which a transfer cannot keep.
-    NoChange,
     /// An entry has no type.
     NoType,
     /// An earlier line gives the path another type.
@@ -71,7 +69,6 @@ impl std::fmt::Display for DialectFault {
             DialectFault::DeviceFormat(name) => {
                 write!(f, "device numbers of format '{name}' mean another device here")
             }
-            DialectFault::NoChange => f.write_str("'nochange' is not supported for a transfer"),
             DialectFault::NoType => f.write_str("an entry has no 'type'"),
             DialectFault::Retyped => f.write_str("an earlier line gives this path another type"),
             DialectFault::Orphan => f.write_str("an entry is below something that is no directory"),

@@ -20,9 +20,8 @@
 //! - A later line about a path replaces an earlier one of its type, all of it; another type is an error.
 //! - Directories that were left out are added with nothing said of them, the root too.
 //! - An entry without a type is an error (`.` is a directory), an unknown keyword too. What a type cannot have (the
-//!   size of a directory) is dropped, and so is `inode` without `resdevice`. `flags`, `tags`, `contents`, `optional`,
-//!   SHA-512/256 are passed over; `nochange` is an error, since a transfer would change what must not be.
-//! - Sockets are left out, and reported.
+//!   size of a directory) is dropped, and so is `inode` without `resdevice`. `flags`, `tags`, `contents` and
+//!   SHA-512/256 are passed over.
 
 mod arrange;
 mod comment;
@@ -36,32 +35,15 @@ pub use fault::{DialectError, DialectFault};
 use crate::path::{PathError, RelPath};
 use crate::spec::{Entry, Kind};
 use crate::vis::{self, VisError};
-use arrange::{Record, What, arrange};
+use arrange::{Record, arrange};
 use lex::{Line, Lines};
-use said::{Said, Type};
+use said::Said;
 
 /// What a specification says.
 #[derive(Debug, Default)]
 pub struct Reading {
     /// Entries in tree order, `.` first, each path once, every parent there.
     pub entries: Vec<Entry<'static>>,
-    /// What was left out, likewise.
-    pub skipped: Vec<Skipped>,
-}
-
-/// A socket, which means nothing on another host.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Skipped {
-    /// The line, counted from 1.
-    pub line: u64,
-    /// Where it is.
-    pub path: RelPath<'static>,
-}
-
-impl std::fmt::Display for Skipped {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "line {}: {} is a socket, which is not replicated", self.line, self.path)
-    }
 }
 
 /// Reads a specification in any dialect. The caller sees to it that it is no longer than
@@ -170,21 +152,17 @@ impl Reader {
     /// Takes what a line said of a path, and moves the current directory there.
     fn record(&mut self, line: u64, path: RelPath<'static>, said: Said) -> Result<(), DialectFault> {
         let kind = match said.kind {
-            None if path.is_root() => Type::Kind(Kind::Dir),
+            None if path.is_root() => Kind::Dir,
             kind => kind.ok_or(DialectFault::NoType)?,
         };
         let here = match path.split_last() {
-            Some((parent, _)) if kind != Type::Kind(Kind::Dir) => parent,
+            Some((parent, _)) if kind != Kind::Dir => parent,
             _ => path.borrowed(),
         };
         if self.here.as_ref() != Some(&here) {
             self.here = Some(here.into_owned());
         }
-        let what = match kind {
-            Type::Kind(kind) => What::Entry(Box::new(said.into_entry(path, kind))),
-            Type::Socket => What::Socket(path),
-        };
-        self.records.push(Record { line, what });
+        self.records.push(Record { line, entry: Box::new(said.into_entry(path, kind)) });
         Ok(())
     }
 }

@@ -13,10 +13,6 @@ use std::borrow::Cow;
 enum Meaning {
     /// This keyword, under its own name or another.
     Keyword(Keyword),
-    /// An entry may be missing where a spec is verified; one that is sent is there.
-    Optional,
-    /// What is there is to be left as it is.
-    NoChange,
     /// Something with a value that is not replicated.
     PassedOver,
 }
@@ -31,8 +27,6 @@ impl Meaning {
         Some(match name {
             // go-mtree's, of archives: the time without its nanoseconds, taken as it stands.
             b"tar_time" => Meaning::Keyword(Keyword::Time),
-            b"optional" => Meaning::Optional,
-            b"nochange" => Meaning::NoChange,
             b"content" | b"contents" | b"flags" | b"sha512256" | b"sha512256digest" | b"tags" => {
                 Meaning::PassedOver
             }
@@ -43,7 +37,7 @@ impl Meaning {
 
     /// Whether `=` and a value must follow; nothing may follow otherwise.
     fn has_value(&self) -> bool {
-        !matches!(self, Meaning::Keyword(Keyword::Ignore) | Meaning::Optional | Meaning::NoChange)
+        !matches!(self, Meaning::Keyword(keyword) if keyword.is_bare())
     }
 }
 
@@ -68,20 +62,11 @@ fn next_word<'w>(words: &mut &'w [Cow<'_, [u8]>]) -> Option<(&'w [u8], Option<&'
     Some((name, late.or(value)))
 }
 
-/// The value of `type=`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Type {
-    /// One that is replicated.
-    Kind(Kind),
-    /// A socket.
-    Socket,
-}
-
 /// What was said so far.
 #[derive(Debug, Clone)]
 pub(super) struct Said {
     /// The type.
-    pub(super) kind: Option<Type>,
+    pub(super) kind: Option<Kind>,
     /// Everything else that an entry holds; its path and kind are not known yet.
     entry: Entry<'static>,
     inode: Option<u64>,
@@ -113,8 +98,7 @@ impl Said {
             };
             let keyword = match meaning {
                 Meaning::Keyword(keyword) => keyword,
-                Meaning::Optional | Meaning::PassedOver => continue,
-                Meaning::NoChange => return Err(DialectFault::NoChange),
+                Meaning::PassedOver => continue,
             };
             // mtree(8) writes an owner by name if it has one, else by number: the one replaces the other when it comes
             // from an earlier line. Only on one line do both speak of the same owner.
@@ -136,8 +120,7 @@ impl Said {
     fn set(&mut self, keyword: Keyword, value: &[u8]) -> Result<Option<()>, DialectFault> {
         let entry = &mut self.entry;
         Ok(match keyword {
-            Keyword::Type if value == b"socket" => put(&mut self.kind, Some(Type::Socket)),
-            Keyword::Type => put(&mut self.kind, Kind::from_name(value).map(Type::Kind)),
+            Keyword::Type => put(&mut self.kind, Kind::from_name(value)),
             Keyword::Uname => put(&mut entry.uname, value::owner_name(value).map(Cow::Owned)),
             Keyword::Gname => put(&mut entry.gname, value::owner_name(value).map(Cow::Owned)),
             Keyword::Uid => put(&mut entry.uid, value::owner_number(value)),
@@ -156,10 +139,9 @@ impl Said {
                 let fits = (1..=limits::LINK).contains(&target.len());
                 put(&mut entry.link, fits.then_some(Cow::Owned(target)))
             }
-            Keyword::Ignore => {
-                entry.ignore = true;
-                Some(())
-            }
+            Keyword::Ignore => set(&mut entry.ignore),
+            Keyword::Optional => set(&mut entry.optional),
+            Keyword::Nochange => set(&mut entry.nochange),
             _ => keyword.algorithm().and_then(|algorithm| {
                 let digest = match algorithm {
                     Algorithm::Cksum => value::decimal(value)?.to_string().into_bytes(),
@@ -206,6 +188,8 @@ impl Said {
             Keyword::Resdevice => self.resdevice = None,
             Keyword::Link => entry.link = None,
             Keyword::Ignore => entry.ignore = false,
+            Keyword::Optional => entry.optional = false,
+            Keyword::Nochange => entry.nochange = false,
             Keyword::Xattr => entry.xattrs = Xattrs::default(),
             // A digest is of one file: one that was set for all is a mistake, and all such go together.
             _ => entry.digests = Digests::default(),
@@ -229,6 +213,12 @@ impl Said {
             ..said
         }
     }
+}
+
+/// Notes a word that has no value.
+fn set(place: &mut bool) -> Option<()> {
+    *place = true;
+    Some(())
 }
 
 /// Stores a value that is well-formed.

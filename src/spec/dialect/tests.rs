@@ -10,7 +10,7 @@ mod structure;
 mod values;
 mod writers;
 
-/// What a text says: canonical lines, then `skipped` lines; or the error.
+/// What a text says: canonical lines, or the error.
 fn said(text: &[u8]) -> String {
     let reading = match read(text) {
         Ok(reading) => reading,
@@ -22,8 +22,7 @@ fn said(text: &[u8]) -> String {
         order.next(&entry.path, entry.kind).expect("entries must be in order");
         line::write(entry, Keywords::of(&Keyword::ALL), &mut out);
     }
-    let skipped: String = reading.skipped.iter().map(|skipped| format!("{skipped}\n")).collect();
-    String::from_utf8(out).unwrap() + &skipped
+    String::from_utf8(out).unwrap()
 }
 
 /// Checks a text against all canonical lines but that of the root, or against part of an error.

@@ -105,12 +105,12 @@ fn keywords() {
     check("./a type=file size", "'size' has no value");
     // mtree(8) eats the next word; a word with a value of its own is none.
     check("./a type=file uname= gname=x", "'uname' has no value");
-    check("./a type=fifo optional", "./a type=fifo");
-    check("./a type=fifo optional mode=0644", "./a type=fifo mode=0644");
+    check("./a type=fifo optional", "./a type=fifo optional");
+    check("./a type=fifo optional mode=0644", "./a type=fifo mode=0644 optional");
     check("./a type=fifo optional=1", "bad value of 'optional'");
     check("./a type=dir ignore=1", "bad value of 'ignore'");
-    check("./a type=fifo nochange", "'nochange' is not supported for a transfer");
-    check("/set nochange\n./a type=fifo", "line 1: 'nochange'");
+    check("./a type=fifo nochange", "./a type=fifo nochange");
+    check("/set nochange\n./a type=fifo", "./a type=fifo nochange");
     check("./a type=fifo bogus=\x1b[2J", "unknown keyword 'bogus'");
     check("./a type=fifo b\x1bgus=1", "unknown keyword 'b\\033gus'");
     check("./a type=fifo MODE=0644", "unknown keyword 'MODE'");
