@@ -2,7 +2,8 @@
 
 mod common;
 
-use common::{Site, assert_exit, is_root, rsync_differences, tool};
+use common::mounted::{Mounted, may_mount};
+use common::{Site, assert_exit, end_object, is_root, rsync_differences, tool};
 use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
@@ -113,4 +114,39 @@ fn what_is_not_carried_is_left_alone() {
     push(&[]);
     let output = tool("getfattr", "attr", &[OsStr::new("-d"), site.dst().join("f").as_os_str()]);
     assert_eq!(String::from_utf8_lossy(&output.stdout), "");
+}
+
+/// ext4 keeps the attributes of a file in one block: what is larger than that is no full disk.
+#[test]
+fn attributes_too_large_for_the_file_system() {
+    if !may_mount("attributes_too_large_for_the_file_system") {
+        return;
+    }
+    let site = Site::in_memory();
+    let _disk = Mounted::new_ext4(&site.path("image"), &site.dst(), &[]);
+    fs::remove_dir(site.dst().join("lost+found")).unwrap();
+    for file in ["a", "f", "z"] {
+        fs::write(site.src().join(file), file).unwrap();
+    }
+    for dir in ["d", "e"] {
+        fs::create_dir(site.src().join(dir)).unwrap();
+    }
+    setfattr("user.large", &"x".repeat(5000), &site.src().join("f"));
+    setfattr("user.large", &"x".repeat(5000), &site.src().join("d"));
+    let inetd = site.serve();
+    let output = site.run(&["--json", "push", site.src().to_str().unwrap(), &inetd.remote("m")]);
+    assert_exit(&output, 1);
+    let said = String::from_utf8_lossy(&output.stdout);
+    for path in ["d", "f"] {
+        let problem = format!(
+            r#""path":"{path}","reason":"the file system there has no room for so large ones","step":"carry extended attributes of""#
+        );
+        assert!(said.contains(&problem), "{problem} in\n{said}");
+    }
+    assert_eq!(end_object(&output)["problems"], 2);
+    for file in ["a", "z"] {
+        assert_eq!(fs::read_to_string(site.dst().join(file)).unwrap(), file);
+    }
+    assert!(site.dst().join("d").is_dir() && site.dst().join("e").is_dir());
+    assert!(!site.dst().join("f").exists() && !site.dst().join(".smsync").exists());
 }
