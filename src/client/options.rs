@@ -1,5 +1,9 @@
 //! The command line of smsync.
 
+mod choosing;
+
+pub use choosing::Choosing;
+
 use crate::spec::Keywords;
 use clap::{ArgAction, Args, Parser, Subcommand};
 use core::net::IpAddr;
@@ -142,6 +146,9 @@ pub struct Transfer {
     /// What is compared
     #[command(flatten)]
     pub comparison: Comparison,
+    /// Which differences count
+    #[command(flatten)]
+    pub choosing: Choosing,
     /// How the server is reached
     #[command(flatten)]
     pub network: Network,
@@ -159,6 +166,9 @@ pub struct Check {
     /// What is compared
     #[command(flatten)]
     pub comparison: Comparison,
+    /// Which differences count
+    #[command(flatten)]
+    pub choosing: Choosing,
     /// How the server is reached
     #[command(flatten)]
     pub network: Network,

@@ -135,5 +135,6 @@ pub(super) fn read_spec(file: &Path, scope: &Scope) -> Result<Offer, Failure> {
     }
     let sockets = reading.entries.iter().filter(|entry| entry.kind == crate::spec::Kind::Socket);
     let skipped = sockets.count() as u64;
-    Ok(Offer { spec: writer.seal().map_err(written)?, problems: Vec::new(), whole: true, skipped })
+    let spec = writer.seal().map_err(written)?;
+    Ok(Offer { spec, shown: None, problems: Vec::new(), whole: true, skipped })
 }

@@ -7,7 +7,7 @@ use crate::report::{Change, Monitor, Problem, Progress, Report, Unsupported};
 use crate::server::config::{Config, Module};
 use crate::server::log::Log;
 use crate::session::{Error, Offer, Receiver, deliver, greet_server, offer, receive};
-use crate::spec::{Keywords, SpecWriter};
+use crate::spec::{SpecWriter, WriteError};
 use crate::sys::stdio::Peer;
 use crate::sys::{Dir, Spool, Stream, private};
 use crate::tree::{Root, STAGE, Scan, scan};
@@ -183,14 +183,15 @@ impl Session<'_> {
                 receive(channel, &receiver, round, &mut monitor)?
             }
             Direction::Pull => {
-                // A client may ask for more than what every specification says, but not for less.
-                let keywords = round.keywords.union(Keywords::TRANSFER);
+                let keywords = round.keywords.for_transfer();
                 let what = Scan { scope: &round.scope, keywords, one_file_system: false, sockets: true };
                 let described = channel.while_working(|| {
-                    let spool = Spool::create(&spool)?;
-                    let mut writer = SpecWriter::new(spool, keywords)?;
+                    let mut writer = Spool::create(&spool)
+                        .and_then(|spool| SpecWriter::new(spool, keywords))
+                        .map_err(WriteError::Io)?;
                     let scanned = scan(&tree.root, what, &mut writer)?;
-                    Ok::<_, crate::spec::WriteError>(Offer::new(writer.seal()?, scanned))
+                    let described = Offer::new(writer.seal().map_err(WriteError::Io)?, scanned);
+                    described.in_guise(&round.guise, || Spool::create(&spool))
                 })??;
                 offer(channel, &described, &mut monitor)?;
                 deliver(channel, &tree.root, &described.spec, round.flags, &mut monitor)?

@@ -6,6 +6,7 @@
 mod delivery;
 mod error;
 mod greet;
+mod guise;
 mod intake;
 mod offered;
 mod receive;

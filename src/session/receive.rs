@@ -12,8 +12,10 @@ use crate::session::intake::{self, Intake, Taken};
 use crate::session::offered::Offered;
 use crate::session::spare::{Here, spare};
 use crate::spec::{Index, Keyword, Keywords, Spec, SpecWriter};
+use crate::sys::tick::{self, Tick};
 use crate::sys::{self, Dir, Spool};
 use crate::tree::{Root, Scan, Scanned, scan};
+use crate::vis::shown;
 use crate::wire::message::Round;
 use crate::wire::{Channel, Flags, Message};
 use std::collections::HashMap;
@@ -86,7 +88,7 @@ fn owners() -> Owners {
     if sys::ids::euid() == 0 {
         Owners::any(sys::ids::user_id, sys::ids::group_id)
     } else {
-        Owners::own(sys::ids::group_id, sys::ids::groups())
+        Owners::own(sys::ids::user_id, sys::ids::group_id, sys::ids::groups())
     }
 }
 
@@ -107,7 +109,12 @@ fn prepare(
     round: &Round,
     owners: &Owners,
 ) -> Result<(Prepared, Option<Stage>), Error> {
-    let Round { flags, scope, .. } = round;
+    let Round { flags, scope, guise, .. } = round;
+    // A name that is nowhere would be an error of every file.
+    if let Some((what, name)) = owners.unknown(guise) {
+        let text = format!("the receiver knows no {what} '{}' (--{what}map, --chown)", shown(name));
+        return Err(Error::Refused(Exit::System, text));
+    }
     let delete = flags.has(Flags::DELETE) && offered.whole;
     let want = offered.seal(scope)?;
     let stage = if flags.has(Flags::DRY_RUN) { None } else { Some(open_stage(receiver)?) };
@@ -121,8 +128,22 @@ fn prepare(
     let what = Scan { scope, keywords, one_file_system: true, sockets: false };
     let scanned = scan(receiver.root, what, &mut writer)?;
     let have = writer.seal().map_err(|error| Error::Disk(WRITE_SPEC, error))?;
-    let rules = Rules { owners, delete, links: round.keywords.contains(Keyword::Inode), xattrs };
+    let rules = Rules {
+        owners,
+        delete,
+        links: round.keywords.contains(Keyword::Inode),
+        xattrs,
+        comparison: round.comparison,
+        tick: Tick::FINE,
+    };
     let plan = compare(&want, &have, &scanned.hidden, &rules);
+    // Asked only then: most file systems keep what they are given.
+    let tick =
+        if plan.looks_coarse(&want, &have) { tick::of_directory(receiver.root.dir()) } else { Tick::FINE };
+    let plan = match tick {
+        Tick::FINE => plan,
+        tick => compare(&want, &have, &scanned.hidden, &Rules { tick, ..rules }),
+    };
     Ok((Prepared { want, have, scanned, plan, delete }, stage))
 }
 

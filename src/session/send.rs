@@ -3,9 +3,11 @@
 use crate::digest::Content;
 use crate::limits;
 use crate::report::{Change, Fate, Feature, Monitor, Problem, Report, Unsupported};
-use crate::session::Error;
 use crate::session::delivery::{self, Ranges};
+use crate::session::{Error, guise};
 use crate::spec::Spec;
+use crate::sys::Spool;
+use crate::terms::Guise;
 use crate::tree::{Root, Scanned};
 use crate::wire::{Channel, Flags, Message, Speaker, WireError};
 use std::io::{self, Write};
@@ -15,6 +17,8 @@ use std::io::{self, Write};
 pub struct Offer {
     /// The specification of it.
     pub spec: Spec,
+    /// What is shown instead of that, if it is to appear in another guise.
+    pub shown: Option<Spec>,
     /// What the scan could not read.
     pub problems: Vec<Problem>,
     /// Whether the specification shows everything that is there, or protects it.
@@ -27,7 +31,32 @@ impl Offer {
     /// Of a scan.
     #[must_use]
     pub fn new(spec: Spec, scanned: Scanned) -> Offer {
-        Offer { spec, problems: scanned.problems, whole: scanned.whole, skipped: scanned.skipped }
+        Offer {
+            spec,
+            shown: None,
+            problems: scanned.problems,
+            whole: scanned.whole,
+            skipped: scanned.skipped,
+        }
+    }
+}
+
+impl Offer {
+    /// The same in another guise; `spool` makes a nameless file.
+    ///
+    /// # Errors
+    /// There is no room for the other specification.
+    pub fn in_guise(self, guise: &Guise, spool: impl FnOnce() -> io::Result<Spool>) -> Result<Offer, Error> {
+        if guise.is_none() {
+            return Ok(self);
+        }
+        let spool = spool().map_err(|error| Error::System("make a file in the spool directory", error))?;
+        Ok(Offer { shown: Some(guise::shown(&self.spec, guise, spool)?), ..self })
+    }
+
+    /// What the receiver is told.
+    fn told(&self) -> &Spec {
+        self.shown.as_ref().unwrap_or(&self.spec)
     }
 }
 
@@ -45,16 +74,17 @@ pub fn offer(channel: &mut Channel, offer: &Offer, monitor: &mut dyn Monitor) ->
         speaker.say(&Message::Problem(problem.clone()))?;
     }
     let mut content = Content::new();
-    content.update(offer.spec.bytes());
+    let spec = offer.told();
+    content.update(spec.bytes());
     let mut pieces = Pieces { speaker: &mut speaker, failed: None };
-    let written = compress(&mut pieces, offer.spec.bytes());
+    let written = compress(&mut pieces, spec.bytes());
     if let Some(error) = pieces.failed {
         return Err(error.into());
     }
     written.map_err(|error| Error::System("compress the specification", error))?;
     speaker.say(&Message::SpecEnd {
         digest: content.finish(),
-        entries: offer.spec.len(),
+        entries: spec.len(),
         whole: offer.whole,
         skipped: offer.skipped,
     })?;

@@ -3,6 +3,7 @@
 use super::*;
 use crate::path::{Pattern, RelPath, Scope};
 use crate::spec::Keywords;
+use crate::terms::{Chmod, Comparison, Guise, OwnerMap, Quick};
 
 fn path(text: &str) -> RelPath<'static> {
     RelPath::new(text.as_bytes().to_vec()).unwrap()
@@ -27,7 +28,20 @@ fn round(
 ) -> Message<'static> {
     let exclude = exclude.iter().map(|text| Pattern::new(text).unwrap()).collect();
     let scope = Scope::new(only, exclude);
-    Message::Round(Round { direction, flags, keywords: Keywords::TRANSFER, scope })
+    let pull = direction == Direction::Pull;
+    let quick = if pull { Quick::Never } else { Quick::Size };
+    let comparison = Comparison {
+        existing: pull,
+        ignore_existing: !pull,
+        update: pull,
+        quick,
+        window: if pull { u32::MAX } else { 0 },
+    };
+    let users = OwnerMap::new(b"root:7,*:nobody").unwrap();
+    let chmod = Chmod::new(b"D755,Fg=u", 0o777).unwrap();
+    let guise = if pull { Guise { users, groups: OwnerMap::default(), chmod } } else { Guise::default() };
+    let keywords = Keywords::TRANSFER;
+    Message::Round(Round { direction, flags, keywords, scope, comparison, guise, remove_source: pull })
 }
 
 /// Every kind of message, at the edges of what it can say.
