@@ -4,10 +4,10 @@ use crate::path::RelPath;
 use crate::plan::links::Links;
 use crate::plan::{Merge, Met, Owners};
 use crate::report::{Aspects, Change, Fate};
-use crate::spec::{Entry, Index, Kind, Spec, Time};
+use crate::spec::{Entry, Index, InodeId, Kind, Spec, Time};
 use crate::sys::tick::{self, Tick};
 use crate::terms::{Comparison, Quick};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// What is to be done at one path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,8 +107,14 @@ impl Plan {
     /// Lets these wanted files keep the contents that are there, which were found to be theirs: what is to be set is
     /// set in place, or in a copy where other names share the file.
     pub fn keep_contents(&mut self, have: &Spec, same: &HashSet<Index>) {
-        self.steps
-            .retain(|step| !step.aspects.is_empty() || !same.contains(&step.want) || step.have.is_none());
+        // Those that were only asked about, and the other names that they have already.
+        let inode = |step: &PlanStep| step.have.and_then(|at| have.entry(at).inode);
+        let asked = self.steps.iter().filter(|step| step.aspects.is_empty() && same.contains(&step.want));
+        let idle: HashMap<Index, Option<InodeId>> = asked.map(|step| (step.want, inode(step))).collect();
+        self.steps.retain(|step| match step.action {
+            Action::Link(first) => idle.get(&first).is_none_or(|kept| kept.is_none() || *kept != inode(step)),
+            _ => !idle.contains_key(&step.want),
+        });
         for step in self.steps.iter_mut().filter(|step| same.contains(&step.want)) {
             let shared = step.have.is_some_and(|at| have.entry(at).inode.is_some());
             step.action = if shared { Action::Detach } else { Action::Meta };
