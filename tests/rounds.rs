@@ -44,18 +44,18 @@ impl Monitor for Told {
 fn round(channel: &mut Channel, site: &Site, flags: Flags, first: bool) -> (Report, Vec<String>) {
     let (root, scope, keywords) = (Root::open(&site.src()).unwrap(), Scope::default(), Keywords::TRANSFER);
     let round = Round::new(Direction::Push, flags, keywords, scope.clone());
-    channel.speak().say(&Message::Round(round)).unwrap();
+    channel.speak().say(&Message::Round(round.clone())).unwrap();
     let spool = Spool::create(&Dir::open_root(&site.path("spool")).unwrap()).unwrap();
     let mut writer = SpecWriter::new(spool, keywords).unwrap();
     let what = Scan { scope: &scope, keywords, one_file_system: false, sockets: true };
     let scanned = scan(&root, what, &mut writer).unwrap();
-    let described = Offer::new(writer.seal().unwrap(), scanned);
+    let described = Offer::new(writer.seal().unwrap(), scanned, smsync::sys::clock::now());
     let mut told = Told::default();
     offer(channel, &described, &mut told).unwrap();
     if first {
         assert!(matches!(channel.listen().message().unwrap(), Message::Welcome { .. }));
     }
-    let report = deliver(channel, &root, &described.spec, flags, &mut told).unwrap();
+    let report = deliver(channel, &root, &described, &round, &mut told).unwrap();
     (report, told.0)
 }
 

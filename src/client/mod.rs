@@ -85,8 +85,9 @@ fn one_way(options: &Options, transfer: &Transfer, push: bool, show: &mut Show) 
         .with(Flags::DRY_RUN, transfer.dry_run)
         .with(Flags::DELETE, transfer.delete)
         .with(Flags::ITEMIZE, show.itemizes() || transfer.dry_run && !options.quiet);
-    let Transfer { comparison, choosing, network, .. } = transfer;
-    let report = carry_out(options, &sides, (comparison, choosing), network, flags, show)?;
+    let Transfer { comparison, choosing, network, remove_source_files: remove, .. } = transfer;
+    let remove = *remove;
+    let report = carry_out(options, &sides, (comparison, choosing), network, (flags, remove), show)?;
     let exit = report.exit();
     show.end(if push { "push" } else { "pull" }, Some(&report), exit, transfer.dry_run);
     Ok(exit)
@@ -97,7 +98,7 @@ fn compare(options: &Options, check: &Check, show: &mut Show) -> Result<Exit, Fa
     let sides = Sides::parse(&check.sources, &check.dest)?;
     let flags = Flags::DRY_RUN.with(Flags::DELETE, true).with(Flags::ITEMIZE, !options.quiet);
     let Check { comparison, choosing, network, .. } = check;
-    let report = carry_out(options, &sides, (comparison, choosing), network, flags, show)?;
+    let report = carry_out(options, &sides, (comparison, choosing), network, (flags, false), show)?;
     let exit = match report.exit() {
         Exit::Ok if !report.equal() => Exit::Different,
         exit => exit,
@@ -111,12 +112,12 @@ fn carry_out(
     sides: &Sides,
     (comparison, choosing): (&Comparison, &Choosing),
     network: &Network,
-    flags: Flags,
+    (flags, remove_source): (Flags, bool),
     show: &mut Show,
 ) -> Result<Report, Failure> {
     let config = read_config(options)?;
     let guise = choosing.guise()?;
-    let request = Request { config: &config, network, comparison, choosing, guise, flags };
+    let request = Request { config: &config, network, comparison, choosing, guise, remove_source, flags };
     match sides {
         Sides::Push(sources, dest) => request.push(sources, dest, show),
         Sides::Pull(..) if comparison.spec.is_some() => {

@@ -143,6 +143,9 @@ pub struct Transfer {
     /// Remove what the source does not have, when everything else worked
     #[arg(long)]
     pub delete: bool,
+    /// Remove files from the source that have arrived, when everything worked
+    #[arg(long)]
+    pub remove_source_files: bool,
     /// What is compared
     #[command(flatten)]
     pub comparison: Comparison,

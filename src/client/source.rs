@@ -98,15 +98,17 @@ pub(super) fn describe(root: &Root, scope: &Scope, keywords: Keywords) -> Result
     let written = |error: std::io::Error| {
         system(Exit::Io, "cannot write the specification into the spool directory ($TMPDIR)", &error)
     };
+    let begun = sys::clock::now();
     let mut writer = SpecWriter::new(spool()?, keywords).map_err(written)?;
     let what = Scan { scope, keywords, one_file_system: false, sockets: true };
     let scanned =
         scan(root, what, &mut writer).map_err(|error| Failure::from(crate::session::Error::from(error)))?;
-    Ok(Offer::new(writer.seal().map_err(written)?, scanned))
+    Ok(Offer::new(writer.seal().map_err(written)?, scanned, begun))
 }
 
 /// Takes the specification from a file, in any dialect, or from standard input if it is `-`.
 pub(super) fn read_spec(file: &Path, scope: &Scope) -> Result<Offer, Failure> {
+    let begun = sys::clock::now();
     let shown_name = shown_text(&file.to_string_lossy());
     let text = sys::read_input(file, limits::DIALECT_BYTES)
         .map_err(|error| system(Exit::Io, &shown_name, &error))?;
@@ -136,5 +138,5 @@ pub(super) fn read_spec(file: &Path, scope: &Scope) -> Result<Offer, Failure> {
     let sockets = reading.entries.iter().filter(|entry| entry.kind == crate::spec::Kind::Socket);
     let skipped = sockets.count() as u64;
     let spec = writer.seal().map_err(written)?;
-    Ok(Offer { spec, shown: None, problems: Vec::new(), whole: true, skipped })
+    Ok(Offer { spec, shown: None, problems: Vec::new(), whole: true, skipped, begun })
 }

@@ -29,6 +29,8 @@ pub(super) struct Request<'r> {
     pub(super) comparison: &'r Comparison,
     pub(super) choosing: &'r Choosing,
     pub(super) guise: Guise,
+    /// Whether the source is to lose what has arrived.
+    pub(super) remove_source: bool,
     pub(super) flags: Flags,
 }
 
@@ -55,6 +57,7 @@ impl Request<'_> {
         Round {
             comparison: self.choosing.comparison(),
             guise: self.guise.clone(),
+            remove_source: self.remove_source,
             ..Round::new(direction, self.flags, keywords, scope)
         }
     }
@@ -78,6 +81,7 @@ impl Request<'_> {
             speaker.say(&Message::Round(self.round(Direction::Push, keywords, scope.clone())))?;
             // The server learns what it is about while we look what we have.
             speaker.end()?;
+            let round = self.round(Direction::Push, keywords, scope.clone());
             let described = match given {
                 Some(given) => given,
                 None => channel.while_working(|| source::describe(&root, &scope, keywords))??,
@@ -87,7 +91,7 @@ impl Request<'_> {
             show.step(&format!("{} entries described", described.spec.len()));
             offer(channel, &described, show)?;
             welcome(channel, None)?;
-            Ok(deliver(channel, &root, &described.spec, self.flags, show)?)
+            Ok(deliver(channel, &root, &described, &round, show)?)
         })
     }
 

@@ -8,6 +8,7 @@ mod error;
 mod greet;
 mod guise;
 mod intake;
+mod moving;
 mod offered;
 mod receive;
 mod send;

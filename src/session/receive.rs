@@ -9,6 +9,7 @@ use crate::report::{Fate, Monitor, Problems, Report};
 use crate::session::Error;
 use crate::session::error::WRITE_SPEC;
 use crate::session::intake::{self, Intake, Taken};
+use crate::session::moving;
 use crate::session::offered::Offered;
 use crate::session::spare::{Here, spare};
 use crate::spec::{Index, Keyword, Keywords, Spec, SpecWriter};
@@ -60,7 +61,7 @@ pub fn receive(
         let here = Here { want, have, root: receiver.root, stage: stage.as_ref(), meta: &meta, durable };
         spare(channel, &here, plan)?
     };
-    let changes = Changes { flags: round.flags, prepared: &prepared, meta: &meta };
+    let changes = Changes { round, root: receiver.root, prepared: &prepared, meta: &meta };
     let Some(stage) = stage else {
         forecast(&prepared, &mut report);
         return finish(channel, report, &changes, &Problems::default(), monitor);
@@ -243,7 +244,8 @@ fn forecast(prepared: &Prepared, report: &mut Report) {
 
 /// What is itemised in the last turn.
 struct Changes<'c> {
-    flags: Flags,
+    round: &'c Round,
+    root: &'c Root,
     prepared: &'c Prepared,
     meta: &'c Meta<'c>,
 }
@@ -256,7 +258,8 @@ fn finish(
     listed: &Problems,
     monitor: &mut dyn Monitor,
 ) -> Result<Report, Error> {
-    let Changes { flags, prepared, meta } = changes;
+    let Changes { round, prepared, meta, .. } = changes;
+    let flags = round.flags;
     let mut report = report;
     let own = prepared.scanned.problems.iter().chain(listed.iter());
     report.problems += prepared.scanned.problems.len() as u64;
@@ -278,7 +281,21 @@ fn finish(
             }
         }
     }
+    let taken = round.remove_source && !flags.has(Flags::DRY_RUN);
+    if taken && report.problems == 0 && report.vanished == 0 {
+        let place = moving::place(changes.root.dir())
+            .map_err(|error| Error::System("examine the destination", error))?;
+        // What was left as it was, for whatever reason, the sender keeps.
+        let left = prepared.plan.left.iter().map(|index| index.get());
+        let mut first = 0;
+        for end in left.chain([prepared.want.len()]) {
+            if end > first {
+                speaker.say(&Message::Have { place, first, count: end - first })?;
+            }
+            first = end.saturating_add(1);
+        }
+    }
     speaker.say(&Message::Report(report))?;
     speaker.end()?;
-    Ok(report)
+    if taken { moving::hear(channel, report, monitor) } else { Ok(report) }
 }

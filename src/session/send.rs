@@ -4,11 +4,13 @@ use crate::digest::Content;
 use crate::limits;
 use crate::report::{Change, Fate, Feature, Monitor, Problem, Report, Unsupported};
 use crate::session::delivery::{self, Ranges};
+use crate::session::moving::{self, Had};
 use crate::session::{Error, guise};
 use crate::spec::Spec;
 use crate::sys::Spool;
 use crate::terms::Guise;
 use crate::tree::{Root, Scanned};
+use crate::wire::message::Round;
 use crate::wire::{Channel, Flags, Message, Speaker, WireError};
 use std::io::{self, Write};
 
@@ -25,18 +27,21 @@ pub struct Offer {
     pub whole: bool,
     /// Entries of types that are not carried.
     pub skipped: u64,
+    /// When the description began, seconds and nanoseconds since 1970: what was touched later may be another thing.
+    pub begun: (i64, u32),
 }
 
 impl Offer {
-    /// Of a scan.
+    /// Of a scan that began at this time, seconds and nanoseconds since 1970.
     #[must_use]
-    pub fn new(spec: Spec, scanned: Scanned) -> Offer {
+    pub fn new(spec: Spec, scanned: Scanned, begun: (i64, u32)) -> Offer {
         Offer {
             spec,
             shown: None,
             problems: scanned.problems,
             whole: scanned.whole,
             skipped: scanned.skipped,
+            begun,
         }
     }
 }
@@ -127,10 +132,13 @@ impl Write for Pieces<'_, '_> {
 pub fn deliver(
     channel: &mut Channel,
     root: &Root,
-    spec: &Spec,
-    flags: Flags,
+    offer: &Offer,
+    round: &Round,
     monitor: &mut dyn Monitor,
 ) -> Result<Report, Error> {
+    let (spec, flags) = (&offer.spec, round.flags);
+    let taking = round.remove_source && !flags.has(Flags::DRY_RUN);
+    let mut had = Had::default();
     let (mut asked, mut wanted) = (Some(Ranges::new(spec)), Some(Ranges::new(spec)));
     let mut told = Told { itemized: flags.has(Flags::ITEMIZE), entries: spec.len(), ..Told::default() };
     let broken = || WireError::Violation("a message that the sender does not expect");
@@ -156,6 +164,13 @@ pub fn deliver(
                     Message::Problem(problem) => monitor.problem(told.problem(&problem)?),
                     Message::Unsupported(lost) => monitor.unsupported(told.unsupported(&lost)?),
                     Message::Change(change) => monitor.change(told.change(&change)?),
+                    Message::Have { place, first, count } if taking => {
+                        had.add(spec, root, (place, first, count))?;
+                    }
+                    Message::Report(report) if taking => {
+                        let what = (root, spec);
+                        return moving::take_away(channel, what, &had, offer.begun, report, monitor);
+                    }
                     Message::Report(report) => return Ok(report),
                     _ => return Err(broken().into()),
                 }

@@ -84,6 +84,8 @@ fn samples() -> Vec<Message<'static>> {
         Message::Missing { index: 0, errno: 1 },
         Message::Missing { index: u32::MAX, errno: 4095 },
         Message::FilesEnd,
+        Message::Have { place: FULL, first: 0, count: u32::MAX },
+        Message::TakenAway { removed: 0, kept: 1, problems: u64::MAX },
         Message::Report(Report::default()),
         Message::Report(Report::of_values([u64::MAX; Report::NAMES.len()])),
         Message::Bye,
@@ -124,7 +126,7 @@ fn what_is_written_is_read() {
         assert_eq!(Message::decode(message.kind(), &body).unwrap(), message);
         kinds.insert(message.kind());
     }
-    assert_eq!(kinds, (1..=28).collect(), "a kind of message has no sample");
+    assert_eq!(kinds, (1..=30).collect(), "a kind of message has no sample");
 }
 
 #[test]
@@ -191,8 +193,12 @@ fn each_bound_holds_one_beyond_it() {
         (6, [&[1], &[0; 8][..], b"\0\x02\0\x01b\0\x01a\0\0"].concat()),
         (6, [&[1], &[0; 8][..], b"\0\x02\0\x01a\0\x03a/b\0\0"].concat()),
         (6, [&[1], &[0; 8][..], b"\0\0\0\x01\0\x01/"].concat()),
+        (6, [&[1], &[0; 12][..], &[24], &[0; 13]].concat()),
+        (6, [&[1], &[0; 17][..], b"\0\x01x", &[0; 7]].concat()),
+        (6, [&[1], &[0; 23][..], &[2, 0, 0]].concat()),
+        (6, [&[1], &[0; 25][..], &[2]].concat()),
         (22, b"\0\0\0\0\x01\0\0".to_vec()),
-        (22, b"\x10\0\0\0\x01\0\0".to_vec()),
+        (22, b"\x11\0\0\0\x01\0\0".to_vec()),
         (23, b"\0\0\0\0\0".to_vec()),
         (23, b"\x04\0\0\0\0".to_vec()),
         (23, b"\x01\x08\0\0\0".to_vec()),
