@@ -5,7 +5,7 @@ mod common;
 
 use common::{Inetd, Site, rsync_differences};
 use smsync::path::{RelPath, Scope};
-use smsync::report::{Change, Monitor, Problem, Progress, Report};
+use smsync::report::{Census, Change, Monitor, Problem, Progress, Report};
 use smsync::secret::Secret;
 use smsync::session::{Hello, Offer, deliver, greet_client, offer};
 use smsync::spec::{Keywords, SpecWriter};
@@ -32,6 +32,8 @@ impl Monitor for Told {
     fn change(&mut self, change: &Change) {
         self.0.push(change.to_string());
     }
+
+    fn census(&mut self, _: &Census) {}
 
     fn progress(&mut self, _: &Progress) {}
 }

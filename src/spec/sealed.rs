@@ -2,6 +2,7 @@
 
 use crate::limits;
 use crate::path::RelPath;
+use crate::report::Census;
 use crate::spec::line::{self, LineError};
 use crate::spec::order::{Order, OrderError};
 use crate::spec::writer::SIGNATURE;
@@ -142,6 +143,14 @@ impl Spec {
             Ok(entry) => entry,
             Err(_) => unreachable!("every line parsed when the specification was made"),
         }
+    }
+
+    /// What the tree is made of.
+    #[must_use]
+    pub fn census(&self) -> Census {
+        let mut census = Census::default();
+        self.iter().for_each(|(_, entry)| census.count(entry.kind.in_stat(), entry.size.unwrap_or_default()));
+        census
     }
 
     /// The path of the entry at an index of this spec.
