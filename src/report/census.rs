@@ -15,12 +15,12 @@ pub struct Census {
     pub devices: u64,
     /// Named pipes and sockets.
     pub specials: u64,
-    /// Bytes of the regular files.
+    /// Bytes of the regular files and of the targets of links.
     pub bytes: u64,
 }
 
 impl Census {
-    /// Counts one more path; `size` is that of a regular file, in bytes.
+    /// Counts one more path; `size` in bytes is that of a regular file, or the length of a link's target.
     pub const fn count(&mut self, kind: FileKind, size: u64) {
         let counted = match kind {
             FileKind::File => &mut self.files,

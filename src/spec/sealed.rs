@@ -149,7 +149,7 @@ impl Spec {
     #[must_use]
     pub fn census(&self) -> Census {
         let mut census = Census::default();
-        self.iter().for_each(|(_, entry)| census.count(entry.kind.in_stat(), entry.size.unwrap_or_default()));
+        self.iter().for_each(|(_, entry)| census.count(entry.kind.in_stat(), entry.length()));
         census
     }
 

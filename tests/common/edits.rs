@@ -120,7 +120,7 @@ fn change(path: &Path, stat: &fs::Metadata, dice: &mut Dice) {
     match dice.roll(9) {
         0 => times(path),
         1 if !kind.is_symlink() => {
-            chmod(path, if kind.is_dir() { 0o700 } else { 0o600 } | number as u32 % 64)
+            chmod(path, if kind.is_dir() { 0o700 } else { 0o600 } | (number as u32 % 64))
         }
         2 if is_root() => lchown(path, Some(number as u32), None).unwrap(),
         3 if is_root() => lchown(path, None, Some(number as u32)).unwrap(),
