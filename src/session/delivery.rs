@@ -226,10 +226,11 @@ impl Reader<'_> {
         // A file gets its stamps when a write begins, and by a clock that ticks: one that goes on, or another in the same
         // tick, would change nothing that could be seen afterwards.
         clock::wait_until_past(before.ctime, limits::TICK);
-        if let Err(error) = file.settle() {
-            return Ok(Reading::Failed(error));
-        }
-        let digest = match self.contents(&mut file, &before)? {
+        let sparse = match file.settle() {
+            Ok(hole) => hole < before.size,
+            Err(error) => return Ok(Reading::Failed(error)),
+        };
+        let digest = match self.contents(&mut file, &before, sparse)? {
             Ok(Some(digest)) => digest,
             Ok(None) => return Ok(Reading::Changed),
             Err(error) => return Ok(Reading::Failed(error)),
@@ -244,10 +245,14 @@ impl Reader<'_> {
         }
     }
 
-    /// Reads the contents, and tells holes from data where the file has any. `None` when it is shorter than it was.
-    fn contents(&mut self, file: &mut File, stat: &Stat) -> Result<io::Result<Option<[u8; 32]>>, Gone> {
+    /// Reads the contents, and tells holes from data if the file is sparse. `None` when it is shorter than it was.
+    fn contents(
+        &mut self,
+        file: &mut File,
+        stat: &Stat,
+        sparse: bool,
+    ) -> Result<io::Result<Option<[u8; 32]>>, Gone> {
         let mut content = Content::new();
-        let sparse = stat.blocks.saturating_mul(512) < stat.size;
         let mut at = 0;
         while at < stat.size {
             let end = if sparse {

@@ -1,36 +1,12 @@
-//! Random edits of a tree of plain names, from a seed that is printed.
+//! Random edits of a tree of plain names.
 
+use super::dice::Dice;
 use super::tree::{chmod, fifo, set_time};
 use super::walk::names;
 use super::{is_root, tree};
 use std::fs;
 use std::os::unix::fs::{lchown, symlink};
 use std::path::{Path, PathBuf};
-
-/// Numbers that look random (xorshift), and the same again for the same seed.
-pub struct Dice {
-    pub seed: u64,
-    state: u64,
-}
-
-impl Dice {
-    /// By `$SEED`, or by the clock.
-    pub fn new() -> Dice {
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-        let seed = std::env::var("SMSYNC_SEED").ok().and_then(|text| text.parse().ok());
-        let seed = seed.unwrap_or(u64::from(now.subsec_nanos()) | 1);
-        println!("SMSYNC_SEED={seed}");
-        Dice { seed, state: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1 }
-    }
-
-    /// One of 0 to `below` - 1.
-    pub fn roll(&mut self, below: usize) -> usize {
-        self.state ^= self.state << 13;
-        self.state ^= self.state >> 7;
-        self.state ^= self.state << 17;
-        (self.state >> 16) as usize % below
-    }
-}
 
 /// Fills an empty directory.
 pub fn grow(root: &Path, dice: &mut Dice) {

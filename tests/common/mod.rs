@@ -13,8 +13,10 @@
     clippy::cast_sign_loss
 )]
 
+pub mod dice;
 pub mod edits;
 pub mod facts;
+pub mod forest;
 pub mod gate;
 pub mod mounted;
 pub mod relay;
