@@ -81,10 +81,11 @@ fn one_way(options: &Options, transfer: &Transfer, push: bool, show: &mut Show) 
             return Err(Failure::new(Exit::Usage, "to fetch from a server, use 'smsync pull'"));
         }
     }
+    show.transfer(&transfer.output, transfer.dry_run)?;
     let flags = Flags::NONE
         .with(Flags::DRY_RUN, transfer.dry_run)
         .with(Flags::DELETE, transfer.delete)
-        .with(Flags::ITEMIZE, show.itemizes() || transfer.dry_run && !options.quiet);
+        .with(Flags::ITEMIZE, show.itemizes());
     let Transfer { comparison, choosing, network, remove_source_files: remove, .. } = transfer;
     let remove = *remove;
     let report = carry_out(options, &sides, (comparison, choosing), network, (flags, remove), show)?;
@@ -96,7 +97,8 @@ fn one_way(options: &Options, transfer: &Transfer, push: bool, show: &mut Show) 
 /// Compares only.
 fn compare(options: &Options, check: &Check, show: &mut Show) -> Result<Exit, Failure> {
     let sides = Sides::parse(&check.sources, &check.dest)?;
-    let flags = Flags::DRY_RUN.with(Flags::DELETE, true).with(Flags::ITEMIZE, !options.quiet);
+    show.check();
+    let flags = Flags::DRY_RUN.with(Flags::DELETE, true).with(Flags::ITEMIZE, show.itemizes());
     let Check { comparison, choosing, network, .. } = check;
     let report = carry_out(options, &sides, (comparison, choosing), network, (flags, false), show)?;
     let exit = match report.exit() {

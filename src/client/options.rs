@@ -1,8 +1,10 @@
 //! The command line of smsync.
 
 mod choosing;
+mod output;
 
 pub use choosing::Choosing;
+pub use output::Output;
 
 use crate::spec::Keywords;
 use clap::{ArgAction, Args, Parser, Subcommand};
@@ -44,7 +46,7 @@ pub struct Options {
     /// Configuration file
     #[arg(short = 'C', value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
-    /// Say what is done: each change, and a summary; twice, each step
+    /// Say what is done with each path and why, and a summary; twice, each step
     #[arg(short, long, action = ArgAction::Count, global = true)]
     pub verbose: u8,
     /// Say nothing but what is wrong
@@ -146,6 +148,9 @@ pub struct Transfer {
     /// Remove files from the source that have arrived, when everything worked
     #[arg(long)]
     pub remove_source_files: bool,
+    /// What is said of it
+    #[command(flatten)]
+    pub output: Output,
     /// What is compared
     #[command(flatten)]
     pub comparison: Comparison,

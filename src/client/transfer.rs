@@ -10,7 +10,7 @@ use crate::client::source;
 use crate::config::Durable;
 use crate::exit::Exit;
 use crate::path::{RelPath, Scope};
-use crate::report::Report;
+use crate::report::{Monitor, Report, Side};
 use crate::session::{Error, Receiver, deliver, offer, receive};
 use crate::spec::{Keyword, Keywords};
 use crate::sys::{self, Dir, Spool, private};
@@ -72,10 +72,15 @@ impl Request<'_> {
         let (root, only) = source::open(sources)?;
         let scope = source::scope(only, &self.comparison.exclude)?;
         let spool_dir = source::spool_dir()?;
-        let given = self.comparison.spec.as_ref().map(|file| source::read_spec(file, &scope)).transpose()?;
+        let given = self
+            .comparison
+            .spec
+            .as_ref()
+            .map(|file| source::read_spec(file, &scope, self.choosing))
+            .transpose()?;
         // What a given specification does not speak of is left as it is.
         let keywords = given.as_ref().map_or_else(|| self.keywords(), |given| given.spec.keywords());
-        self.with(remote, show, |channel, show| {
+        self.with(remote, Side::Receiver, show, |channel, show| {
             let mut speaker = channel.speak();
             speaker.say(&open_message(remote))?;
             speaker.say(&Message::Round(self.round(Direction::Push, keywords, scope.clone())))?;
@@ -89,6 +94,9 @@ impl Request<'_> {
             let spool = || Spool::create(&spool_dir);
             let described = channel.while_working(|| described.in_guise(&self.guise, spool))??;
             show.step(&format!("{} entries described", described.spec.len()));
+            if self.flags.has(Flags::ITEMIZE) {
+                show.census(described.spec.census());
+            }
             offer(channel, &described, show)?;
             welcome(channel, None)?;
             Ok(deliver(channel, &root, &described, &round, show)?)
@@ -105,7 +113,7 @@ impl Request<'_> {
     ) -> Result<Report, Failure> {
         let scope = source::scope(Vec::new(), &self.comparison.exclude)?;
         let (spool, state) = (source::spool_dir()?, state_dir()?);
-        self.with(remote, show, |channel, show| {
+        self.with(remote, Side::Sender, show, |channel, show| {
             let mut speaker = channel.speak();
             speaker.say(&open_message(remote))?;
             let round = self.round(Direction::Pull, self.keywords(), scope);
@@ -130,21 +138,24 @@ impl Request<'_> {
         })
     }
 
-    /// Does a round over a connection of its own, and tells the server how it ended.
+    /// Does a round over a connection of its own, of which the server is this side, and tells it how it ended.
     fn with(
         &self,
         remote: &Remote,
+        side: Side,
         show: &mut Show,
         round: impl FnOnce(&mut Channel, &mut Show) -> Result<Report, Failure>,
     ) -> Result<Report, Failure> {
         let mut channel = connect(self.config, &remote.host, Some(&remote.module), self.network)
             .map_err(|failure| failure.about(remote))?;
         show.step(&format!("connected to {}", remote.host));
+        show.meet(&remote.host.name, side);
         match round(&mut channel, show) {
             Ok(report) => {
                 let mut speaker = channel.speak();
                 // The report is here: that the server is gone already changes nothing.
                 let _ = speaker.say(&Message::Bye).and_then(|()| speaker.end());
+                show.traffic(channel.traffic());
                 Ok(report)
             }
             Err(failure) => Err(explain(&mut channel, failure).about(remote)),

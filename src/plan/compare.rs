@@ -3,7 +3,7 @@
 use crate::path::RelPath;
 use crate::plan::links::Links;
 use crate::plan::{Merge, Met, Owners};
-use crate::report::{Aspects, Change, Fate};
+use crate::report::Aspects;
 use crate::spec::{Entry, Index, InodeId, Kind, Spec, Time};
 use crate::sys::tick::{self, Tick};
 use crate::terms::{Comparison, Quick};
@@ -79,21 +79,6 @@ pub struct Rules<'r> {
 }
 
 impl Plan {
-    /// What the steps and extras change, in tree order within each.
-    pub fn changes<'a>(&'a self, want: &'a Spec, have: &'a Spec) -> impl Iterator<Item = Change> + 'a {
-        let steps = self.steps.iter().map(|step| Change {
-            path: want.entry(step.want).path.into_owned(),
-            fate: if step.have.is_none() { Fate::Missing } else { Fate::Changed },
-            aspects: step.aspects,
-        });
-        let extras = self.extras.iter().map(|extra| Change {
-            path: have.entry(*extra).path.into_owned(),
-            fate: Fate::Extra,
-            aspects: Aspects::NONE,
-        });
-        steps.chain(extras)
-    }
-
     /// Whether some times here look like those that are wanted, cut to what a coarse file system keeps.
     #[must_use]
     pub fn looks_coarse(&self, want: &Spec, have: &Spec) -> bool {
@@ -327,13 +312,25 @@ impl Compare<'_> {
         aspects.note(Aspects::GROUP, differs(self.rules.owners.group(want), have.gid));
         aspects.note(Aspects::MODE, want.kind != Kind::Link && differs(want.mode, have.mode));
         aspects.note(Aspects::TIME, self.other_time(want, have));
-        aspects.note(Aspects::XATTR, self.rules.xattrs && self.rules.owners.xattrs(want) != have.xattrs);
+        if self.rules.xattrs {
+            let wanted = self.rules.owners.xattrs(want);
+            if wanted != have.xattrs {
+                let differ = |those: fn(&[u8]) -> bool| wanted.filtered(those) != have.xattrs.filtered(those);
+                aspects.note(Aspects::ACL, differ(is_acl));
+                aspects.note(Aspects::XATTR, differ(|name| !is_acl(name)));
+            }
+        }
         aspects
     }
 }
 
 fn pair(time: Time) -> (i64, u32) {
     (time.sec, time.nsec)
+}
+
+/// Whether an extended attribute is a POSIX access control list.
+fn is_acl(name: &[u8]) -> bool {
+    name.starts_with(b"system.posix_acl_")
 }
 
 /// In what contents differ.

@@ -2,11 +2,12 @@
 
 use super::*;
 use crate::path::RelPath;
-use crate::report::{Aspects, Fate};
+use crate::report::{Aspects, Change, Fate};
 use crate::spec::Spec;
 use crate::sys::tick::Tick;
 use crate::sys::{Dir, Spool};
 use crate::terms::{Comparison, Quick};
+use std::collections::HashSet;
 use std::io::Write;
 use std::path::Path;
 
@@ -220,11 +221,15 @@ fn changes_are_named() {
     let owners = Owners::any(users, users);
     let rules = usual(&owners, true);
     let plan = compare(&want, &have, &[], &rules);
-    let changes: Vec<_> = plan.changes(&want, &have).collect();
+    let outcome = Outcome { owners: rules.owners, taken_over: HashSet::new(), removed: true };
+    let changes: Vec<_> = plan.changes(&want, &have, &outcome).collect();
     let fates: Vec<_> = changes.iter().map(|change| change.fate).collect();
     assert_eq!(fates, [Fate::Missing, Fate::Changed, Fate::Extra]);
     assert_eq!(changes[1].aspects, Aspects::MODE);
-    assert_eq!(changes[1].to_string(), "changed: b (permissions)");
+    assert_eq!((&*changes[1].wanted[0], &*changes[1].found[0]), (&b"0700"[..], &b"0755"[..]));
+    let told: Vec<_> = changes.iter().map(Change::to_string).collect();
+    assert_eq!(told, ["made: a (missing)", "metadata: b (permissions)", "removed: c (extra)"]);
+    assert_eq!((want.census().dirs, want.census().total()), (3, 3));
 }
 
 #[test]

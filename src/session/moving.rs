@@ -73,7 +73,7 @@ pub(super) fn take_away(
     let mut taken = Taken::default();
     if clean && had.own {
         let same = io::Error::from_raw_os_error(libc::EEXIST);
-        taken.problems.push(Problem::new(&crate::path::RelPath::ROOT, Step::TakeAway, &same));
+        taken.problems.push(Problem::new(&crate::path::RelPath::ROOT, Step::TakeAway, &same).of_sender());
     } else if clean {
         taken = channel.while_working(|| remove(root, spec, had, begun))?;
     }
@@ -141,7 +141,7 @@ fn remove(root: &Root, spec: &Spec, had: &Had, begun: (i64, u32)) -> Taken {
                     Some(libc::ESTALE | libc::ENOENT | libc::ENOTDIR | libc::ELOOP)
                 );
                 let list = if changed { &mut taken.kept } else { &mut taken.problems };
-                list.push(Problem::new(&entry.path, Step::TakeAway, &error));
+                list.push(Problem::new(&entry.path, Step::TakeAway, &error).of_sender());
             }
         }
     }

@@ -35,14 +35,8 @@ impl Offer {
     /// Of a scan that began at this time, seconds and nanoseconds since 1970.
     #[must_use]
     pub fn new(spec: Spec, scanned: Scanned, begun: (i64, u32)) -> Offer {
-        Offer {
-            spec,
-            shown: None,
-            problems: scanned.problems,
-            whole: scanned.whole,
-            skipped: scanned.skipped,
-            begun,
-        }
+        let problems = scanned.problems.into_iter().map(Problem::of_sender).collect();
+        Offer { spec, shown: None, problems, whole: scanned.whole, skipped: scanned.skipped, begun }
     }
 }
 
@@ -229,11 +223,21 @@ impl Told {
 mod tests {
     use super::*;
     use crate::path::RelPath;
-    use crate::report::Aspects;
+    use crate::report::{Aspects, Deed};
+    use crate::sys::FileKind;
 
     #[test]
     fn a_receiver_cannot_tell_more_than_there_is() {
-        let change = |fate| Change { path: RelPath::ROOT, fate, aspects: Aspects::NONE };
+        let change = |fate| Change {
+            path: RelPath::ROOT,
+            fate,
+            kind: FileKind::File,
+            deed: Deed::Sent,
+            aspects: Aspects::NONE,
+            target: Box::default(),
+            wanted: Vec::new(),
+            found: Vec::new(),
+        };
         let mut told = Told { itemized: true, entries: 3, ..Told::default() };
         for fate in [Fate::Missing, Fate::Changed, Fate::Missing] {
             assert!(told.change(&change(fate)).is_ok());

@@ -40,6 +40,12 @@ pub struct Choosing {
     /// Give everything to this user and group; either may be left out
     #[arg(long, value_name = "USER:GROUP", conflicts_with_all = ["usermap", "groupmap"])]
     pub chown: Option<OsString>,
+    /// Of a given specification take only what has one of these tags; leave other files alone
+    #[arg(long, value_name = "TAGS", requires = "spec", value_delimiter = ',')]
+    pub tags: Vec<OsString>,
+    /// Leave files alone that have one of these tags
+    #[arg(long, value_name = "TAGS", requires = "spec", value_delimiter = ',')]
+    pub exclude_tags: Vec<OsString>,
     /// Change modes as in rsync(1): D2775,F664 or Fgo-w,+X; may be given several times
     #[arg(long, value_name = "LIST", allow_hyphen_values = true)]
     pub chmod: Vec<OsString>,
@@ -65,6 +71,17 @@ impl Choosing {
             quick,
             window: self.modify_window,
         }
+    }
+
+    /// Whether these tags of a given specification select an entry, as mtree(8) has it.
+    pub(in crate::client) fn selects<'t>(&self, tags: impl Iterator<Item = &'t [u8]>) -> bool {
+        let has = |list: &[OsString], tag: &[u8]| list.iter().any(|of| of.as_encoded_bytes() == tag);
+        let (mut selected, mut excluded) = (self.tags.is_empty(), false);
+        for tag in tags {
+            selected = selected || has(&self.tags, tag);
+            excluded = excluded || has(&self.exclude_tags, tag);
+        }
+        selected && !excluded
     }
 
     /// In what guise the source arrives.
