@@ -9,7 +9,8 @@ mod tally;
 use crate::client::failure::{Failure, system};
 use crate::client::options::{Options, Output};
 use crate::exit::Exit;
-use crate::report::{Census, Change, KINDS, Monitor, Problem, Progress, Report, Side};
+use crate::path::RelPath;
+use crate::report::{Census, Change, Fate, KINDS, Monitor, Problem, Progress, Report, Side};
 use crate::sys;
 use crate::sys::logfile::LogFile;
 use crate::vis::{is_hidden, shown, shown_text};
@@ -165,6 +166,20 @@ impl Show {
         } else {
             let access = if read_only { "ro" } else { "rw" };
             line(format!("{:<16} {access}  {}", shown_text(name), shown_text(comment)).trim_end());
+        }
+    }
+
+    /// Says in what a path of this host is not as a specification has it, in the words of mtree(8).
+    pub(super) fn difference(&self, fate: Fate, path: &RelPath<'_>, found: &[String]) {
+        let path = path.to_string();
+        if self.json {
+            event(&json!({"event": fate.words(), "path": path, "differences": found}));
+        } else if !self.quiet {
+            line(&match fate {
+                Fate::Missing => mtree::missing(&path),
+                Fate::Extra => mtree::extra(&path),
+                Fate::Changed => mtree::changed(&path, found.iter().cloned()),
+            });
         }
     }
 
