@@ -10,7 +10,7 @@ use crate::client::failure::{Failure, system};
 use crate::client::options::{Options, Output};
 use crate::exit::Exit;
 use crate::path::RelPath;
-use crate::report::{Census, Change, Fate, KINDS, Monitor, Problem, Progress, Report, Side};
+use crate::report::{Census, Change, Fate, KINDS, Monitor, Problem, Progress, Report, Side, Unsupported};
 use crate::sys;
 use crate::sys::logfile::LogFile;
 use crate::vis::{is_hidden, shown, shown_text};
@@ -269,7 +269,7 @@ fn summary(what: &str, report: &Report, seconds: f64, dry_run: bool) -> String {
     parts.extend(count(report.extra, "extra and kept"));
     parts.extend(count(report.skipped, "sockets skipped"));
     parts.extend(count(report.unowned, "owners not set"));
-    parts.extend(count(report.unsupported, "without extended attributes (not kept by the file system)"));
+    parts.extend(count(report.unsupported, "without what the file system does not keep"));
     parts.extend(count(report.vanished, "vanished"));
     parts.extend(count(report.problems, "problems"));
     let dry = if dry_run { " (nothing was changed)" } else { "" };
@@ -290,6 +290,18 @@ impl Monitor for Show {
             }));
         } else {
             self.progress.above(|| eprintln!("smsync: {text}"));
+        }
+    }
+
+    fn unsupported(&mut self, lost: &Unsupported) {
+        self.log_line(&lost.to_string());
+        if self.json {
+            event(&json!({
+                "event": "unsupported", "path": lost.path.to_string(), "feature": lost.feature.words(),
+                "entries": lost.entries,
+            }));
+        } else if !self.quiet {
+            self.progress.above(|| eprintln!("smsync: {lost}"));
         }
     }
 

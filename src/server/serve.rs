@@ -3,7 +3,7 @@
 use crate::exit::Exit;
 use crate::limits;
 use crate::path::RelPath;
-use crate::report::{Census, Change, Monitor, Problem, Progress, Report, Side};
+use crate::report::{Census, Change, Monitor, Problem, Progress, Report, Side, Unsupported};
 use crate::server::config::{Config, Module};
 use crate::server::log::Log;
 use crate::session::{Error, Offer, Receiver, deliver, greet_server, offer, receive};
@@ -254,6 +254,10 @@ impl Monitor for Logged<'_> {
     fn problem(&mut self, problem: &Problem) {
         let client = if problem.side == self.client { "client: " } else { "" };
         self.log.warning(format_args!("{}: {}: {client}{problem}", self.session, self.module));
+    }
+
+    fn unsupported(&mut self, lost: &Unsupported) {
+        self.log.warning(format_args!("{}: {}: {lost}", self.session, self.module));
     }
 
     fn change(&mut self, change: &Change) {

@@ -61,7 +61,7 @@ pub fn receive(
     };
     let mut outcome =
         Outcome { owners: &owners, taken_over: arrived.keys().copied().collect(), removed: prepared.delete };
-    let changes = |outcome| Changes { flags: round.flags, prepared: &prepared, outcome };
+    let changes = |outcome| Changes { flags: round.flags, prepared: &prepared, outcome, meta: &meta };
     let Some(stage) = stage else {
         forecast(&prepared, &mut report);
         return finish(channel, report, &changes(outcome), &Problems::default(), monitor);
@@ -229,6 +229,7 @@ struct Changes<'c> {
     flags: Flags,
     prepared: &'c Prepared,
     outcome: Outcome<'c>,
+    meta: &'c Meta<'c>,
 }
 
 /// Turn 4: says how it went.
@@ -239,7 +240,7 @@ fn finish(
     listed: &Problems,
     monitor: &mut dyn Monitor,
 ) -> Result<Report, Error> {
-    let Changes { flags, prepared, outcome } = changes;
+    let Changes { flags, prepared, outcome, meta } = changes;
     let mut report = report;
     let own = prepared.scanned.problems.iter().chain(listed.iter());
     report.problems += prepared.scanned.problems.len() as u64;
@@ -247,6 +248,10 @@ fn finish(
     for problem in own.take(limits::PROBLEMS) {
         monitor.problem(problem);
         speaker.say(&Message::Problem(problem.clone()))?;
+    }
+    for lost in meta.lost() {
+        monitor.unsupported(&lost);
+        speaker.say(&Message::Unsupported(lost))?;
     }
     if flags.has(Flags::ITEMIZE) {
         let delete = flags.has(Flags::DELETE);

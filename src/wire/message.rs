@@ -3,7 +3,7 @@
 use crate::exit::Exit;
 use crate::limits;
 use crate::path::RelPath;
-use crate::report::{Change, Problem, Report, Side, Step};
+use crate::report::{Change, Feature, Problem, Report, Side, Step, Unsupported};
 use crate::spec::Time;
 use crate::wire::codec::{Reader, put_bytes};
 use crate::wire::{WireError, change};
@@ -120,6 +120,8 @@ pub enum Message<'a> {
     Bye,
     /// I am working.
     Alive,
+    /// The file system of the receiver does not keep something.
+    Unsupported(Unsupported),
     /// I give up.
     Abort {
         /// Which exit code stands for it.
@@ -161,6 +163,7 @@ impl<'a> Message<'a> {
             Message::Bye => 25,
             Message::Alive => 26,
             Message::Abort { .. } => 27,
+            Message::Unsupported(_) => 28,
         }
     }
 
@@ -212,6 +215,11 @@ impl<'a> Message<'a> {
                 put_bytes(out, problem.path.as_bytes());
             }
             Message::Change(change) => change::encode(change, out),
+            Message::Unsupported(lost) => {
+                out.push(lost.feature as u8);
+                out.extend_from_slice(&lost.entries.to_be_bytes());
+                put_bytes(out, lost.path.as_bytes());
+            }
             Message::Report(report) => {
                 report.values().iter().for_each(|value| out.extend_from_slice(&value.to_be_bytes()));
             }
@@ -285,6 +293,11 @@ impl<'a> Message<'a> {
                     .ok_or(WireError::Malformed("an exit code that is no failure"))?,
                 text: body.text(limits::TEXT)?,
             },
+            28 => Message::Unsupported(Unsupported {
+                feature: Feature::from_wire(body.u8()?).ok_or(WireError::Malformed("an unknown feature"))?,
+                entries: body.u64()?,
+                path: body.path()?.into_owned(),
+            }),
             _ => return Err(WireError::Malformed("an unknown kind of message")),
         };
         body.end()?;

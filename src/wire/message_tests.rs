@@ -82,6 +82,10 @@ fn samples() -> Vec<Message<'static>> {
     list.extend(times.map(|time| Message::File { index: u32::MAX, size: limits::FILE_SIZE, time }));
     let problem = |step| Message::Problem(Problem { path: longest(), step, side: Side::Sender, errno: 4095 });
     list.extend(Step::ALL.map(problem));
+    list.extend(
+        Feature::ALL
+            .map(|feature| Message::Unsupported(Unsupported { feature, path: longest(), entries: u64::MAX })),
+    );
     list.extend([Fate::Missing, Fate::Changed, Fate::Extra].map(|fate| {
         let aspects = Aspects::WORDS.into_iter().fold(Aspects::NONE, |all, (aspect, _)| all.with(aspect));
         Message::Change(change(fate, aspects))
@@ -128,7 +132,7 @@ fn what_is_written_is_read() {
         assert_eq!(Message::decode(message.kind(), &body).unwrap(), message);
         kinds.insert(message.kind());
     }
-    assert_eq!(kinds, (1..=27).collect(), "a kind of message has no sample");
+    assert_eq!(kinds, (1..=28).collect(), "a kind of message has no sample");
 }
 
 #[test]
