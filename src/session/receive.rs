@@ -61,7 +61,7 @@ pub fn receive(
     };
     let mut outcome =
         Outcome { owners: &owners, taken_over: arrived.keys().copied().collect(), removed: prepared.delete };
-    let changes = |outcome| Changes { flags: round.flags, prepared: &prepared, meta: &meta, outcome };
+    let changes = |outcome| Changes { flags: round.flags, prepared: &prepared, outcome, meta: &meta };
     let Some(stage) = stage else {
         forecast(&prepared, &mut report);
         return finish(channel, report, &changes(outcome), &Problems::default(), monitor);
@@ -228,8 +228,8 @@ fn forecast(prepared: &Prepared, report: &mut Report) {
 struct Changes<'c> {
     flags: Flags,
     prepared: &'c Prepared,
-    meta: &'c Meta<'c>,
     outcome: Outcome<'c>,
+    meta: &'c Meta<'c>,
 }
 
 /// Turn 4: says how it went.
@@ -240,7 +240,7 @@ fn finish(
     listed: &Problems,
     monitor: &mut dyn Monitor,
 ) -> Result<Report, Error> {
-    let Changes { flags, prepared, meta, outcome } = changes;
+    let Changes { flags, prepared, outcome, meta } = changes;
     let mut report = report;
     let own = prepared.scanned.problems.iter().chain(listed.iter());
     report.problems += prepared.scanned.problems.len() as u64;
