@@ -33,10 +33,11 @@ impl Monitor for Told {
         self.0.push(change.to_string());
     }
 
+    fn census(&mut self, _: &Census) {}
+
     fn unsupported(&mut self, lost: &Unsupported) {
         self.0.push(lost.to_string());
     }
-    fn census(&mut self, _: &Census) {}
 
     fn progress(&mut self, _: &Progress) {}
 }

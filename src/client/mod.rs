@@ -7,22 +7,20 @@ pub mod options;
 pub mod remote;
 mod show;
 mod source;
+mod spec;
 mod transfer;
 
 use crate::exit::Exit;
 use crate::path::RelPath;
 use crate::report::Report;
-use crate::spec::{Keywords, SpecWriter};
-use crate::tree::{Root, Scan, scan};
 use crate::wire::{Flags, Message, WireError};
 use clap::Parser;
 use config::ClientConfig;
-use failure::{Failure, system};
+use failure::Failure;
 use options::{Check, Choosing, Command, Comparison, Network, Options, Transfer};
 use remote::Host;
 use show::Show;
 use std::ffi::OsString;
-use std::path::Path;
 use transfer::{Request, Sides};
 
 /// Runs smsync.
@@ -55,7 +53,7 @@ fn run(options: &Options, show: &mut Show) -> Result<Exit, Failure> {
         Command::Pull(transfer) => one_way(options, transfer, false, show),
         Command::Check(check) => compare(options, check, show),
         Command::List { host, network } => list(options, host, network, show),
-        Command::Spec { keywords, exclude, dir } => spec(*keywords, exclude, dir, show),
+        Command::Spec(options) => spec::run(options, show),
         Command::Keygen => {
             let secret =
                 crate::secret::Secret::generate().map_err(|error| Failure::new(Exit::System, error))?;
@@ -171,27 +169,4 @@ fn list(options: &Options, host: &str, network: &Network, show: &mut Show) -> Re
         Ok(()) => Ok(Exit::Ok),
         Err(error) => Err(transfer::explain(&mut channel, error.into()).about(&host)),
     }
-}
-
-/// Writes the specification of a tree.
-fn spec(
-    keywords: Option<Keywords>,
-    exclude: &[OsString],
-    dir: &Path,
-    show: &mut Show,
-) -> Result<Exit, Failure> {
-    let name = crate::vis::shown(dir.as_os_str().as_encoded_bytes());
-    let root = Root::open(dir).map_err(|error| system(Exit::Io, &name, &error))?;
-    let keywords = keywords.unwrap_or(Keywords::MTREE_DEFAULT);
-    let scope = source::scope(Vec::new(), exclude)?;
-    let out = std::io::BufWriter::new(std::io::stdout());
-    let written = |error: std::io::Error| system(Exit::Io, "cannot write to standard output", &error);
-    let mut writer = SpecWriter::new(out, keywords).map_err(written)?;
-    let what = Scan { scope: &scope, keywords, one_file_system: false, sockets: true };
-    let scanned = scan(&root, what, &mut writer).map_err(crate::session::Error::from)?;
-    writer.finish().map_err(written)?;
-    for problem in &scanned.problems {
-        show.error(&format!("{name}: {problem}"));
-    }
-    Ok(if scanned.problems.is_empty() { Exit::Ok } else { Exit::Problems })
 }

@@ -2,9 +2,11 @@
 
 mod choosing;
 mod output;
+mod spec;
 
 pub use choosing::Choosing;
 pub use output::Output;
+pub use spec::Spec;
 
 use crate::spec::Keywords;
 use clap::{ArgAction, Args, Parser, Subcommand};
@@ -78,17 +80,8 @@ pub enum Command {
         #[command(flatten)]
         network: Network,
     },
-    /// Write the specification of a tree, as mtree(8) reads it
-    Spec {
-        /// Keywords, separated by commas; `all` is every one that mtree(8) knows
-        #[arg(short = 'k', value_name = "KEYWORDS", value_parser = Keywords::parse)]
-        keywords: Option<Keywords>,
-        /// Leave out what matches PATTERN, as in rsync(1); may be given several times
-        #[arg(long, value_name = "PATTERN", allow_hyphen_values = true)]
-        exclude: Vec<OsString>,
-        /// The tree
-        dir: PathBuf,
-    },
+    /// Write the specification of a tree, as mtree(8) reads it, or compare a tree with one
+    Spec(Spec),
     /// Make a new secret
     Keygen,
 }

@@ -251,8 +251,8 @@ struct Changes<'c> {
     round: &'c Round,
     root: &'c Root,
     prepared: &'c Prepared,
-    meta: &'c Meta<'c>,
     outcome: Outcome<'c>,
+    meta: &'c Meta<'c>,
 }
 
 /// Turn 4: says how it went.

@@ -244,12 +244,12 @@ impl<'a> Message<'a> {
                 out.extend_from_slice(&problem.errno.unsigned_abs().to_be_bytes());
                 put_bytes(out, problem.path.as_bytes());
             }
+            Message::Change(change) => change::encode(change, out),
             Message::Unsupported(lost) => {
                 out.push(lost.feature as u8);
                 out.extend_from_slice(&lost.entries.to_be_bytes());
                 put_bytes(out, lost.path.as_bytes());
             }
-            Message::Change(change) => change::encode(change, out),
             Message::Report(report) => {
                 report.values().iter().for_each(|value| out.extend_from_slice(&value.to_be_bytes()));
             }
