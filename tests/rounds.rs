@@ -49,7 +49,7 @@ fn round(channel: &mut Channel, site: &Site, flags: Flags, first: bool) -> (Repo
     channel.speak().say(&Message::Round(round)).unwrap();
     let spool = Spool::create(&Dir::open_root(&site.path("spool")).unwrap()).unwrap();
     let mut writer = SpecWriter::new(spool, keywords).unwrap();
-    let what = Scan { scope: &scope, keywords, one_file_system: false, sockets: true };
+    let what = Scan { scope: &scope, keywords, one_file_system: false, sockets: true, logical: false };
     let scanned = scan(&root, what, &mut writer).unwrap();
     let described = Offer::new(writer.seal().unwrap(), scanned);
     let mut told = Told::default();

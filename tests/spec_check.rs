@@ -287,6 +287,11 @@ fn links_are_followed_by_wish() {
     symlink("nowhere", tree.join("dangling")).unwrap();
     let theirs = tool("mtree", "mtree-netbsd", &arguments(&["-c", "-L", "-k", "all", "-p"], &[], &tree));
     assert_as_mtree(&theirs.stdout, &tree, &["-L"], "-L");
+    let ours = spec(&tree, &["-L", "-k", "all"]);
+    assert_as_mtree(ours.as_bytes(), &tree, &["-L"], "-L");
+    let theirs_full = fed("mtree", "mtree-netbsd", &[OsStr::new("-C")], &theirs.stdout).stdout;
+    let theirs_full = format!("#mtree\n{}", String::from_utf8(theirs_full).unwrap());
+    assert_eq!(paths(&ours), paths(&theirs_full));
     assert_as_mtree(&theirs.stdout, &tree, &["-P"], "-P");
     // A loop is found.
     symlink("..", tree.join("d/up")).unwrap();
@@ -296,4 +301,11 @@ fn links_are_followed_by_wish() {
     assert_exit(&output, 1);
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(said.contains("d/up: cannot list directory: "), "{said}");
+    let written = tool(SMSYNC, "smsync", &arguments(&["spec", "-L"], &[], &tree));
+    assert_exit(&written, 1);
+    assert!(
+        String::from_utf8_lossy(&written.stderr).contains("d/up: cannot list directory: "),
+        "{written:?}"
+    );
+    assert!(paths(&String::from_utf8(written.stdout).unwrap()).contains("./to-dir/f"));
 }

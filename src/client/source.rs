@@ -99,7 +99,7 @@ pub(super) fn describe(root: &Root, scope: &Scope, keywords: Keywords) -> Result
         system(Exit::Io, "cannot write the specification into the spool directory ($TMPDIR)", &error)
     };
     let mut writer = SpecWriter::new(spool()?, keywords).map_err(written)?;
-    let what = Scan { scope, keywords, one_file_system: false, sockets: true };
+    let what = Scan { scope, keywords, one_file_system: false, sockets: true, logical: false };
     let scanned =
         scan(root, what, &mut writer).map_err(|error| Failure::from(crate::session::Error::from(error)))?;
     Ok(Offer::new(writer.seal().map_err(written)?, scanned))

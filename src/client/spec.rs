@@ -66,7 +66,13 @@ fn write(options: &Spec, scope: &Scope, show: &mut Show) -> Result<Exit, Failure
     let chosen = if options.directories { without_digests(chosen) } else { chosen };
     let out = std::io::BufWriter::new(std::io::stdout());
     let written = |error: std::io::Error| system(Exit::Io, "cannot write to standard output", &error);
-    let what = Scan { scope, keywords: chosen, one_file_system: options.one_file_system, sockets: true };
+    let what = Scan {
+        scope,
+        keywords: chosen,
+        one_file_system: options.one_file_system,
+        sockets: true,
+        logical: options.logical,
+    };
     let scanned = if options.classic || options.directories {
         let spooled = |error: std::io::Error| {
             system(Exit::Io, "cannot write the specification into the spool directory ($TMPDIR)", &error)

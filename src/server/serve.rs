@@ -186,7 +186,13 @@ impl Session<'_> {
             Direction::Pull => {
                 // A client may ask for more than what every specification says, but not for less.
                 let keywords = round.keywords.union(Keywords::TRANSFER);
-                let what = Scan { scope: &round.scope, keywords, one_file_system: false, sockets: true };
+                let what = Scan {
+                    scope: &round.scope,
+                    keywords,
+                    one_file_system: false,
+                    sockets: true,
+                    logical: false,
+                };
                 let described = channel.while_working(|| {
                     let spool = Spool::create(&spool)?;
                     let mut writer = SpecWriter::new(spool, keywords)?;

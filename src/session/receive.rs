@@ -122,7 +122,7 @@ fn prepare(
     let mut keywords = if xattrs { HAVE } else { HAVE.without(Keywords::of(&[Keyword::Xattr])) };
     digests.for_each(|keyword| keywords.insert(keyword));
     let mut writer = SpecWriter::new(spool, keywords).map_err(|error| Error::Disk(WRITE_SPEC, error))?;
-    let what = Scan { scope, keywords, one_file_system: true, sockets: false };
+    let what = Scan { scope, keywords, one_file_system: true, sockets: false, logical: false };
     let scanned = scan(receiver.root, what, &mut writer)?;
     let have = writer.seal().map_err(|error| Error::Disk(WRITE_SPEC, error))?;
     let rules = Rules { owners, delete, links: round.keywords.contains(Keyword::Inode), xattrs };

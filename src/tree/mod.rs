@@ -1,10 +1,12 @@
 //! The live tree: its root, the way to a path in it, and the scan that describes it.
 
 mod cursor;
+mod look;
 mod root;
 mod scan;
 
 pub use cursor::Cursor;
+pub use look::Look;
 pub use root::Root;
 pub use scan::{Scan, ScanError, Scanned, scan};
 

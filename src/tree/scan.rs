@@ -7,6 +7,7 @@ use crate::report::{Problem, Step};
 use crate::spec::{Device, Entry, InodeId, Keyword, Keywords, Kind, SpecWriter, Time, WriteError, Xattrs};
 use crate::sys::xattr::{self, ByName};
 use crate::sys::{self, Dir, FileKind, Stat};
+use crate::tree::look::{Look, kind, sorted};
 use crate::tree::{Root, STAGE};
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
@@ -22,6 +23,9 @@ pub struct Scan<'a> {
     pub one_file_system: bool,
     /// Whether sockets are named; else they are hidden, like what is excluded.
     pub sockets: bool,
+    /// Whether what a symbolic link leads to is described in its place: an ordinary wish of who looks at his own tree,
+    /// and never granted to a peer.
+    pub logical: bool,
 }
 
 /// What a scan found besides the specification.
@@ -67,6 +71,7 @@ fn walk<W: Write>(
     let mut walk = Walk {
         attributes,
         stands: false,
+        look: Look::new(what.logical),
         what,
         algorithms: what.keywords.algorithms(),
         writer,
@@ -87,6 +92,7 @@ struct Walk<'a, W: Write> {
     attributes: Option<&'a ByName>,
     /// Whether the thread stands in the directory of the last level, where attributes are read.
     stands: bool,
+    look: Look,
     what: Scan<'a>,
     algorithms: Algorithms,
     writer: &'a mut SpecWriter<W>,
@@ -142,10 +148,12 @@ impl<W: Write> Walk<'_, W> {
             }
         };
         let rest = sorted(names.into_iter().filter(|name| **name != *STAGE).collect());
+        self.look.enter(root.stat());
         let mut levels = vec![Level { dir: Held::Root(root), path: RelPath::ROOT, rest }];
         while let Some(level) = levels.last_mut() {
             let Some(name) = level.rest.pop() else {
                 levels.pop();
+                self.look.leave();
                 self.stands = false;
                 continue;
             };
@@ -175,7 +183,7 @@ impl<W: Write> Walk<'_, W> {
         if !self.what.scope.covers(&path) {
             return Ok(None);
         }
-        let stat = match level.dir.of(name).and_then(|dir| dir.stat(name)) {
+        let stat = match level.dir.of(name).and_then(|dir| self.look.stat(dir, name)) {
             Ok(stat) => stat,
             // It vanished since the directory was listed: it is simply not there.
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -208,8 +216,7 @@ impl<W: Write> Walk<'_, W> {
         stat: &Stat,
         root: &Stat,
     ) -> Result<Option<Level<'static>>, ScanError> {
-        let opened =
-            level.dir.of(name).and_then(|dir| dir.subdir(name)).and_then(|dir| Ok((dir.names()?, dir)));
+        let opened = level.dir.of(name).and_then(|dir| self.look.list(dir, name));
         // The descriptor tells which directory is walked; the name may have changed hands since the stat above.
         let now = opened.as_ref().ok().and_then(|(_, dir)| dir.stat_self().ok()).unwrap_or(*stat);
         let mounted = self.what.one_file_system && now.dev != root.dev;
@@ -234,7 +241,10 @@ impl<W: Write> Walk<'_, W> {
                 self.hide(&path);
                 Ok(None)
             }
-            Ok((names, dir)) => Ok(Some(Level { dir: Held::Own(dir), path, rest: sorted(names) })),
+            Ok((names, dir)) => {
+                self.look.enter(&now);
+                Ok(Some(Level { dir: Held::Own(dir), path, rest: sorted(names) }))
+            }
             Err(error) => {
                 self.unlisted(&path, &error);
                 Ok(None)
@@ -302,7 +312,7 @@ impl<W: Write> Walk<'_, W> {
 
     /// The digests of the file, if it is still the one that was examined.
     fn digest(&mut self, dir: &Dir, name: &[u8], stat: &Stat) -> io::Result<Digests<'static>> {
-        let (mut file, now) = dir.open_file(name)?;
+        let (mut file, now) = self.look.open_file(dir, name)?;
         if !now.same_contents(stat) {
             return Err(io::Error::from_raw_os_error(libc::ESTALE));
         }
@@ -369,25 +379,6 @@ impl<W: Write> Walk<'_, W> {
             self.found.hidden.push(dir.clone().into_owned());
         }
     }
-}
-
-/// The kind of a path, if it is one that is carried.
-fn kind(stat: &Stat) -> Option<Kind> {
-    Some(match stat.kind? {
-        FileKind::Block => Kind::Block,
-        FileKind::Char => Kind::Char,
-        FileKind::Dir => Kind::Dir,
-        FileKind::Fifo => Kind::Fifo,
-        FileKind::File => Kind::File,
-        FileKind::Link => Kind::Link,
-        FileKind::Socket => Kind::Socket,
-    })
-}
-
-/// In tree order, last first, so that the next one is popped.
-fn sorted(mut names: Vec<Box<[u8]>>) -> Vec<Box<[u8]>> {
-    names.sort_unstable_by(|a, b| b.cmp(a));
-    names
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use crate::path::{RelPath, Scope};
 use crate::report::{Fate, Monitor, Problem, Step};
 use crate::spec::{Entry, Kind};
 use crate::sys::{Dir, FileKind, Stat};
-use crate::tree::STAGE;
+use crate::tree::{Look, STAGE};
 use crate::vis::shown;
 use entry::Differences;
 use std::cmp::Ordering;
@@ -34,8 +34,8 @@ pub(super) fn check(
         scope,
         show,
         device: stat.dev,
-        differences: Differences::new(options.logical),
-        above: Vec::new(),
+        differences: Differences::default(),
+        look: Look::new(options.logical),
         different: false,
         failed: false,
     };
@@ -44,7 +44,10 @@ pub(super) fn check(
         check.changed(&root.path, &found);
     }
     if !root.ignore {
-        check.directory(&dir, &RelPath::ROOT, &stat, below);
+        match dir.names() {
+            Ok(names) => check.directory(&dir, &RelPath::ROOT, &stat, names, below),
+            Err(error) => check.failed(&RelPath::ROOT, Step::List, &error),
+        }
     }
     Ok(match check {
         Check { failed: true, .. } => Exit::Problems,
@@ -60,24 +63,26 @@ struct Check<'c> {
     /// The file system of the root.
     device: (u32, u32),
     differences: Differences,
-    /// The directories on the way to the one in hand, by file system and number: a link to one of them is a loop.
-    above: Vec<((u32, u32), u64)>,
+    look: Look,
     different: bool,
     failed: bool,
 }
 
 impl Check<'_> {
     /// Compares what is in a directory with `entries`, which are all below it.
-    fn directory(&mut self, dir: &Dir, path: &RelPath<'_>, stat: &Stat, entries: &[Entry<'static>]) {
-        let mut names = match dir.names() {
-            Ok(names) => names,
-            Err(error) => return self.failed(path, Step::List, &error),
-        };
+    fn directory(
+        &mut self,
+        dir: &Dir,
+        path: &RelPath<'_>,
+        stat: &Stat,
+        mut names: Vec<Box<[u8]>>,
+        entries: &[Entry<'static>],
+    ) {
         if path.is_root() {
             names.retain(|name| **name != *STAGE);
         }
         names.sort_unstable();
-        self.above.push((stat.dev, stat.ino));
+        self.look.enter(stat);
         let (mut names, mut rest) = (names.iter().peekable(), entries);
         loop {
             let wanted = rest.first().and_then(|entry| Some((entry, entry.path.split_last()?.1)));
@@ -97,7 +102,7 @@ impl Check<'_> {
             rest = other;
             self.name(dir, path, name.map(|name| &**name), own);
         }
-        self.above.pop();
+        self.look.leave();
     }
 
     /// Compares what has a name in a directory, if there is one, with its entry and those below that, if there are any.
@@ -111,8 +116,7 @@ impl Check<'_> {
                 return self.failed(above, Step::List, &error);
             }
         };
-        let stat = if self.options.logical { dir.stat_following(name) } else { dir.stat(name) };
-        let stat = match stat {
+        let stat = match self.look.stat(dir, name) {
             Ok(stat) => stat,
             // It vanished since the directory was listed.
             Err(error) if error.kind() == io::ErrorKind::NotFound => return self.missing(entries),
@@ -133,24 +137,16 @@ impl Check<'_> {
             return;
         }
         if !entry.nochange {
-            let found = self.differences.of(entry, &stat, Some((dir, name)));
+            let found = self.differences.of(entry, &stat, Some((dir, name, &self.look)));
             self.changed(&path, &found);
         }
         if !is_dir || entry.kind != Kind::Dir {
             self.missing(below);
         } else if !entry.ignore && !(self.options.one_file_system && stat.dev != self.device) {
-            self.deeper(dir, name, &stat, &path, below);
-        }
-    }
-
-    fn deeper(&mut self, dir: &Dir, name: &[u8], stat: &Stat, path: &RelPath<'_>, below: &[Entry<'static>]) {
-        if self.options.logical && self.above.contains(&(stat.dev, stat.ino)) {
-            return self.failed(path, Step::List, &io::Error::from_raw_os_error(libc::ELOOP));
-        }
-        let opened = if self.options.logical { dir.subdir_following(name) } else { dir.subdir(name) };
-        match opened {
-            Ok(opened) => self.directory(&opened, path, stat, below),
-            Err(error) => self.failed(path, Step::List, &error),
+            match self.look.list(dir, name) {
+                Ok((names, opened)) => self.directory(&opened, &path, &stat, names, below),
+                Err(error) => self.failed(&path, Step::List, &error),
+            }
         }
     }
 
