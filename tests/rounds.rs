@@ -45,19 +45,19 @@ impl Monitor for Told {
 /// One round of a push, by the steps of smsync(4); `first` when the server is still to say `Welcome`.
 fn round(channel: &mut Channel, site: &Site, flags: Flags, first: bool) -> (Report, Vec<String>) {
     let (root, scope, keywords) = (Root::open(&site.src()).unwrap(), Scope::default(), Keywords::TRANSFER);
-    let round = Round { direction: Direction::Push, flags, keywords, scope: scope.clone() };
-    channel.speak().say(&Message::Round(round)).unwrap();
+    let round = Round::new(Direction::Push, flags, keywords, scope.clone());
+    channel.speak().say(&Message::Round(round.clone())).unwrap();
     let spool = Spool::create(&Dir::open_root(&site.path("spool")).unwrap()).unwrap();
     let mut writer = SpecWriter::new(spool, keywords).unwrap();
     let what = Scan { scope: &scope, keywords, one_file_system: false, sockets: true, logical: false };
     let scanned = scan(&root, what, &mut writer).unwrap();
-    let described = Offer::new(writer.seal().unwrap(), scanned);
+    let described = Offer::new(writer.seal().unwrap(), scanned, smsync::sys::clock::now());
     let mut told = Told::default();
     offer(channel, &described, &mut told).unwrap();
     if first {
         assert!(matches!(channel.listen().message().unwrap(), Message::Welcome { .. }));
     }
-    let report = deliver(channel, &root, &described.spec, flags, &mut told).unwrap();
+    let report = deliver(channel, &root, &described, &round, &mut told).unwrap();
     (report, told.0)
 }
 

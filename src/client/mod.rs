@@ -17,7 +17,7 @@ use crate::wire::{Flags, Message, WireError};
 use clap::Parser;
 use config::ClientConfig;
 use failure::Failure;
-use options::{Check, Command, Comparison, Network, Options, Transfer};
+use options::{Check, Choosing, Command, Comparison, Network, Options, Transfer};
 use remote::Host;
 use show::Show;
 use std::ffi::OsString;
@@ -84,7 +84,9 @@ fn one_way(options: &Options, transfer: &Transfer, push: bool, show: &mut Show) 
         .with(Flags::DRY_RUN, transfer.dry_run)
         .with(Flags::DELETE, transfer.delete)
         .with(Flags::ITEMIZE, show.itemizes());
-    let report = carry_out(options, &sides, &transfer.comparison, &transfer.network, flags, show)?;
+    let Transfer { comparison, choosing, network, remove_source_files: remove, .. } = transfer;
+    let remove = *remove;
+    let report = carry_out(options, &sides, (comparison, choosing), network, (flags, remove), show)?;
     let exit = report.exit();
     show.end(if push { "push" } else { "pull" }, Some(&report), exit, transfer.dry_run);
     Ok(exit)
@@ -95,7 +97,8 @@ fn compare(options: &Options, check: &Check, show: &mut Show) -> Result<Exit, Fa
     let sides = Sides::parse(&check.sources, &check.dest)?;
     show.check();
     let flags = Flags::DRY_RUN.with(Flags::DELETE, true).with(Flags::ITEMIZE, show.itemizes());
-    let report = carry_out(options, &sides, &check.comparison, &check.network, flags, show)?;
+    let Check { comparison, choosing, network, .. } = check;
+    let report = carry_out(options, &sides, (comparison, choosing), network, (flags, false), show)?;
     let exit = match report.exit() {
         Exit::Ok if !report.equal() => Exit::Different,
         exit => exit,
@@ -107,13 +110,14 @@ fn compare(options: &Options, check: &Check, show: &mut Show) -> Result<Exit, Fa
 fn carry_out(
     options: &Options,
     sides: &Sides,
-    comparison: &Comparison,
+    (comparison, choosing): (&Comparison, &Choosing),
     network: &Network,
-    flags: Flags,
+    (flags, remove_source): (Flags, bool),
     show: &mut Show,
 ) -> Result<Report, Failure> {
     let config = read_config(options)?;
-    let request = Request { config: &config, network, comparison, flags };
+    let guise = choosing.guise()?;
+    let request = Request { config: &config, network, comparison, choosing, guise, remove_source, flags };
     match sides {
         Sides::Push(sources, dest) => request.push(sources, dest, show),
         Sides::Pull(..) if comparison.spec.is_some() => {

@@ -1,8 +1,10 @@
 //! The command line of smsync.
 
+mod choosing;
 mod output;
 mod spec;
 
+pub use choosing::Choosing;
 pub use output::Output;
 pub use spec::Spec;
 
@@ -136,12 +138,18 @@ pub struct Transfer {
     /// Remove what the source does not have, when everything else worked
     #[arg(long)]
     pub delete: bool,
+    /// Remove files from the source that have arrived, when everything worked
+    #[arg(long)]
+    pub remove_source_files: bool,
     /// What is said of it
     #[command(flatten)]
     pub output: Output,
     /// What is compared
     #[command(flatten)]
     pub comparison: Comparison,
+    /// Which differences count
+    #[command(flatten)]
+    pub choosing: Choosing,
     /// How the server is reached
     #[command(flatten)]
     pub network: Network,
@@ -159,6 +167,9 @@ pub struct Check {
     /// What is compared
     #[command(flatten)]
     pub comparison: Comparison,
+    /// Which differences count
+    #[command(flatten)]
+    pub choosing: Choosing,
     /// How the server is reached
     #[command(flatten)]
     pub network: Network,

@@ -266,6 +266,7 @@ fn summary(what: &str, report: &Report, seconds: f64, dry_run: bool) -> String {
     parts.extend(count(report.linked, "linked"));
     parts.extend(count(report.changed, "metadata changed"));
     parts.extend(count(report.removed, "removed"));
+    parts.extend(count(report.moved, "removed from the source"));
     parts.extend(count(report.extra, "extra and kept"));
     parts.extend(count(report.skipped, "sockets skipped"));
     parts.extend(count(report.unowned, "owners not set"));

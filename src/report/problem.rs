@@ -38,11 +38,13 @@ pub enum Step {
     Remove,
     /// Reading or setting extended attributes and ACLs.
     Xattr,
+    /// Removing a file of the source that has arrived.
+    TakeAway,
 }
 
 impl Step {
     /// Every step, in the order of their numbers.
-    pub const ALL: [Step; 15] = [
+    pub const ALL: [Step; 16] = [
         Step::List,
         Step::Stat,
         Step::Read,
@@ -58,6 +60,7 @@ impl Step {
         Step::Time,
         Step::Remove,
         Step::Xattr,
+        Step::TakeAway,
     ];
 
     /// The step of this number on the wire.
@@ -85,6 +88,7 @@ impl Step {
             Step::Time => "set time of",
             Step::Remove => "remove",
             Step::Xattr => "carry extended attributes of",
+            Step::TakeAway => "remove from the source",
         }
     }
 }
@@ -150,6 +154,7 @@ impl Problem {
             (Step::Xattr, libc::ENOSPC | libc::E2BIG | libc::ERANGE) => {
                 "the file system there has no room for so large ones".into()
             }
+            (Step::TakeAway, libc::EEXIST) => "the source and the destination are one directory".into(),
             (_, libc::ESTALE) => "somebody else changed it meanwhile".into(),
             (_, errno) => sys::errno_words(errno),
         }

@@ -122,6 +122,24 @@ pub enum Message<'a> {
     Alive,
     /// The file system of the receiver does not keep something.
     Unsupported(Unsupported),
+    /// The receiver has what is at these indices: `count` entries from `first` on.
+    Have {
+        /// What stands for the directory it is in: no two hosts have the same.
+        place: [u8; 32],
+        /// Index of the first.
+        first: u32,
+        /// How many.
+        count: u32,
+    },
+    /// What the sender removed of that.
+    TakenAway {
+        /// Names removed.
+        removed: u64,
+        /// Names that are something else by now, and were kept.
+        kept: u64,
+        /// Names that could not be removed.
+        problems: u64,
+    },
     /// I give up.
     Abort {
         /// Which exit code stands for it.
@@ -164,6 +182,8 @@ impl<'a> Message<'a> {
             Message::Alive => 26,
             Message::Abort { .. } => 27,
             Message::Unsupported(_) => 28,
+            Message::Have { .. } => 29,
+            Message::TakenAway { .. } => 30,
         }
     }
 
@@ -191,6 +211,16 @@ impl<'a> Message<'a> {
             Message::Ask { first, count } | Message::Want { first, count } => {
                 out.extend_from_slice(&first.to_be_bytes());
                 out.extend_from_slice(&count.to_be_bytes());
+            }
+            Message::Have { place, first, count } => {
+                out.extend_from_slice(place);
+                out.extend_from_slice(&first.to_be_bytes());
+                out.extend_from_slice(&count.to_be_bytes());
+            }
+            Message::TakenAway { removed, kept, problems } => {
+                [removed, kept, problems]
+                    .iter()
+                    .for_each(|value| out.extend_from_slice(&value.to_be_bytes()));
             }
             Message::Digest { index, digest } => {
                 out.extend_from_slice(&index.to_be_bytes());
@@ -298,6 +328,8 @@ impl<'a> Message<'a> {
                 entries: body.u64()?,
                 path: body.path()?.into_owned(),
             }),
+            29 => Message::Have { place: body.hash()?, first: body.u32()?, count: body.u32()? },
+            30 => Message::TakenAway { removed: body.u64()?, kept: body.u64()?, problems: body.u64()? },
             _ => return Err(WireError::Malformed("an unknown kind of message")),
         };
         body.end()?;

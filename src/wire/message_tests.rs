@@ -5,6 +5,7 @@ use crate::path::{Pattern, RelPath, Scope};
 use crate::report::{Aspects, Deed, Fate, KINDS};
 use crate::spec::Keywords;
 use crate::sys::FileKind;
+use crate::terms::{Chmod, Comparison, Guise, OwnerMap, Quick};
 
 fn path(text: &str) -> RelPath<'static> {
     RelPath::new(text.as_bytes().to_vec()).unwrap()
@@ -29,7 +30,20 @@ fn round(
 ) -> Message<'static> {
     let exclude = exclude.iter().map(|text| Pattern::new(text).unwrap()).collect();
     let scope = Scope::new(only, exclude);
-    Message::Round(Round { direction, flags, keywords: Keywords::TRANSFER, scope })
+    let pull = direction == Direction::Pull;
+    let quick = if pull { Quick::Never } else { Quick::Size };
+    let comparison = Comparison {
+        existing: pull,
+        ignore_existing: !pull,
+        update: pull,
+        quick,
+        window: if pull { u32::MAX } else { 0 },
+    };
+    let users = OwnerMap::new(b"root:7,*:nobody").unwrap();
+    let chmod = Chmod::new(b"D755,Fg=u", 0o777).unwrap();
+    let guise = if pull { Guise { users, groups: OwnerMap::default(), chmod } } else { Guise::default() };
+    let keywords = Keywords::TRANSFER;
+    Message::Round(Round { direction, flags, keywords, scope, comparison, guise, remove_source: pull })
 }
 
 /// Every kind of message, at the edges of what it can say.
@@ -72,6 +86,8 @@ fn samples() -> Vec<Message<'static>> {
         Message::Missing { index: 0, errno: 1 },
         Message::Missing { index: u32::MAX, errno: 4095 },
         Message::FilesEnd,
+        Message::Have { place: FULL, first: 0, count: u32::MAX },
+        Message::TakenAway { removed: 0, kept: 1, problems: u64::MAX },
         Message::Report(Report::default()),
         Message::Report(Report::of_values([u64::MAX; Report::NAMES.len()])),
         Message::Bye,
@@ -132,7 +148,7 @@ fn what_is_written_is_read() {
         assert_eq!(Message::decode(message.kind(), &body).unwrap(), message);
         kinds.insert(message.kind());
     }
-    assert_eq!(kinds, (1..=28).collect(), "a kind of message has no sample");
+    assert_eq!(kinds, (1..=30).collect(), "a kind of message has no sample");
 }
 
 #[test]
@@ -199,8 +215,12 @@ fn each_bound_holds_one_beyond_it() {
         (6, [&[1], &[0; 8][..], b"\0\x02\0\x01b\0\x01a\0\0"].concat()),
         (6, [&[1], &[0; 8][..], b"\0\x02\0\x01a\0\x03a/b\0\0"].concat()),
         (6, [&[1], &[0; 8][..], b"\0\0\0\x01\0\x01/"].concat()),
+        (6, [&[1], &[0; 12][..], &[24], &[0; 13]].concat()),
+        (6, [&[1], &[0; 17][..], b"\0\x01x", &[0; 7]].concat()),
+        (6, [&[1], &[0; 23][..], &[2, 0, 0]].concat()),
+        (6, [&[1], &[0; 25][..], &[2]].concat()),
         (22, b"\0\0\0\0\x01\0\0".to_vec()),
-        (22, b"\x10\0\0\0\x01\0\0".to_vec()),
+        (22, b"\x11\0\0\0\x01\0\0".to_vec()),
         (23, b"\0\0\0\0\0".to_vec()),
         (23, b"\x04\0\0\0\0".to_vec()),
         (23, b"\x01\x08\0\0\0".to_vec()),
