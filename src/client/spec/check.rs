@@ -140,9 +140,10 @@ impl Check<'_> {
             let found = self.differences.of(entry, &stat, Some((dir, name, &self.look)));
             self.changed(&path, &found);
         }
+        let mounted = self.options.one_file_system && stat.dev != self.device;
         if !is_dir || entry.kind != Kind::Dir {
             self.missing(below);
-        } else if !entry.ignore && !(self.options.one_file_system && stat.dev != self.device) {
+        } else if !entry.ignore && !mounted {
             match self.look.list(dir, name) {
                 Ok((names, opened)) => self.directory(&opened, &path, &stat, names, below),
                 Err(error) => self.failed(&path, Step::List, &error),
