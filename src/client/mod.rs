@@ -5,6 +5,7 @@ mod connect;
 mod failure;
 pub mod options;
 pub mod remote;
+mod rules;
 mod show;
 mod source;
 mod transfer;
@@ -13,7 +14,7 @@ use crate::exit::Exit;
 use crate::path::RelPath;
 use crate::report::Report;
 use crate::spec::{Keywords, SpecWriter};
-use crate::tree::{Root, Scan, scan};
+use crate::tree::{Root, Scan, View, scan};
 use crate::wire::{Flags, Message, WireError};
 use clap::Parser;
 use config::ClientConfig;
@@ -83,7 +84,7 @@ fn one_way(options: &Options, transfer: &Transfer, push: bool, show: &mut Show) 
     }
     let flags = Flags::NONE
         .with(Flags::DRY_RUN, transfer.dry_run)
-        .with(Flags::DELETE, transfer.delete)
+        .with(Flags::DELETE, transfer.delete || transfer.comparison.selection.given.delete_excluded)
         .with(Flags::ITEMIZE, show.itemizes() || transfer.dry_run && !options.quiet);
     let report = carry_out(options, &sides, &transfer.comparison, &transfer.network, flags, show)?;
     let exit = report.exit();
@@ -177,11 +178,11 @@ fn spec(
     let name = crate::vis::shown(dir.as_os_str().as_encoded_bytes());
     let root = Root::open(dir).map_err(|error| system(Exit::Io, &name, &error))?;
     let keywords = keywords.unwrap_or(Keywords::MTREE_DEFAULT);
-    let scope = source::scope(Vec::new(), exclude)?;
+    let scope = source::scope(Vec::new(), rules::excluding(exclude)?)?;
     let out = std::io::BufWriter::new(std::io::stdout());
     let written = |error: std::io::Error| system(Exit::Io, "cannot write to standard output", &error);
     let mut writer = SpecWriter::new(out, keywords).map_err(written)?;
-    let what = Scan { scope: &scope, keywords, one_file_system: false, sockets: true };
+    let what = Scan { scope: &scope, keywords, one_file_system: false, sockets: true, view: View::Sender };
     let scanned = scan(&root, what, &mut writer).map_err(crate::session::Error::from)?;
     writer.finish().map_err(written)?;
     for problem in &scanned.problems {

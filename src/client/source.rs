@@ -1,14 +1,15 @@
 //! What is here: the roots of a push, and its specification, by a scan or from a file in any dialect.
 
 use crate::client::failure::{Failure, system};
+use crate::client::rules;
 use crate::exit::Exit;
 use crate::install::hopeless;
 use crate::limits;
-use crate::path::{Pattern, RelPath, Scope};
+use crate::path::{Descent, Filter, RelPath, Scope, Side};
 use crate::session::Offer;
 use crate::spec::{Entry, Keyword, Keywords, SpecWriter, WriteError, dialect};
 use crate::sys::{self, Dir, Spool};
-use crate::tree::{Root, Scan, scan};
+use crate::tree::{Root, Scan, View, scan};
 use crate::vis::{shown, shown_text};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -57,22 +58,16 @@ fn name(source: &std::ffi::OsStr) -> String {
 }
 
 /// The part of the tree a transfer is about.
-pub(super) fn scope(only: Vec<RelPath<'static>>, exclude: &[OsString]) -> Result<Scope, Failure> {
+pub(super) fn scope(only: Vec<RelPath<'static>>, filter: Filter) -> Result<Scope, Failure> {
     let usage = |text: String| Failure::new(Exit::Usage, text);
-    if only.len() > limits::SCOPE || exclude.len() > limits::SCOPE {
-        return Err(usage(format!("more than {} sources or patterns", limits::SCOPE)));
+    if only.len() > limits::SCOPE {
+        return Err(usage(format!("more than {} sources", limits::SCOPE)));
     }
-    let patterns = exclude.iter().map(|text| {
-        let pattern =
-            Pattern::new(text.as_encoded_bytes()).filter(|pattern| pattern.text().len() <= limits::PATH);
-        pattern.ok_or_else(|| usage(format!("--exclude '{}': no pattern", name(text))))
-    });
-    let patterns = patterns.collect::<Result<Vec<_>, _>>()?;
-    let scope = Scope::new(only, patterns);
+    let scope = Scope::new(only, filter);
     let bytes: usize = scope.only().iter().map(|path| path.as_bytes().len() + 2).sum::<usize>()
-        + scope.patterns().iter().map(|pattern| pattern.text().len() + 2).sum::<usize>();
+        + rules::bytes(scope.filter());
     if bytes > limits::RECORD / 2 {
-        Err(usage("sources and patterns are too long together".into()))
+        Err(usage("sources and filter rules are too long together".into()))
     } else {
         Ok(scope)
     }
@@ -99,7 +94,7 @@ pub(super) fn describe(root: &Root, scope: &Scope, keywords: Keywords) -> Result
         system(Exit::Io, "cannot write the specification into the spool directory ($TMPDIR)", &error)
     };
     let mut writer = SpecWriter::new(spool()?, keywords).map_err(written)?;
-    let what = Scan { scope, keywords, one_file_system: false, sockets: true };
+    let what = Scan { scope, keywords, one_file_system: false, sockets: true, view: View::Sender };
     let scanned =
         scan(root, what, &mut writer).map_err(|error| Failure::from(crate::session::Error::from(error)))?;
     Ok(Offer::new(writer.seal().map_err(written)?, scanned))
@@ -107,6 +102,10 @@ pub(super) fn describe(root: &Root, scope: &Scope, keywords: Keywords) -> Result
 
 /// Takes the specification from a file, in any dialect, or from standard input if it is `-`.
 pub(super) fn read_spec(file: &Path, scope: &Scope) -> Result<Offer, Failure> {
+    if scope.filter().files().next().is_some() {
+        let text = "--spec does not go with files of rules in directories (-F, dir-merge)";
+        return Err(Failure::new(Exit::Usage, text));
+    }
     let shown_name = shown_text(&file.to_string_lossy());
     let text = sys::read_input(file, limits::DIALECT_BYTES)
         .map_err(|error| system(Exit::Io, &shown_name, &error))?;
@@ -116,12 +115,13 @@ pub(super) fn read_spec(file: &Path, scope: &Scope) -> Result<Offer, Failure> {
     };
     // Every keyword that is there goes with it; what a transfer does not replicate is not compared either.
     let mut writer = SpecWriter::new(spool()?, Keywords::of(&Keyword::ALL)).map_err(written)?;
+    let mut rules = Descent::new(scope.filter(), Side::Sender, &[]);
     let mut excluded: Option<&RelPath<'_>> = None;
     for entry in &reading.entries {
         if excluded.is_some_and(|above| entry.path.is_within(above)) || !scope.covers(&entry.path) {
             continue;
         }
-        if scope.excludes(&entry.path, entry.kind == crate::spec::Kind::Dir) {
+        if rules.excludes(&entry.path, entry.kind == crate::spec::Kind::Dir, false) {
             excluded = Some(&entry.path);
             continue;
         }
@@ -135,5 +135,6 @@ pub(super) fn read_spec(file: &Path, scope: &Scope) -> Result<Offer, Failure> {
     }
     let sockets = reading.entries.iter().filter(|entry| entry.kind == crate::spec::Kind::Socket);
     let skipped = sockets.count() as u64;
-    Ok(Offer { spec: writer.seal().map_err(written)?, problems: Vec::new(), whole: true, skipped })
+    let spec = writer.seal().map_err(written)?;
+    Ok(Offer { spec, problems: Vec::new(), whole: true, skipped, locals: Vec::new() })
 }

@@ -5,6 +5,7 @@ use crate::client::connect::connect;
 use crate::client::failure::{Failure, system};
 use crate::client::options::{Comparison, Network};
 use crate::client::remote::{Place, Remote};
+use crate::client::rules;
 use crate::client::show::Show;
 use crate::client::source;
 use crate::config::Durable;
@@ -53,7 +54,7 @@ impl Request<'_> {
         show: &mut Show,
     ) -> Result<Report, Failure> {
         let (root, only) = source::open(sources)?;
-        let scope = source::scope(only, &self.comparison.exclude)?;
+        let scope = source::scope(only, rules::filter(&self.comparison.selection)?)?;
         let given = self.comparison.spec.as_ref().map(|file| source::read_spec(file, &scope)).transpose()?;
         // What a given specification does not speak of is left as it is.
         let keywords = given.as_ref().map_or_else(|| self.keywords(), |given| given.spec.keywords());
@@ -82,7 +83,7 @@ impl Request<'_> {
         below: &RelPath<'_>,
         show: &mut Show,
     ) -> Result<Report, Failure> {
-        let scope = source::scope(Vec::new(), &self.comparison.exclude)?;
+        let scope = source::scope(Vec::new(), rules::filter(&self.comparison.selection)?)?;
         let (spool, state) = (source::spool_dir()?, state_dir()?);
         self.with(remote, show, |channel, show| {
             let mut speaker = channel.speak();
@@ -94,7 +95,7 @@ impl Request<'_> {
             let whole = single.is_none();
             // A single file goes into the directory, and nothing else in there is meant.
             let only = single.into_iter().collect();
-            let round = Round { scope: Scope::new(only, round.scope.patterns().to_vec()), ..round };
+            let round = Round { scope: Scope::new(only, round.scope.filter().clone()), ..round };
             // Only now, so that a refusal leaves nothing behind.
             let dest = Dest::open(dest, self.flags.has(Flags::DRY_RUN))?;
             let root = dest.tree(if whole { below } else { &RelPath::ROOT })?;

@@ -38,11 +38,13 @@ pub enum Step {
     Remove,
     /// Reading or setting extended attributes and ACLs.
     Xattr,
+    /// Reading a file of filter rules of the sender.
+    Filter,
 }
 
 impl Step {
     /// Every step, in the order of their numbers.
-    pub const ALL: [Step; 15] = [
+    pub const ALL: [Step; 16] = [
         Step::List,
         Step::Stat,
         Step::Read,
@@ -58,6 +60,7 @@ impl Step {
         Step::Time,
         Step::Remove,
         Step::Xattr,
+        Step::Filter,
     ];
 
     /// The step of this number on the wire.
@@ -85,6 +88,7 @@ impl Step {
             Step::Time => "set time of",
             Step::Remove => "remove",
             Step::Xattr => "carry extended attributes of",
+            Step::Filter => "read the filter rules in",
         }
     }
 }
@@ -112,6 +116,8 @@ impl Problem {
     pub fn reason(&self) -> String {
         match (self.step, self.errno) {
             (Step::Verify, _) => "the contents that arrived are not those of the specification".into(),
+            (Step::Filter, libc::EINVAL) => "a line is no filter rule".into(),
+            (Step::Filter, libc::E2BIG) => "too many rules in files of rules".into(),
             (Step::Read, libc::ESTALE) => "it kept changing while it was read".into(),
             (Step::Place | Step::MakeDir, libc::ENOTEMPTY) => {
                 "a directory that is not empty is in the way (--delete replaces it, unless it holds what is excluded)".into()

@@ -10,7 +10,7 @@ use crate::session::{Error, Offer, Receiver, deliver, greet_server, offer, recei
 use crate::spec::{Keywords, SpecWriter};
 use crate::sys::stdio::Peer;
 use crate::sys::{Dir, Spool, Stream, private};
-use crate::tree::{Root, STAGE, Scan, scan};
+use crate::tree::{Root, STAGE, Scan, View, scan};
 use crate::vis::{shown, shown_text};
 use crate::wire::message::{Direction, Round};
 use crate::wire::{Channel, Flags, Message, Patience, WireError};
@@ -185,7 +185,13 @@ impl Session<'_> {
             Direction::Pull => {
                 // A client may ask for more than what every specification says, but not for less.
                 let keywords = round.keywords.union(Keywords::TRANSFER);
-                let what = Scan { scope: &round.scope, keywords, one_file_system: false, sockets: true };
+                let what = Scan {
+                    scope: &round.scope,
+                    keywords,
+                    one_file_system: false,
+                    sockets: true,
+                    view: View::Sender,
+                };
                 let described = channel.while_working(|| {
                     let spool = Spool::create(&spool)?;
                     let mut writer = SpecWriter::new(spool, keywords)?;

@@ -2,6 +2,7 @@
 
 use crate::digest::Content;
 use crate::limits;
+use crate::path::Local;
 use crate::report::{Change, Fate, Monitor, Problem, Report};
 use crate::session::Error;
 use crate::session::delivery::{self, Ranges};
@@ -21,13 +22,16 @@ pub struct Offer {
     pub whole: bool,
     /// Entries of types that are not carried.
     pub skipped: u64,
+    /// What the files of filter rules say that were found.
+    pub locals: Vec<Local>,
 }
 
 impl Offer {
     /// Of a scan.
     #[must_use]
     pub fn new(spec: Spec, scanned: Scanned) -> Offer {
-        Offer { spec, problems: scanned.problems, whole: scanned.whole, skipped: scanned.skipped }
+        let Scanned { problems, whole, skipped, locals, .. } = scanned;
+        Offer { spec, problems, whole, skipped, locals }
     }
 }
 
@@ -43,6 +47,9 @@ pub fn offer(channel: &mut Channel, offer: &Offer, monitor: &mut dyn Monitor) ->
     for problem in offer.problems.iter().take(limits::PROBLEMS) {
         monitor.problem(problem);
         speaker.say(&Message::Problem(problem.clone()))?;
+    }
+    for local in &offer.locals {
+        speaker.say(&Message::Rules(local.clone()))?;
     }
     let mut content = Content::new();
     content.update(offer.spec.bytes());

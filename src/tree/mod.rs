@@ -6,7 +6,7 @@ mod scan;
 
 pub use cursor::Cursor;
 pub use root::Root;
-pub use scan::{Scan, ScanError, Scanned, scan};
+pub use scan::{Scan, ScanError, Scanned, View, scan};
 
 /// The directory at the root of a receiver in which files wait until all have arrived: never in a specification,
 /// never deleted, skipped by every scan at the root.

@@ -1,15 +1,18 @@
 //! The scan: describes a live tree as a specification, in tree order.
 
-use crate::digest::{Algorithms, Digests, Hasher};
+mod facts;
+mod rules;
+
+use crate::digest::Algorithms;
 use crate::limits;
-use crate::path::{RelPath, Scope};
+use crate::path::{Descent, Local, RelPath, Scope};
 use crate::report::{Problem, Step};
-use crate::spec::{Device, Entry, InodeId, Keyword, Keywords, Kind, SpecWriter, Time, WriteError, Xattrs};
+use crate::spec::{Entry, Keyword, Keywords, Kind, Spec, SpecWriter, WriteError};
 use crate::sys::xattr::{self, ByName};
-use crate::sys::{self, Dir, FileKind, Stat};
+use crate::sys::{Dir, FileKind, Stat};
 use crate::tree::{Root, STAGE};
 use std::collections::HashMap;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 
 /// What to describe, and how.
 #[derive(Debug, Clone, Copy)]
@@ -22,6 +25,22 @@ pub struct Scan<'a> {
     pub one_file_system: bool,
     /// Whether sockets are named; else they are hidden, like what is excluded.
     pub sockets: bool,
+    /// On which side it is.
+    pub view: View<'a>,
+}
+
+/// On which side a scan is: which rules of the scope it goes by.
+#[derive(Debug, Clone, Copy)]
+pub enum View<'a> {
+    /// It leaves out what is hidden, and reads the files of rules that it finds on the way.
+    Sender,
+    /// It leaves out what is protected, unless the specification wants it.
+    Receiver {
+        /// What is wanted.
+        want: &'a Spec,
+        /// What the sender's files of rules say.
+        locals: &'a [Local],
+    },
 }
 
 /// What a scan found besides the specification.
@@ -36,6 +55,8 @@ pub struct Scanned {
     /// Directories, in tree order, that hold something the specification does not show: excluded, not carried, on
     /// another file system, unreadable. They cannot be removed or replaced.
     pub hidden: Vec<RelPath<'static>>,
+    /// What the files of rules say that were found.
+    pub locals: Vec<Local>,
 }
 
 /// Why there is no specification.
@@ -70,13 +91,26 @@ fn walk<W: Write>(
         what,
         algorithms: what.keywords.algorithms(),
         writer,
-        found: Scanned { whole: true, problems: Vec::new(), skipped: 0, hidden: Vec::new() },
+        rules: what.rules(),
+        spare: what.spares(),
+        said: 0,
+        said_rules: 0,
+        found: Scanned {
+            whole: true,
+            problems: Vec::new(),
+            skipped: 0,
+            hidden: Vec::new(),
+            locals: Vec::new(),
+        },
         users: HashMap::new(),
         groups: HashMap::new(),
         buffer: Vec::new(),
     };
     walk.root(root)?;
     let mut found = walk.found;
+    if matches!(what.view, View::Sender) {
+        found.locals = walk.rules.into_locals();
+    }
     // A directory is found to hide something after those below it.
     found.hidden.sort_unstable();
     found.hidden.dedup();
@@ -90,6 +124,12 @@ struct Walk<'a, W: Write> {
     what: Scan<'a>,
     algorithms: Algorithms,
     writer: &'a mut SpecWriter<W>,
+    rules: Descent<'a>,
+    /// Whether any rule is perishable.
+    spare: bool,
+    /// Bytes and rules of the files of rules so far.
+    said: usize,
+    said_rules: usize,
     found: Scanned,
     users: HashMap<u32, Option<Vec<u8>>>,
     groups: HashMap<u32, Option<Vec<u8>>>,
@@ -101,6 +141,8 @@ struct Level<'d> {
     dir: Held<'d>,
     path: RelPath<'static>,
     rest: Vec<Box<[u8]>>,
+    /// Whether the directory is known to be removed.
+    doomed: bool,
 }
 
 /// A directory of the walk: opened by it, or the root's.
@@ -129,7 +171,8 @@ impl<W: Write> Walk<'_, W> {
             let now = root.dir().stat_self().unwrap_or(*root.stat());
             self.describe(RelPath::ROOT, Kind::Dir, &now)
         };
-        entry.ignore = listed.is_err();
+        let readable = listed.is_err() || root.is_bare() || self.read_rules(root.dir(), &RelPath::ROOT);
+        entry.ignore = listed.is_err() || !readable;
         if !bare && self.attributes.is_some() {
             entry.xattrs = self.known(&RelPath::ROOT, xattr::of_open(root.dir()));
         }
@@ -141,8 +184,11 @@ impl<W: Write> Walk<'_, W> {
                 return Ok(());
             }
         };
+        if !readable {
+            return Ok(());
+        }
         let rest = sorted(names.into_iter().filter(|name| **name != *STAGE).collect());
-        let mut levels = vec![Level { dir: Held::Root(root), path: RelPath::ROOT, rest }];
+        let mut levels = vec![Level { dir: Held::Root(root), path: RelPath::ROOT, rest, doomed: false }];
         while let Some(level) = levels.last_mut() {
             let Some(name) = level.rest.pop() else {
                 levels.pop();
@@ -184,7 +230,8 @@ impl<W: Write> Walk<'_, W> {
                 return Ok(None);
             }
         };
-        if self.what.scope.excludes(&path, stat.kind == Some(FileKind::Dir)) {
+        let is_dir = stat.kind == Some(FileKind::Dir);
+        if self.rules.excludes(&path, is_dir, level.doomed) && self.wanted(&path).is_none() {
             self.hide(&level.path);
             return Ok(None);
         }
@@ -219,7 +266,8 @@ impl<W: Write> Walk<'_, W> {
         } else {
             self.describe(path.borrowed(), Kind::Dir, &now)
         };
-        entry.ignore = opened.is_err() || mounted;
+        let readable = opened.as_ref().map_or(true, |(_, dir)| mounted || self.read_rules(dir, &path));
+        entry.ignore = opened.is_err() || mounted || !readable;
         if !leads {
             entry.xattrs = self.xattrs(level, name, &path);
         }
@@ -230,11 +278,14 @@ impl<W: Write> Walk<'_, W> {
         }
         self.writer.push(&entry)?;
         match opened {
-            Ok(_) if mounted => {
+            Ok(_) if mounted || !readable => {
                 self.hide(&path);
                 Ok(None)
             }
-            Ok((names, dir)) => Ok(Some(Level { dir: Held::Own(dir), path, rest: sorted(names) })),
+            Ok((names, dir)) => {
+                let doomed = self.spare && (level.doomed || self.wanted(&path) != Some(Kind::Dir));
+                Ok(Some(Level { dir: Held::Own(dir), path, rest: sorted(names), doomed }))
+            }
             Err(error) => {
                 self.unlisted(&path, &error);
                 Ok(None)
@@ -274,80 +325,6 @@ impl<W: Write> Walk<'_, W> {
         entry.xattrs = self.xattrs(level, name, &path);
         self.writer.push(&entry)?;
         Ok(None)
-    }
-
-    /// The extended attributes of a name, if they are asked for.
-    fn xattrs(&mut self, level: &Level<'_>, name: &[u8], path: &RelPath<'_>) -> Xattrs<'static> {
-        let Some(attributes) = self.attributes else { return Xattrs::default() };
-        let entered =
-            if self.stands { Ok(()) } else { level.dir.of(name).and_then(|dir| attributes.enter(dir)) };
-        // Names that are grafted onto the root are each in a directory of their own.
-        self.stands = entered.is_ok() && matches!(level.dir, Held::Own(_));
-        let found = entered.and_then(|()| attributes.of(name));
-        self.known(path, found)
-    }
-
-    /// Those that could be read; a name that vanished or cannot be read has none.
-    fn known(&mut self, path: &RelPath<'_>, found: io::Result<xattr::Attributes>) -> Xattrs<'static> {
-        match found {
-            Ok(list) => Xattrs::of_values(list),
-            Err(error) => {
-                if error.kind() != io::ErrorKind::NotFound {
-                    self.found.problems.push(Problem::new(path, Step::Xattr, &error));
-                }
-                Xattrs::default()
-            }
-        }
-    }
-
-    /// The digests of the file, if it is still the one that was examined.
-    fn digest(&mut self, dir: &Dir, name: &[u8], stat: &Stat) -> io::Result<Digests<'static>> {
-        let (mut file, now) = dir.open_file(name)?;
-        if !now.same_contents(stat) {
-            return Err(io::Error::from_raw_os_error(libc::ESTALE));
-        }
-        let mut hasher = Hasher::new(self.algorithms);
-        self.buffer.resize(limits::RECORD, 0);
-        loop {
-            let read = file.read(&mut self.buffer)?;
-            if read == 0 {
-                return Ok(hasher.finish());
-            }
-            hasher.update(self.buffer.get(..read).unwrap_or_default());
-        }
-    }
-
-    /// The entry of what stat(2) said.
-    fn describe<'p>(&mut self, path: RelPath<'p>, kind: Kind, stat: &Stat) -> Entry<'p> {
-        let says = |keyword| self.what.keywords.contains(keyword);
-        let owner = |names: &mut HashMap<u32, Option<Vec<u8>>>, id, look: fn(u32) -> Option<Vec<u8>>| {
-            names
-                .entry(id)
-                .or_insert_with(|| look(id).filter(|name| (1..=limits::OWNER).contains(&name.len())))
-                .clone()
-        };
-        let file = kind == Kind::File;
-        let device = |(major, minor)| Device { major, minor };
-        let id = InodeId { device: device(stat.dev), inode: stat.ino };
-        Entry {
-            uid: Some(stat.uid).filter(|id| *id != u32::MAX),
-            gid: Some(stat.gid).filter(|id| *id != u32::MAX),
-            uname: says(Keyword::Uname)
-                .then(|| owner(&mut self.users, stat.uid, sys::ids::user_name))
-                .flatten()
-                .map(Into::into),
-            gname: says(Keyword::Gname)
-                .then(|| owner(&mut self.groups, stat.gid, sys::ids::group_name))
-                .flatten()
-                .map(Into::into),
-            mode: Some(stat.mode),
-            device: kind.is_device().then(|| device(stat.rdev)),
-            nlink: Some(stat.nlink),
-            size: file.then_some(stat.size),
-            time: Some(Time { sec: stat.mtime.0, nsec: stat.mtime.1 }),
-            inode: (kind != Kind::Dir && stat.nlink > 1).then_some(id),
-            ..Entry::new(path, kind)
-        }
     }
 
     /// Something in `dir` cannot be described, and nothing stands for it.

@@ -2,11 +2,12 @@
 
 use crate::exit::Exit;
 use crate::limits;
-use crate::path::RelPath;
+use crate::path::{Local, RelPath};
 use crate::report::{Aspects, Change, Fate, Problem, Report, Step};
 use crate::spec::Time;
 use crate::wire::WireError;
 use crate::wire::codec::{Reader, put_bytes};
+use crate::wire::round;
 use std::borrow::Cow;
 
 pub use crate::wire::round::{Direction, Flags, Round};
@@ -41,6 +42,8 @@ pub enum Message<'a> {
     ModulesEnd,
     /// The client begins a round.
     Round(Round),
+    /// What a file of filter rules says that the sender found.
+    Rules(Local),
     /// A piece of the specification, compressed.
     Spec(&'a [u8]),
     /// The specification is complete.
@@ -161,6 +164,7 @@ impl<'a> Message<'a> {
             Message::Bye => 25,
             Message::Alive => 26,
             Message::Abort { .. } => 27,
+            Message::Rules(_) => 28,
         }
     }
 
@@ -178,6 +182,7 @@ impl<'a> Message<'a> {
                 out.push((*read_only).into());
             }
             Message::Round(round) => round.encode(out),
+            Message::Rules(local) => round::put_local(out, local),
             Message::Spec(bytes) | Message::Data(bytes) => out.extend_from_slice(bytes),
             Message::SpecEnd { digest, entries, whole, skipped } => {
                 out.extend_from_slice(digest);
@@ -291,6 +296,7 @@ impl<'a> Message<'a> {
                     .ok_or(WireError::Malformed("an exit code that is no failure"))?,
                 text: body.text(limits::TEXT)?,
             },
+            28 => Message::Rules(round::local(&mut body)?),
             _ => return Err(WireError::Malformed("an unknown kind of message")),
         };
         body.end()?;

@@ -1,7 +1,7 @@
 //! What one round is, and the bytes of it: smsync(4), MESSAGES.
 
 use crate::limits;
-use crate::path::{Pattern, Scope};
+use crate::path::{Filter, Item, Local, Rule, Scope, Traits};
 use crate::spec::Keywords;
 use crate::wire::WireError;
 use crate::wire::codec::{Reader, put_bytes};
@@ -67,8 +67,9 @@ impl Round {
         let count = |length| u16::try_from(length).unwrap_or(u16::MAX).to_be_bytes();
         out.extend_from_slice(&count(self.scope.only().len()));
         self.scope.only().iter().for_each(|path| put_bytes(out, path.as_bytes()));
-        out.extend_from_slice(&count(self.scope.patterns().len()));
-        self.scope.patterns().iter().for_each(|pattern| put_bytes(out, pattern.text()));
+        let items = self.scope.filter().items();
+        out.extend_from_slice(&count(items.len()));
+        items.iter().for_each(|item| put_rule(out, item.traits(), item.text()));
     }
 
     pub(super) fn decode(body: &mut Reader<'_>) -> Result<Round, WireError> {
@@ -86,18 +87,52 @@ impl Round {
         for _ in 0..scope_count(body)? {
             only.push(body.path()?.into_owned());
         }
-        let mut exclude = Vec::new();
+        let mut items = Vec::new();
         for _ in 0..scope_count(body)? {
-            let text = body.bytes(limits::PATH)?;
-            exclude.push(Pattern::new(text).ok_or(WireError::Malformed("an empty pattern"))?);
+            let (traits, text) = rule(body)?;
+            items.push(Item::new(traits, text).ok_or(NO_RULE)?);
         }
-        let scope = Scope::new(only.clone(), exclude);
+        let scope = Scope::new(only.clone(), Filter::new(items));
         // One scope, one way to write it.
         if scope.only() != only {
             return Err(WireError::Malformed("a scope is not in order"));
         }
         Ok(Round { direction, flags: Flags(flags), keywords, scope })
     }
+}
+
+const NO_RULE: WireError = WireError::Malformed("a rule is none");
+
+fn put_rule(out: &mut Vec<u8>, traits: Traits, text: &[u8]) {
+    out.extend_from_slice(&traits.bits().to_be_bytes());
+    put_bytes(out, text);
+}
+
+fn rule<'a>(body: &mut Reader<'a>) -> Result<(Traits, &'a [u8]), WireError> {
+    let traits = Traits::from_bits(body.u16()?).ok_or(NO_RULE)?;
+    Ok((traits, body.bytes(limits::PATH)?))
+}
+
+/// The body of `Rules`.
+pub(super) fn put_local(out: &mut Vec<u8>, local: &Local) {
+    let count = |length| u16::try_from(length).unwrap_or(u16::MAX).to_be_bytes();
+    out.extend_from_slice(&count(local.file));
+    put_bytes(out, local.directory.as_bytes());
+    out.push(local.clears.into());
+    out.extend_from_slice(&count(local.rules.len()));
+    local.rules.iter().for_each(|rule| put_rule(out, rule.traits(), rule.pattern().text()));
+}
+
+pub(super) fn local(body: &mut Reader<'_>) -> Result<Local, WireError> {
+    let file = body.u16()?.into();
+    let directory = body.path()?.into_owned();
+    let clears = body.bool()?;
+    let mut rules = Vec::new();
+    for _ in 0..body.u16()? {
+        let (traits, text) = rule(body)?;
+        rules.push(Rule::new(traits, text).ok_or(NO_RULE)?.into());
+    }
+    Ok(Local { directory, file, clears, rules })
 }
 
 fn scope_count(body: &mut Reader<'_>) -> Result<u16, WireError> {
