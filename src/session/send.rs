@@ -3,7 +3,7 @@
 use crate::digest::Content;
 use crate::limits;
 use crate::path::Local;
-use crate::report::{Change, Fate, Monitor, Problem, Report};
+use crate::report::{Change, Fate, Feature, Monitor, Problem, Report, Unsupported};
 use crate::session::Error;
 use crate::session::delivery::{self, Ranges};
 use crate::spec::Spec;
@@ -131,6 +131,7 @@ pub fn deliver(
                 }
                 match message {
                     Message::Problem(problem) => monitor.problem(told.problem(&problem)?),
+                    Message::Unsupported(lost) => monitor.unsupported(told.unsupported(&lost)?),
                     Message::Change(change) => monitor.change(told.change(&change)?),
                     Message::Report(report) => return Ok(report),
                     _ => return Err(broken().into()),
@@ -148,6 +149,7 @@ struct Told {
     /// Entries of the specification.
     entries: u32,
     problems: usize,
+    unsupported: Vec<Feature>,
     changes: u32,
     extras: u32,
 }
@@ -159,6 +161,14 @@ impl Told {
             return Err(WireError::Violation("too many problems"));
         }
         Ok(problem)
+    }
+
+    fn unsupported<'l>(&mut self, lost: &'l Unsupported) -> Result<&'l Unsupported, WireError> {
+        if self.unsupported.contains(&lost.feature) {
+            return Err(WireError::Violation("twice that something is not kept"));
+        }
+        self.unsupported.push(lost.feature);
+        Ok(lost)
     }
 
     fn change<'c>(&mut self, change: &'c Change) -> Result<&'c Change, WireError> {

@@ -3,7 +3,7 @@
 use crate::exit::Exit;
 use crate::limits;
 use crate::path::{Local, RelPath};
-use crate::report::{Aspects, Change, Fate, Problem, Report, Step};
+use crate::report::{Aspects, Change, Fate, Feature, Problem, Report, Step, Unsupported};
 use crate::spec::Time;
 use crate::wire::WireError;
 use crate::wire::codec::{Reader, put_bytes};
@@ -123,6 +123,8 @@ pub enum Message<'a> {
     Bye,
     /// I am working.
     Alive,
+    /// The file system of the receiver does not keep something.
+    Unsupported(Unsupported),
     /// I give up.
     Abort {
         /// Which exit code stands for it.
@@ -164,7 +166,8 @@ impl<'a> Message<'a> {
             Message::Bye => 25,
             Message::Alive => 26,
             Message::Abort { .. } => 27,
-            Message::Rules(_) => 28,
+            Message::Unsupported(_) => 28,
+            Message::Rules(_) => 29,
         }
     }
 
@@ -219,6 +222,11 @@ impl<'a> Message<'a> {
                 out.push(change.fate as u8);
                 out.extend_from_slice(&change.aspects.bits().to_be_bytes());
                 put_bytes(out, change.path.as_bytes());
+            }
+            Message::Unsupported(lost) => {
+                out.push(lost.feature as u8);
+                out.extend_from_slice(&lost.entries.to_be_bytes());
+                put_bytes(out, lost.path.as_bytes());
             }
             Message::Report(report) => {
                 report.values().iter().for_each(|value| out.extend_from_slice(&value.to_be_bytes()));
@@ -296,7 +304,12 @@ impl<'a> Message<'a> {
                     .ok_or(WireError::Malformed("an exit code that is no failure"))?,
                 text: body.text(limits::TEXT)?,
             },
-            28 => Message::Rules(round::local(&mut body)?),
+            28 => Message::Unsupported(Unsupported {
+                feature: Feature::from_wire(body.u8()?).ok_or(WireError::Malformed("an unknown feature"))?,
+                entries: body.u64()?,
+                path: body.path()?.into_owned(),
+            }),
+            29 => Message::Rules(round::local(&mut body)?),
             _ => return Err(WireError::Malformed("an unknown kind of message")),
         };
         body.end()?;

@@ -2,7 +2,7 @@
 
 use super::{Run, Stopped};
 use crate::config::Durable;
-use crate::install::{Failure, Stage, at, hopeless};
+use crate::install::{Failure, Stage, at, is_final};
 use crate::plan::Action;
 use crate::report::Step;
 use crate::spec::{Entry, Index, Kind, Time};
@@ -32,9 +32,7 @@ impl Run<'_> {
             };
             match made {
                 Ok(number) => drop(self.made.insert(step.want, number)),
-                Err((step, error)) if step != Step::Read && hopeless(&error) => {
-                    return Err(("write into the stage", error));
-                }
+                Err(failure) if is_final(&failure) => return Err(("write into the stage", failure.1)),
                 Err(failure) => {
                     self.absent.insert(step.want);
                     self.failed(&want.path, &failure);
