@@ -50,6 +50,10 @@ pub const TEXT: usize = 512;
 pub const MODULES: usize = 1024;
 /// Paths in the scope of one round, and rules in its filter.
 pub const SCOPE: usize = 4096;
+/// Paths in the scope of one round when they come before it: lists of what changed in the largest trees.
+pub const PATHS: usize = 1_000_000;
+/// Bytes of all of them, which the server keeps in memory.
+pub const PATHS_BYTES: usize = 128 << 20;
 /// Bytes of one file of filter rules in a directory: it is for people to write.
 pub const FILTER_FILE: u64 = 64 * 1024;
 /// Rules in all such files of a round: a few for each directory of a large tree. The receiver keeps them in memory.

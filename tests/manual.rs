@@ -324,6 +324,8 @@ fn every_limit_is_what_the_code_says() {
     limit("modules in a list", limits::MODULES as u64, "");
     limit("one name", limits::NAME as u64, bytes);
     limit("one path, or pattern", limits::PATH as u64, bytes);
+    limit("paths of a scope in messages before it", limits::PATHS as u64, "");
+    limit("all of these", limits::PATHS_BYTES as u64, bytes);
     limit("file of rules", limits::FILTER_FILE, bytes);
     limit("rules of files, and files without", limits::FILTER_RULES as u64, "");
     limit("patterns of rules of files", limits::FILTER_BYTES as u64, bytes);

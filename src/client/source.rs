@@ -1,15 +1,18 @@
 //! What is here: the roots of a push, and its specification, by a scan or from a file in any dialect.
 
 use crate::client::failure::{Failure, system};
+use crate::client::options::Selection;
 use crate::client::rules;
 use crate::exit::Exit;
 use crate::install::hopeless;
 use crate::limits;
-use crate::path::{Descent, Filter, RelPath, Scope, Side};
+use crate::path::rule::texts;
+use crate::path::{Descent, Filter, RelPath, Scope, Side, Traits};
+use crate::report::{Problem, Step};
 use crate::session::Offer;
-use crate::spec::{Entry, Keyword, Keywords, SpecWriter, WriteError, dialect};
+use crate::spec::{Entry, Keyword, Keywords, Kind, SpecWriter, WriteError, dialect};
 use crate::sys::{self, Dir, Spool};
-use crate::tree::{Root, Scan, View, scan};
+use crate::tree::{Root, STAGE, Scan, View, scan};
 use crate::vis::{shown, shown_text};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -60,17 +63,41 @@ fn name(source: &std::ffi::OsStr) -> String {
 /// The part of the tree a transfer is about.
 pub(super) fn scope(only: Vec<RelPath<'static>>, filter: Filter) -> Result<Scope, Failure> {
     let usage = |text: String| Failure::new(Exit::Usage, text);
-    if only.len() > limits::SCOPE {
-        return Err(usage(format!("more than {} sources", limits::SCOPE)));
+    if only.len() > limits::PATHS {
+        return Err(usage(format!("more than {} sources or listed paths", limits::PATHS)));
     }
-    let scope = Scope::new(only, filter);
-    let bytes: usize = scope.only().iter().map(|path| path.as_bytes().len() + 2).sum::<usize>()
-        + rules::bytes(scope.filter());
-    if bytes > limits::RECORD / 2 {
-        Err(usage("sources and filter rules are too long together".into()))
-    } else {
-        Ok(scope)
+    if rules::bytes(&filter) > limits::RECORD / 2 {
+        return Err(usage("the filter rules are too long together".into()));
     }
+    Ok(Scope::new(only, filter))
+}
+
+/// The paths that `--files-from` names, if it is given; none in it is the whole tree, and none at all is nothing.
+pub(super) fn listed(
+    selection: &Selection,
+    one_directory: bool,
+) -> Result<Option<Vec<RelPath<'static>>>, Failure> {
+    let Some(file) = &selection.given.files_from else { return Ok(None) };
+    let usage = |text: String| Failure::new(Exit::Usage, text);
+    if !one_directory {
+        return Err(usage("--files-from goes with one source, a directory".into()));
+    }
+    let shown_name = shown(file.as_os_str().as_encoded_bytes());
+    let text = sys::read_input(file, limits::PATHS_BYTES as u64)
+        .map_err(|error| system(Exit::Io, &shown_name, &error))?;
+    let traits = if selection.given.from0 { Traits::NULS } else { Traits::NONE };
+    let mut paths = Vec::new();
+    for (line, text) in texts(&text, traits) {
+        let names: Vec<&[u8]> =
+            text.split(|byte| *byte == b'/').filter(|name| !matches!(*name, b"" | b".")).collect();
+        let path = RelPath::new(names.join(&b'/'))
+            .map_err(|error| usage(format!("{shown_name}, line {line}: {error}")))?;
+        if path.components().next() == Some(STAGE) {
+            return Err(usage(format!("{shown_name}, line {line}: the name '.smsync' is reserved")));
+        }
+        paths.push(path);
+    }
+    Ok(Some(paths))
 }
 
 /// Where the client spools: `$TMPDIR`, or where other programs keep large temporary files.
@@ -121,8 +148,11 @@ pub(super) fn read_spec(file: &Path, scope: &Scope) -> Result<Offer, Failure> {
         if excluded.is_some_and(|above| entry.path.is_within(above)) || !scope.covers(&entry.path) {
             continue;
         }
-        if rules.excludes(&entry.path, entry.kind == crate::spec::Kind::Dir, false) {
+        if rules.excludes(&entry.path, entry.kind == Kind::Dir, false) {
             excluded = Some(&entry.path);
+            continue;
+        }
+        if scope.leads(&entry.path) && entry.kind != Kind::Dir {
             continue;
         }
         // Of a directory on the way to a source nothing is said: it is not to be changed.
@@ -133,8 +163,14 @@ pub(super) fn read_spec(file: &Path, scope: &Scope) -> Result<Offer, Failure> {
             error => Failure::new(Exit::Data, format_args!("{shown_name}: {}: {error}", entry.path)),
         })?;
     }
-    let sockets = reading.entries.iter().filter(|entry| entry.kind == crate::spec::Kind::Socket);
+    let sockets = reading.entries.iter().filter(|entry| entry.kind == Kind::Socket);
     let skipped = sockets.count() as u64;
     let spec = writer.seal().map_err(written)?;
-    Ok(Offer { spec, problems: Vec::new(), whole: true, skipped, locals: Vec::new() })
+    let mut meant =
+        |path: &&RelPath<'_>| ![false, true].iter().any(|is_dir| rules.excludes(path, *is_dir, false));
+    let absent = std::io::Error::from_raw_os_error(libc::ENOENT);
+    let missed = scope.only().iter().filter(|path| spec.find(path).is_none()).filter(|path| meant(path));
+    let problems: Vec<_> = missed.map(|path| Problem::new(path, Step::Stat, &absent)).collect();
+    let whole = problems.is_empty();
+    Ok(Offer { spec, problems, whole, skipped, locals: Vec::new() })
 }

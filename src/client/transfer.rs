@@ -17,6 +17,7 @@ use crate::spec::{Keyword, Keywords};
 use crate::sys::{self, Dir, private};
 use crate::tree::Root;
 use crate::wire::message::{Direction, Round};
+use crate::wire::scope::say_round;
 use crate::wire::{Channel, Flags, Message, WireError};
 use std::ffi::OsString;
 use std::path::Path;
@@ -54,14 +55,18 @@ impl Request<'_> {
         show: &mut Show,
     ) -> Result<Report, Failure> {
         let (root, only) = source::open(sources)?;
-        let scope = source::scope(only, rules::filter(&self.comparison.selection)?)?;
+        let listed = source::listed(&self.comparison.selection, only.is_empty())?;
+        if listed.as_ref().is_some_and(Vec::is_empty) {
+            return Ok(Report::default());
+        }
+        let scope = source::scope(listed.unwrap_or(only), rules::filter(&self.comparison.selection)?)?;
         let given = self.comparison.spec.as_ref().map(|file| source::read_spec(file, &scope)).transpose()?;
         // What a given specification does not speak of is left as it is.
         let keywords = given.as_ref().map_or_else(|| self.keywords(), |given| given.spec.keywords());
         self.with(remote, show, |channel, show| {
             let mut speaker = channel.speak();
             speaker.say(&open_message(remote))?;
-            speaker.say(&Message::Round(self.round(Direction::Push, keywords, scope.clone())))?;
+            say_round(&mut speaker, self.round(Direction::Push, keywords, scope.clone()))?;
             // The server learns what it is about while we look what we have.
             speaker.end()?;
             let described = match given {
@@ -83,18 +88,22 @@ impl Request<'_> {
         below: &RelPath<'_>,
         show: &mut Show,
     ) -> Result<Report, Failure> {
-        let scope = source::scope(Vec::new(), rules::filter(&self.comparison.selection)?)?;
+        let listed = source::listed(&self.comparison.selection, below.is_root())?;
+        if listed.as_ref().is_some_and(Vec::is_empty) {
+            return Ok(Report::default());
+        }
+        let scope = source::scope(listed.unwrap_or_default(), rules::filter(&self.comparison.selection)?)?;
         let (spool, state) = (source::spool_dir()?, state_dir()?);
         self.with(remote, show, |channel, show| {
             let mut speaker = channel.speak();
             speaker.say(&open_message(remote))?;
             let round = self.round(Direction::Pull, self.keywords(), scope);
-            speaker.say(&Message::Round(round.clone()))?;
+            say_round(&mut speaker, round.clone())?;
             speaker.end()?;
             let single = welcome(channel, remote.path.split_last())?;
             let whole = single.is_none();
             // A single file goes into the directory, and nothing else in there is meant.
-            let only = single.into_iter().collect();
+            let only = single.map_or_else(|| round.scope.only().to_vec(), |name| vec![name]);
             let round = Round { scope: Scope::new(only, round.scope.filter().clone()), ..round };
             // Only now, so that a refusal leaves nothing behind.
             let dest = Dest::open(dest, self.flags.has(Flags::DRY_RUN))?;

@@ -10,10 +10,13 @@ pub struct Scope {
 }
 
 impl Scope {
-    /// The whole tree, or only these paths and what is below them.
+    /// The whole tree, or only these paths and what is below them. The root is the whole tree.
     #[must_use]
     pub fn new(mut only: Vec<RelPath<'static>>, filter: Filter) -> Scope {
-        only.sort();
+        only.sort_unstable();
+        if only.first().is_some_and(RelPath::is_root) {
+            only.clear();
+        }
         // What is below another path of the list is covered by it.
         only.dedup_by(|later, earlier| later.is_within(earlier));
         Scope { only, filter }
@@ -44,6 +47,14 @@ impl Scope {
         // None of them is below another, so that nothing stands between one and what is below it.
         let last = self.up_to(path).checked_sub(1).and_then(|at| self.only.get(at));
         self.only.is_empty() || last.is_some_and(|only| path.is_within(only)) || self.leads(path)
+    }
+
+    /// Those of the paths it is restricted to that are this one or below it: the first, and how many.
+    #[must_use]
+    pub fn within(&self, path: &RelPath<'_>) -> std::ops::Range<usize> {
+        let first = self.only.partition_point(|only| only < path);
+        let rest = self.only.get(first..).unwrap_or_default();
+        first..first + rest.partition_point(|only| only.is_within(path))
     }
 
     /// How many of the paths it is restricted to stand before this one, or are this one.

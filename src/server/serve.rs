@@ -13,6 +13,7 @@ use crate::sys::{Dir, Spool, Stream, private};
 use crate::tree::{Root, STAGE, Scan, View, scan};
 use crate::vis::{shown, shown_text};
 use crate::wire::message::{Direction, Round};
+use crate::wire::scope::Ahead;
 use crate::wire::{Channel, Flags, Message, Patience, WireError};
 use std::borrow::Cow;
 use std::io;
@@ -95,9 +96,12 @@ impl Session<'_> {
         let mut exit = Exit::Ok;
         let mut tree: Option<Tree> = None;
         let mut welcome = false;
+        let mut ahead = Ahead::default();
         loop {
             match channel.listen().message()? {
+                Message::Paths(paths) => ahead.take(paths)?,
                 Message::Round(round) => {
+                    let round = ahead.join(round)?;
                     // What a dry run only thought of may be there by now, or is to be made.
                     let tree = match &mut tree {
                         Some(tree) if !tree.root.is_nothing() => tree,

@@ -93,6 +93,7 @@ fn walk<W: Write>(
         writer,
         rules: what.rules(),
         spare: what.spares(),
+        met: vec![false; what.scope.only().len()],
         said: 0,
         said_rules: 0,
         found: Scanned {
@@ -107,6 +108,7 @@ fn walk<W: Write>(
         buffer: Vec::new(),
     };
     walk.root(root)?;
+    walk.miss();
     let mut found = walk.found;
     if matches!(what.view, View::Sender) {
         found.locals = walk.rules.into_locals();
@@ -127,6 +129,8 @@ struct Walk<'a, W: Write> {
     rules: Descent<'a>,
     /// Whether any rule is perishable.
     spare: bool,
+    /// Which of the paths of the scope were there, or excluded.
+    met: Vec<bool>,
     /// Bytes and rules of the files of rules so far.
     said: usize,
     said_rules: usize,
@@ -231,7 +235,10 @@ impl<W: Write> Walk<'_, W> {
             }
         };
         let is_dir = stat.kind == Some(FileKind::Dir);
-        if self.rules.excludes(&path, is_dir, level.doomed) && self.wanted(&path).is_none() {
+        let hidden = self.rules.excludes(&path, is_dir, level.doomed) && self.wanted(&path).is_none();
+        self.meet(&path, hidden);
+        // Of a name on the way that is no directory a sender says nothing.
+        if hidden || !is_dir && matches!(self.what.view, View::Sender) && self.what.scope.leads(&path) {
             self.hide(&level.path);
             return Ok(None);
         }

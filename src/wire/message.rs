@@ -7,7 +7,7 @@ use crate::report::{Aspects, Change, Fate, Feature, Problem, Report, Step, Unsup
 use crate::spec::Time;
 use crate::wire::WireError;
 use crate::wire::codec::{Reader, put_bytes};
-use crate::wire::round;
+use crate::wire::scope;
 use std::borrow::Cow;
 
 pub use crate::wire::round::{Direction, Flags, Round};
@@ -42,6 +42,8 @@ pub enum Message<'a> {
     ModulesEnd,
     /// The client begins a round.
     Round(Round),
+    /// Paths of the scope of the round that follows.
+    Paths(Vec<RelPath<'static>>),
     /// What a file of filter rules says that the sender found.
     Rules(Local),
     /// A piece of the specification, compressed.
@@ -168,6 +170,7 @@ impl<'a> Message<'a> {
             Message::Abort { .. } => 27,
             Message::Unsupported(_) => 28,
             Message::Rules(_) => 29,
+            Message::Paths(_) => 30,
         }
     }
 
@@ -185,7 +188,8 @@ impl<'a> Message<'a> {
                 out.push((*read_only).into());
             }
             Message::Round(round) => round.encode(out),
-            Message::Rules(local) => round::put_local(out, local),
+            Message::Rules(local) => scope::put_local(out, local),
+            Message::Paths(paths) => scope::put_paths(out, paths),
             Message::Spec(bytes) | Message::Data(bytes) => out.extend_from_slice(bytes),
             Message::SpecEnd { digest, entries, whole, skipped } => {
                 out.extend_from_slice(digest);
@@ -309,7 +313,8 @@ impl<'a> Message<'a> {
                 entries: body.u64()?,
                 path: body.path()?.into_owned(),
             }),
-            29 => Message::Rules(round::local(&mut body)?),
+            29 => Message::Rules(scope::local(&mut body)?),
+            30 => Message::Paths(scope::paths(&mut body)?),
             _ => return Err(WireError::Malformed("an unknown kind of message")),
         };
         body.end()?;

@@ -1,10 +1,10 @@
 //! What one round is, and the bytes of it: smsync(4), MESSAGES.
 
-use crate::limits;
-use crate::path::{Filter, Item, Local, Rule, Scope, Traits};
+use crate::path::{Filter, Item, Scope};
 use crate::spec::Keywords;
 use crate::wire::WireError;
-use crate::wire::codec::{Reader, put_bytes};
+use crate::wire::codec::Reader;
+use crate::wire::scope::{NO_RULE, count, in_order, paths, put_paths, put_rule, rule, scope_count};
 
 /// What a client asks for with a round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -64,9 +64,7 @@ impl Round {
         });
         out.extend_from_slice(&self.flags.0.to_be_bytes());
         out.extend_from_slice(&self.keywords.bits().to_be_bytes());
-        let count = |length| u16::try_from(length).unwrap_or(u16::MAX).to_be_bytes();
-        out.extend_from_slice(&count(self.scope.only().len()));
-        self.scope.only().iter().for_each(|path| put_bytes(out, path.as_bytes()));
+        put_paths(out, self.scope.only());
         let items = self.scope.filter().items();
         out.extend_from_slice(&count(items.len()));
         items.iter().for_each(|item| put_rule(out, item.traits(), item.text()));
@@ -83,63 +81,13 @@ impl Round {
             return Err(WireError::Malformed("an unknown flag"));
         }
         let keywords = Keywords::from_bits(body.u32()?).ok_or(WireError::Malformed("an unknown keyword"))?;
-        let mut only = Vec::new();
-        for _ in 0..scope_count(body)? {
-            only.push(body.path()?.into_owned());
-        }
+        let only = paths(body)?;
         let mut items = Vec::new();
         for _ in 0..scope_count(body)? {
             let (traits, text) = rule(body)?;
             items.push(Item::new(traits, text).ok_or(NO_RULE)?);
         }
-        let scope = Scope::new(only.clone(), Filter::new(items));
-        // One scope, one way to write it.
-        if scope.only() != only {
-            return Err(WireError::Malformed("a scope is not in order"));
-        }
+        let scope = in_order(only, Filter::new(items))?;
         Ok(Round { direction, flags: Flags(flags), keywords, scope })
-    }
-}
-
-const NO_RULE: WireError = WireError::Malformed("a rule is none");
-
-fn put_rule(out: &mut Vec<u8>, traits: Traits, text: &[u8]) {
-    out.extend_from_slice(&traits.bits().to_be_bytes());
-    put_bytes(out, text);
-}
-
-fn rule<'a>(body: &mut Reader<'a>) -> Result<(Traits, &'a [u8]), WireError> {
-    let traits = Traits::from_bits(body.u16()?).ok_or(NO_RULE)?;
-    Ok((traits, body.bytes(limits::PATH)?))
-}
-
-/// The body of `Rules`.
-pub(super) fn put_local(out: &mut Vec<u8>, local: &Local) {
-    let count = |length| u16::try_from(length).unwrap_or(u16::MAX).to_be_bytes();
-    out.extend_from_slice(&count(local.file));
-    put_bytes(out, local.directory.as_bytes());
-    out.push(local.clears.into());
-    out.extend_from_slice(&count(local.rules.len()));
-    local.rules.iter().for_each(|rule| put_rule(out, rule.traits(), rule.pattern().text()));
-}
-
-pub(super) fn local(body: &mut Reader<'_>) -> Result<Local, WireError> {
-    let file = body.u16()?.into();
-    let directory = body.path()?.into_owned();
-    let clears = body.bool()?;
-    let mut rules = Vec::new();
-    for _ in 0..body.u16()? {
-        let (traits, text) = rule(body)?;
-        rules.push(Rule::new(traits, text).ok_or(NO_RULE)?.into());
-    }
-    Ok(Local { directory, file, clears, rules })
-}
-
-fn scope_count(body: &mut Reader<'_>) -> Result<u16, WireError> {
-    let count = body.u16()?;
-    if usize::from(count) > limits::SCOPE {
-        Err(WireError::Malformed("a scope is too large"))
-    } else {
-        Ok(count)
     }
 }

@@ -2,6 +2,7 @@
 
 use clap::{ArgAction, ArgMatches, Args, Command, Error, FromArgMatches};
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 /// What of a tree is meant.
 #[derive(Debug, Default)]
@@ -50,6 +51,9 @@ pub struct Given {
     /// Read the rules in .smsync-filter of each directory; given twice, leave these files out
     #[arg(short = 'F', action = ArgAction::Append, num_args = 0, default_missing_value = "")]
     pub files: Vec<OsString>,
+    /// Take only the paths in FILE, one a line, and what is below them; `-` is standard input
+    #[arg(long, value_name = "FILE")]
+    pub files_from: Option<PathBuf>,
     /// Files of patterns, rules and paths are separated by NUL, not by line ends
     #[arg(short = '0', long)]
     pub from0: bool,

@@ -56,6 +56,27 @@ impl<W: Write> Walk<'_, W> {
         true
     }
 
+    /// Notes that a path of the scope is there, or that those below are out of the question.
+    pub(super) fn meet(&mut self, path: &RelPath<'_>, hidden: bool) {
+        let scope = self.what.scope;
+        if !self.met.is_empty() && (hidden || !scope.leads(path)) {
+            let within = self.met.get_mut(scope.within(path));
+            within.into_iter().flatten().for_each(|met| *met = true);
+        }
+    }
+
+    /// Reports the paths of the scope that a sender does not have: that they are missing removes nothing.
+    pub(super) fn miss(&mut self) {
+        if !matches!(self.what.view, View::Sender) {
+            return;
+        }
+        let missed = self.what.scope.only().iter().zip(&self.met).filter(|(_, met)| !**met);
+        let absent = io::Error::from_raw_os_error(libc::ENOENT);
+        let problems = missed.map(|(path, _)| Problem::new(path, Step::Stat, &absent));
+        self.found.problems.extend(problems);
+        self.found.whole &= self.met.iter().all(|met| *met);
+    }
+
     /// Keeps what a file says, unless all of them say too much.
     fn keep(&mut self, local: Local) -> Option<io::Error> {
         self.said += local.bytes();
