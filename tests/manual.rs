@@ -8,7 +8,7 @@ use common::{SMSYNC, SMSYNCD, Site, assert_exit, tool};
 use smsync::client::options::Options as Client;
 use smsync::exit::Exit;
 use smsync::limits;
-use smsync::report::{Aspects, Report, Step};
+use smsync::report::{Aspects, Deed, KINDS, Report, Step};
 use smsync::server::options::Options as Server;
 use smsync::spec::Keyword;
 use smsync::wire::Message;
@@ -298,7 +298,16 @@ fn the_numbers_in_messages_are_as_the_pages_say() {
     };
     assert_eq!(table(steps), Step::ALL.map(|step| (u16::from(step as u8), step.words().to_owned())));
     assert_eq!(table(aspects), Aspects::WORDS.map(|(aspect, words)| (aspect.bits(), words.to_owned())));
+    let (types, deeds) = section(&page4, ".Ss Numbers in changes").split_once("The deeds").unwrap();
+    assert_eq!(
+        table(types),
+        (1..).zip(KINDS).map(|(number, (_, name))| (number, name.to_owned())).collect::<Vec<_>>()
+    );
+    assert_eq!(table(deeds), Deed::ALL.map(|deed| (u16::from(deed as u8), deed.words().to_owned())));
     let page1 = page("smsync.1");
+    for words in Deed::ALL.map(Deed::words) {
+        assert!(section(&page1, ".Sh OUTPUT").contains(words), "smsync(1) does not say '{words}'");
+    }
     for (_, words) in Aspects::WORDS {
         assert!(section(&page1, ".Sh OUTPUT").contains(words), "smsync(1) does not say '{words}'");
     }

@@ -5,7 +5,7 @@ mod common;
 
 use common::{Inetd, Site, rsync_differences};
 use smsync::path::{RelPath, Scope};
-use smsync::report::{Change, Monitor, Problem, Progress, Report, Unsupported};
+use smsync::report::{Census, Change, Monitor, Problem, Progress, Report, Unsupported};
 use smsync::secret::Secret;
 use smsync::session::{Hello, Offer, deliver, greet_client, offer};
 use smsync::spec::{Keywords, SpecWriter};
@@ -36,6 +36,7 @@ impl Monitor for Told {
     fn unsupported(&mut self, lost: &Unsupported) {
         self.0.push(lost.to_string());
     }
+    fn census(&mut self, _: &Census) {}
 
     fn progress(&mut self, _: &Progress) {}
 }

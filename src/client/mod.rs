@@ -82,10 +82,11 @@ fn one_way(options: &Options, transfer: &Transfer, push: bool, show: &mut Show) 
             return Err(Failure::new(Exit::Usage, "to fetch from a server, use 'smsync pull'"));
         }
     }
+    show.transfer(&transfer.output, transfer.dry_run)?;
     let flags = Flags::NONE
         .with(Flags::DRY_RUN, transfer.dry_run)
         .with(Flags::DELETE, transfer.delete || transfer.comparison.selection.given.delete_excluded)
-        .with(Flags::ITEMIZE, show.itemizes() || transfer.dry_run && !options.quiet);
+        .with(Flags::ITEMIZE, show.itemizes());
     let report = carry_out(options, &sides, &transfer.comparison, &transfer.network, flags, show)?;
     let exit = report.exit();
     show.end(if push { "push" } else { "pull" }, Some(&report), exit, transfer.dry_run);
@@ -95,7 +96,8 @@ fn one_way(options: &Options, transfer: &Transfer, push: bool, show: &mut Show) 
 /// Compares only.
 fn compare(options: &Options, check: &Check, show: &mut Show) -> Result<Exit, Failure> {
     let sides = Sides::parse(&check.sources, &check.dest)?;
-    let flags = Flags::DRY_RUN.with(Flags::DELETE, true).with(Flags::ITEMIZE, !options.quiet);
+    show.check();
+    let flags = Flags::DRY_RUN.with(Flags::DELETE, true).with(Flags::ITEMIZE, show.itemizes());
     let report = carry_out(options, &sides, &check.comparison, &check.network, flags, show)?;
     let exit = match report.exit() {
         Exit::Ok if !report.equal() => Exit::Different,

@@ -1,6 +1,9 @@
 //! The command line of smsync.
 
+mod output;
 mod selection;
+
+pub use output::Output;
 
 use crate::spec::Keywords;
 use clap::{ArgAction, Args, Parser, Subcommand};
@@ -44,7 +47,7 @@ pub struct Options {
     /// Configuration file
     #[arg(short = 'C', value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
-    /// Say what is done: each change, and a summary; twice, each step
+    /// Say what is done with each path and why, and a summary; twice, each step
     #[arg(short, long, action = ArgAction::Count, global = true)]
     pub verbose: u8,
     /// Say nothing but what is wrong
@@ -143,6 +146,9 @@ pub struct Transfer {
     /// Remove what the source does not have, when everything else worked
     #[arg(long)]
     pub delete: bool,
+    /// What is said of it
+    #[command(flatten)]
+    pub output: Output,
     /// What is compared
     #[command(flatten)]
     pub comparison: Comparison,

@@ -11,7 +11,7 @@ use crate::client::source;
 use crate::config::Durable;
 use crate::exit::Exit;
 use crate::path::{RelPath, Scope};
-use crate::report::Report;
+use crate::report::{Monitor, Report, Side};
 use crate::session::{Error, Receiver, deliver, offer, receive};
 use crate::spec::{Keyword, Keywords};
 use crate::sys::{self, Dir, private};
@@ -63,7 +63,7 @@ impl Request<'_> {
         let given = self.comparison.spec.as_ref().map(|file| source::read_spec(file, &scope)).transpose()?;
         // What a given specification does not speak of is left as it is.
         let keywords = given.as_ref().map_or_else(|| self.keywords(), |given| given.spec.keywords());
-        self.with(remote, show, |channel, show| {
+        self.with(remote, Side::Receiver, show, |channel, show| {
             let mut speaker = channel.speak();
             speaker.say(&open_message(remote))?;
             say_round(&mut speaker, self.round(Direction::Push, keywords, scope.clone()))?;
@@ -74,6 +74,9 @@ impl Request<'_> {
                 None => channel.while_working(|| source::describe(&root, &scope, keywords))??,
             };
             show.step(&format!("{} entries described", described.spec.len()));
+            if self.flags.has(Flags::ITEMIZE) {
+                show.census(described.spec.census());
+            }
             offer(channel, &described, show)?;
             welcome(channel, None)?;
             Ok(deliver(channel, &root, &described.spec, self.flags, show)?)
@@ -94,7 +97,7 @@ impl Request<'_> {
         }
         let scope = source::scope(listed.unwrap_or_default(), rules::filter(&self.comparison.selection)?)?;
         let (spool, state) = (source::spool_dir()?, state_dir()?);
-        self.with(remote, show, |channel, show| {
+        self.with(remote, Side::Sender, show, |channel, show| {
             let mut speaker = channel.speak();
             speaker.say(&open_message(remote))?;
             let round = self.round(Direction::Pull, self.keywords(), scope);
@@ -119,21 +122,24 @@ impl Request<'_> {
         })
     }
 
-    /// Does a round over a connection of its own, and tells the server how it ended.
+    /// Does a round over a connection of its own, of which the server is this side, and tells it how it ended.
     fn with(
         &self,
         remote: &Remote,
+        side: Side,
         show: &mut Show,
         round: impl FnOnce(&mut Channel, &mut Show) -> Result<Report, Failure>,
     ) -> Result<Report, Failure> {
         let mut channel = connect(self.config, &remote.host, Some(&remote.module), self.network)
             .map_err(|failure| failure.about(remote))?;
         show.step(&format!("connected to {}", remote.host));
+        show.meet(&remote.host.name, side);
         match round(&mut channel, show) {
             Ok(report) => {
                 let mut speaker = channel.speak();
                 // The report is here: that the server is gone already changes nothing.
                 let _ = speaker.say(&Message::Bye).and_then(|()| speaker.end());
+                show.traffic(channel.traffic());
                 Ok(report)
             }
             Err(failure) => Err(explain(&mut channel, failure).about(remote)),

@@ -3,7 +3,7 @@
 use crate::path::RelPath;
 use crate::plan::links::Links;
 use crate::plan::{Merge, Met, Owners};
-use crate::report::{Aspects, Change, Fate};
+use crate::report::Aspects;
 use crate::spec::{Entry, Index, Kind, Spec};
 use std::collections::HashSet;
 
@@ -71,21 +71,6 @@ pub struct Rules<'r> {
 }
 
 impl Plan {
-    /// What the steps and extras change, in tree order within each.
-    pub fn changes<'a>(&'a self, want: &'a Spec, have: &'a Spec) -> impl Iterator<Item = Change> + 'a {
-        let steps = self.steps.iter().map(|step| Change {
-            path: want.entry(step.want).path.into_owned(),
-            fate: if step.have.is_none() { Fate::Missing } else { Fate::Changed },
-            aspects: step.aspects,
-        });
-        let extras = self.extras.iter().map(|extra| Change {
-            path: have.entry(*extra).path.into_owned(),
-            fate: Fate::Extra,
-            aspects: Aspects::NONE,
-        });
-        steps.chain(extras)
-    }
-
     /// Lets these wanted files keep the contents that are there, which were found to be theirs: what is to be set is
     /// set in place, or in a copy where other names share the file.
     pub fn keep_contents(&mut self, have: &Spec, same: &HashSet<Index>) {
@@ -267,9 +252,21 @@ impl Compare<'_> {
         aspects.note(Aspects::GROUP, differs(self.rules.owners.group(want), have.gid));
         aspects.note(Aspects::MODE, want.kind != Kind::Link && differs(want.mode, have.mode));
         aspects.note(Aspects::TIME, want.time.is_some() && want.time != have.time);
-        aspects.note(Aspects::XATTR, self.rules.xattrs && self.rules.owners.xattrs(want) != have.xattrs);
+        if self.rules.xattrs {
+            let wanted = self.rules.owners.xattrs(want);
+            if wanted != have.xattrs {
+                let differ = |those: fn(&[u8]) -> bool| wanted.filtered(those) != have.xattrs.filtered(those);
+                aspects.note(Aspects::ACL, differ(is_acl));
+                aspects.note(Aspects::XATTR, differ(|name| !is_acl(name)));
+            }
+        }
         aspects
     }
+}
+
+/// Whether an extended attribute is a POSIX access control list.
+fn is_acl(name: &[u8]) -> bool {
+    name.starts_with(b"system.posix_acl_")
 }
 
 /// In what contents differ.

@@ -1,10 +1,12 @@
 //! Decides on paper: what must be done to make one tree like another. Opens nothing.
 
+mod changes;
 mod compare;
 mod links;
 mod merge;
 mod owners;
 
+pub use changes::Outcome;
 pub use compare::{Action, Because, Plan, PlanStep, Rules, compare};
 pub use merge::{Merge, Met};
 pub use owners::{Lookup, Owners};

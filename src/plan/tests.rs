@@ -2,9 +2,10 @@
 
 use super::*;
 use crate::path::RelPath;
-use crate::report::{Aspects, Fate};
+use crate::report::{Aspects, Change, Fate};
 use crate::spec::Spec;
 use crate::sys::{Dir, Spool};
+use std::collections::HashSet;
 use std::io::Write;
 use std::path::Path;
 
@@ -204,11 +205,15 @@ fn changes_are_named() {
         (spec("./a type=dir\n./b type=dir mode=0700\n"), spec("./b type=dir mode=0755\n./c type=dir\n"));
     let rules = Rules { owners: &Owners::any(users, users), delete: true, links: true, xattrs: true };
     let plan = compare(&want, &have, &[], &rules);
-    let changes: Vec<_> = plan.changes(&want, &have).collect();
+    let outcome = Outcome { owners: rules.owners, taken_over: HashSet::new(), removed: true };
+    let changes: Vec<_> = plan.changes(&want, &have, &outcome).collect();
     let fates: Vec<_> = changes.iter().map(|change| change.fate).collect();
     assert_eq!(fates, [Fate::Missing, Fate::Changed, Fate::Extra]);
     assert_eq!(changes[1].aspects, Aspects::MODE);
-    assert_eq!(changes[1].to_string(), "changed: b (permissions)");
+    assert_eq!((&*changes[1].wanted[0], &*changes[1].found[0]), (&b"0700"[..], &b"0755"[..]));
+    let told: Vec<_> = changes.iter().map(Change::to_string).collect();
+    assert_eq!(told, ["made: a (missing)", "metadata: b (permissions)", "removed: c (extra)"]);
+    assert_eq!((want.census().dirs, want.census().total()), (3, 3));
 }
 
 #[test]

@@ -1,12 +1,16 @@
 //! What happened: problems, changes, the sums of a round, and who is told.
 
+mod aspects;
+mod census;
 mod change;
 mod problem;
 mod sums;
 mod unsupported;
 
-pub use change::{Aspects, Change, Fate};
-pub use problem::{Problem, Problems, Step};
+pub use aspects::Aspects;
+pub use census::Census;
+pub use change::{Change, Deed, Fate, KINDS};
+pub use problem::{Problem, Problems, Side, Step};
 pub use sums::Report;
 pub use unsupported::{Feature, Unsupported};
 
@@ -20,6 +24,9 @@ pub trait Monitor: Send {
 
     /// Something was changed, or would be.
     fn change(&mut self, change: &Change);
+
+    /// What the source is, by the specification of it.
+    fn census(&mut self, census: &Census);
 
     /// Bytes of contents and whole files so far, of those expected.
     fn progress(&mut self, progress: &Progress);

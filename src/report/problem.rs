@@ -93,6 +93,24 @@ impl Step {
     }
 }
 
+/// Where something failed: who has the files, or who gets them. Which of them is the client does not matter here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Side {
+    /// Who has the files.
+    Sender = 1,
+    /// Who gets them.
+    Receiver,
+}
+
+impl Side {
+    /// The side of this number on the wire.
+    #[must_use]
+    pub fn from_wire(number: u8) -> Option<Side> {
+        [Side::Sender, Side::Receiver].into_iter().find(|side| *side as u8 == number)
+    }
+}
+
 /// One entry that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -100,15 +118,24 @@ pub struct Problem {
     pub path: RelPath<'static>,
     /// Doing what.
     pub step: Step,
+    /// On which side.
+    pub side: Side,
     /// Why, as errno(3).
     pub errno: i32,
 }
 
 impl Problem {
-    /// Of an error of the system.
+    /// Of an error of the system, at the receiver.
     #[must_use]
     pub fn new(path: &RelPath<'_>, step: Step, error: &std::io::Error) -> Problem {
-        Problem { path: path.clone().into_owned(), step, errno: sys::errno(error) }
+        let path = path.clone().into_owned();
+        Problem { path, step, side: Side::Receiver, errno: sys::errno(error) }
+    }
+
+    /// The same at the sender.
+    #[must_use]
+    pub fn of_sender(self) -> Problem {
+        Problem { side: Side::Sender, ..self }
     }
 
     /// Why, in words.

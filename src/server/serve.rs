@@ -3,7 +3,7 @@
 use crate::exit::Exit;
 use crate::limits;
 use crate::path::RelPath;
-use crate::report::{Change, Monitor, Problem, Progress, Report, Unsupported};
+use crate::report::{Census, Change, Monitor, Problem, Progress, Report, Side, Unsupported};
 use crate::server::config::{Config, Module};
 use crate::server::log::Log;
 use crate::session::{Error, Offer, Receiver, deliver, greet_server, offer, receive};
@@ -171,7 +171,8 @@ impl Session<'_> {
         let globals = &self.config.globals;
         let spool = Dir::open_root(&globals.spool_dir)
             .map_err(|error| Error::System("open the spool directory ('spool dir')", error))?;
-        let mut monitor = Logged { log: self.log, session: self.to_string(), module: &module.name };
+        let client = if round.direction == Direction::Push { Side::Sender } else { Side::Receiver };
+        let mut monitor = Logged { log: self.log, session: self.to_string(), module: &module.name, client };
         let started = Instant::now();
         let report = match round.direction {
             Direction::Push => {
@@ -255,11 +256,14 @@ struct Logged<'l> {
     log: &'l Log,
     session: String,
     module: &'l str,
+    /// What the client is in this round.
+    client: Side,
 }
 
 impl Monitor for Logged<'_> {
     fn problem(&mut self, problem: &Problem) {
-        self.log.warning(format_args!("{}: {}: {problem}", self.session, self.module));
+        let client = if problem.side == self.client { "client: " } else { "" };
+        self.log.warning(format_args!("{}: {}: {client}{problem}", self.session, self.module));
     }
 
     fn unsupported(&mut self, lost: &Unsupported) {
@@ -269,6 +273,8 @@ impl Monitor for Logged<'_> {
     fn change(&mut self, change: &Change) {
         self.log.debug(format_args!("{}: {}: {change}", self.session, self.module));
     }
+
+    fn census(&mut self, _: &Census) {}
 
     fn progress(&mut self, _: &Progress) {}
 }

@@ -4,7 +4,7 @@ use crate::config::Durable;
 use crate::exit::Exit;
 use crate::install::{Arrived, Install, Installed, Meta, Stage, StageError, for_files};
 use crate::limits;
-use crate::plan::{Action, Owners, Plan, Rules, compare};
+use crate::plan::{Action, Outcome, Owners, Plan, Rules, compare};
 use crate::report::{Fate, Monitor, Problems, Report};
 use crate::session::Error;
 use crate::session::error::WRITE_SPEC;
@@ -50,6 +50,7 @@ pub fn receive(
     let owners = owners();
     let (mut prepared, stage) = channel.while_working(|| prepare(receiver, offered, round, &owners))??;
     report.entries = prepared.want.len().into();
+    monitor.census(prepared.want.census());
     let meta = Meta::new(&owners, round.keywords.contains(Keyword::Xattr));
     // By all that has to get into the stage: what an interrupted run left there may not be on the disk either.
     let durable = for_files(receiver.durable, prepared.plan.wanted().count());
@@ -58,10 +59,12 @@ pub fn receive(
         let here = Here { want, have, root: receiver.root, stage: stage.as_ref(), meta: &meta, durable };
         spare(channel, &here, plan)?
     };
-    let changes = Changes { flags: round.flags, prepared: &prepared, meta: &meta };
+    let mut outcome =
+        Outcome { owners: &owners, taken_over: arrived.keys().copied().collect(), removed: prepared.delete };
+    let changes = |outcome| Changes { flags: round.flags, prepared: &prepared, meta: &meta, outcome };
     let Some(stage) = stage else {
         forecast(&prepared, &mut report);
-        return finish(channel, report, &changes, &Problems::default(), monitor);
+        return finish(channel, report, &changes(outcome), &Problems::default(), monitor);
     };
     let intake = Intake { want: &prepared.want, stage: &stage, meta: &meta, durable };
     let done = run(channel, receiver.root, &prepared, intake, arrived, &mut report, monitor);
@@ -69,7 +72,8 @@ pub fn receive(
         Ok(listed) => {
             // Unlocked first: whoever reads the report may come back at once.
             drop(stage);
-            finish(channel, report, &changes, &listed, monitor)
+            outcome.removed &= report.extra == 0;
+            finish(channel, report, &changes(outcome), &listed, monitor)
         }
         Err(error) => {
             // A disk that is full is not left full; what any other end leaves, the next run takes over.
@@ -226,6 +230,7 @@ struct Changes<'c> {
     flags: Flags,
     prepared: &'c Prepared,
     meta: &'c Meta<'c>,
+    outcome: Outcome<'c>,
 }
 
 /// Turn 4: says how it went.
@@ -236,7 +241,7 @@ fn finish(
     listed: &Problems,
     monitor: &mut dyn Monitor,
 ) -> Result<Report, Error> {
-    let Changes { flags, prepared, meta } = changes;
+    let Changes { flags, prepared, meta, outcome } = changes;
     let mut report = report;
     let own = prepared.scanned.problems.iter().chain(listed.iter());
     report.problems += prepared.scanned.problems.len() as u64;
@@ -251,7 +256,7 @@ fn finish(
     }
     if flags.has(Flags::ITEMIZE) {
         let delete = flags.has(Flags::DELETE);
-        for change in prepared.plan.changes(&prepared.want, &prepared.have) {
+        for change in prepared.plan.changes(&prepared.want, &prepared.have, outcome) {
             if change.fate != Fate::Extra || delete {
                 monitor.change(&change);
                 speaker.say(&Message::Change(change))?;

@@ -31,6 +31,7 @@ impl Offer {
     #[must_use]
     pub fn new(spec: Spec, scanned: Scanned) -> Offer {
         let Scanned { problems, whole, skipped, locals, .. } = scanned;
+        let problems = problems.into_iter().map(Problem::of_sender).collect();
         Offer { spec, problems, whole, skipped, locals }
     }
 }
@@ -191,11 +192,21 @@ impl Told {
 mod tests {
     use super::*;
     use crate::path::RelPath;
-    use crate::report::Aspects;
+    use crate::report::{Aspects, Deed};
+    use crate::sys::FileKind;
 
     #[test]
     fn a_receiver_cannot_tell_more_than_there_is() {
-        let change = |fate| Change { path: RelPath::ROOT, fate, aspects: Aspects::NONE };
+        let change = |fate| Change {
+            path: RelPath::ROOT,
+            fate,
+            kind: FileKind::File,
+            deed: Deed::Sent,
+            aspects: Aspects::NONE,
+            target: Box::default(),
+            wanted: Vec::new(),
+            found: Vec::new(),
+        };
         let mut told = Told { itemized: true, entries: 3, ..Told::default() };
         for fate in [Fate::Missing, Fate::Changed, Fate::Missing] {
             assert!(told.change(&change(fate)).is_ok());

@@ -3,11 +3,10 @@
 use crate::exit::Exit;
 use crate::limits;
 use crate::path::{Local, RelPath};
-use crate::report::{Aspects, Change, Fate, Feature, Problem, Report, Step, Unsupported};
+use crate::report::{Change, Feature, Problem, Report, Side, Step, Unsupported};
 use crate::spec::Time;
-use crate::wire::WireError;
 use crate::wire::codec::{Reader, put_bytes};
-use crate::wire::scope;
+use crate::wire::{WireError, change, scope};
 use std::borrow::Cow;
 
 pub use crate::wire::round::{Direction, Flags, Round};
@@ -219,19 +218,16 @@ impl<'a> Message<'a> {
             }
             Message::Problem(problem) => {
                 out.push(problem.step as u8);
+                out.push(problem.side as u8);
                 out.extend_from_slice(&problem.errno.unsigned_abs().to_be_bytes());
                 put_bytes(out, problem.path.as_bytes());
-            }
-            Message::Change(change) => {
-                out.push(change.fate as u8);
-                out.extend_from_slice(&change.aspects.bits().to_be_bytes());
-                put_bytes(out, change.path.as_bytes());
             }
             Message::Unsupported(lost) => {
                 out.push(lost.feature as u8);
                 out.extend_from_slice(&lost.entries.to_be_bytes());
                 put_bytes(out, lost.path.as_bytes());
             }
+            Message::Change(change) => change::encode(change, out),
             Message::Report(report) => {
                 report.values().iter().for_each(|value| out.extend_from_slice(&value.to_be_bytes()));
             }
@@ -290,14 +286,11 @@ impl<'a> Message<'a> {
             21 => Message::FilesEnd,
             22 => Message::Problem(Problem {
                 step: Step::from_wire(body.u8()?).ok_or(WireError::Malformed("an unknown step"))?,
+                side: Side::from_wire(body.u8()?).ok_or(WireError::Malformed("an unknown side"))?,
                 errno: errno(&mut body)?,
                 path: body.path()?.into_owned(),
             }),
-            23 => Message::Change(Change {
-                fate: Fate::from_wire(body.u8()?).ok_or(WireError::Malformed("an unknown fate"))?,
-                aspects: Aspects::from_bits(body.u16()?).ok_or(WireError::Malformed("an unknown aspect"))?,
-                path: body.path()?.into_owned(),
-            }),
+            23 => Message::Change(change::decode(&mut body)?),
             24 => Message::Report(decode_report(&mut body)?),
             25 => Message::Bye,
             26 => Message::Alive,

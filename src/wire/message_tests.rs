@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::path::{Filter, Item, RelPath, Rule, Scope, Traits};
+use crate::report::{Aspects, Deed, Fate, KINDS};
 use crate::spec::Keywords;
+use crate::sys::FileKind;
 
 fn path(text: &str) -> RelPath<'static> {
     RelPath::new(text.as_bytes().to_vec()).unwrap()
@@ -90,7 +92,7 @@ fn samples() -> Vec<Message<'static>> {
         }),
     ];
     list.extend(times.map(|time| Message::File { index: u32::MAX, size: limits::FILE_SIZE, time }));
-    let problem = |step| Message::Problem(Problem { path: longest(), step, errno: 4095 });
+    let problem = |step| Message::Problem(Problem { path: longest(), step, side: Side::Sender, errno: 4095 });
     list.extend(Step::ALL.map(problem));
     list.extend(
         Feature::ALL
@@ -98,9 +100,29 @@ fn samples() -> Vec<Message<'static>> {
     );
     list.extend([Fate::Missing, Fate::Changed, Fate::Extra].map(|fate| {
         let aspects = Aspects::WORDS.into_iter().fold(Aspects::NONE, |all, (aspect, _)| all.with(aspect));
-        Message::Change(Change { path: RelPath::ROOT, fate, aspects })
+        Message::Change(change(fate, aspects))
+    }));
+    list.extend(KINDS.iter().flat_map(|(kind, _)| {
+        Deed::ALL
+            .map(|deed| Message::Change(Change { kind: *kind, deed, ..change(Fate::Missing, Aspects::LINK) }))
     }));
     list
+}
+
+/// A change that is as long as one can be in each of these aspects.
+fn change(fate: Fate, aspects: Aspects) -> Change {
+    let longest: Box<[u8]> = vec![0xff; limits::LINK].into();
+    let values = vec![longest.clone(); aspects.iter().count()];
+    Change {
+        path: self::longest(),
+        fate,
+        kind: FileKind::Link,
+        deed: Deed::Made,
+        aspects,
+        target: longest,
+        wanted: values.clone(),
+        found: values,
+    }
 }
 
 fn body(message: &Message<'_>) -> Vec<u8> {
@@ -162,7 +184,7 @@ fn each_bound_holds_one_beyond_it() {
         Message::File { index: 0, size: 0, time: Time { sec: 0, nsec: 1_000_000_000 } },
         Message::Missing { index: 0, errno: 0 },
         Message::Missing { index: 0, errno: 4096 },
-        Message::Problem(Problem { path: RelPath::ROOT, step: Step::Read, errno: 0 }),
+        Message::Problem(Problem { path: RelPath::ROOT, step: Step::Read, side: Side::Receiver, errno: 0 }),
         round(Direction::Push, Flags::NONE, (0..=limits::SCOPE).map(|n| path(&n.to_string())).collect(), &[]),
         round(Direction::Push, Flags::NONE, Vec::new(), &vec![&b"*"[..]; limits::SCOPE + 1]),
     ];

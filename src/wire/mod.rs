@@ -1,5 +1,6 @@
 //! Bytes and messages between client and server.
 
+mod change;
 mod channel;
 mod codec;
 mod error;
