@@ -44,7 +44,7 @@ impl Monitor for Told {
 /// One round of a push, by the steps of smsync(4); `first` when the server is still to say `Welcome`.
 fn round(channel: &mut Channel, site: &Site, flags: Flags, first: bool) -> (Report, Vec<String>) {
     let (root, scope, keywords) = (Root::open(&site.src()).unwrap(), Scope::default(), Keywords::TRANSFER);
-    let round = Round { direction: Direction::Push, flags, keywords, scope: scope.clone() };
+    let round = Round::new(Direction::Push, flags, keywords, scope.clone());
     channel.speak().say(&Message::Round(round)).unwrap();
     let spool = Spool::create(&Dir::open_root(&site.path("spool")).unwrap()).unwrap();
     let mut writer = SpecWriter::new(spool, keywords).unwrap();

@@ -116,7 +116,8 @@ fn carry_out(
     show: &mut Show,
 ) -> Result<Report, Failure> {
     let config = read_config(options)?;
-    let request = Request { config: &config, network, comparison, flags };
+    let taking = comparison.selection.given.taking();
+    let request = Request { config: &config, network, comparison, flags, taking };
     match sides {
         Sides::Push(sources, dest) => request.push(sources, dest, show),
         Sides::Pull(..) if comparison.spec.is_some() => {

@@ -15,6 +15,7 @@ use crate::report::{Monitor, Report, Side};
 use crate::session::{Error, Receiver, deliver, offer, receive};
 use crate::spec::{Keyword, Keywords};
 use crate::sys::{self, Dir, private};
+use crate::terms::Taking;
 use crate::tree::Root;
 use crate::wire::message::{Direction, Round};
 use crate::wire::scope::say_round;
@@ -29,6 +30,7 @@ pub(super) struct Request<'r> {
     pub(super) network: &'r Network,
     pub(super) comparison: &'r Comparison,
     pub(super) flags: Flags,
+    pub(super) taking: Taking,
 }
 
 impl Request<'_> {
@@ -44,7 +46,7 @@ impl Request<'_> {
     }
 
     fn round(&self, direction: Direction, keywords: Keywords, scope: Scope) -> Round {
-        Round { direction, flags: self.flags, keywords, scope }
+        Round { taking: self.taking, ..Round::new(direction, self.flags, keywords, scope) }
     }
 
     /// Makes the remote tree like what is here.
@@ -54,7 +56,8 @@ impl Request<'_> {
         remote: &Remote,
         show: &mut Show,
     ) -> Result<Report, Failure> {
-        let (root, only) = source::open(sources)?;
+        let (mut root, only) = source::open(sources)?;
+        root.take(self.taking);
         let listed = source::listed(&self.comparison.selection, only.is_empty())?;
         if listed.as_ref().is_some_and(Vec::is_empty) {
             return Ok(Report::default());

@@ -108,6 +108,7 @@ impl Session<'_> {
                         none => none.insert(self.open(module, &path, &round)?),
                     };
                     permit(module, tree, &round)?;
+                    tree.root.take(round.taking);
                     if !std::mem::replace(&mut welcome, true) {
                         // Leaves with the first thing we have to say.
                         channel.speak().say(&Message::Welcome { single: tree.single.borrowed() })?;

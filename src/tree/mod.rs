@@ -1,10 +1,13 @@
 //! The live tree: its root, the way to a path in it, and the scan that describes it.
 
 mod cursor;
+mod follow;
+mod opener;
 mod root;
 mod scan;
 
 pub use cursor::Cursor;
+pub use opener::Opener;
 pub use root::Root;
 pub use scan::{Scan, ScanError, Scanned, View, scan};
 

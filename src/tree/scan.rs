@@ -1,6 +1,8 @@
 //! The scan: describes a live tree as a specification, in tree order.
 
 mod facts;
+mod hidden;
+mod place;
 mod rules;
 
 use crate::digest::Algorithms;
@@ -10,9 +12,13 @@ use crate::report::{Problem, Step};
 use crate::spec::{Entry, Keyword, Keywords, Kind, Spec, SpecWriter, WriteError};
 use crate::sys::xattr::{self, ByName};
 use crate::sys::{Dir, FileKind, Stat};
+use crate::terms::Taking;
+use crate::tree::follow::Way;
 use crate::tree::{Root, STAGE};
+use place::Place;
 use std::collections::HashMap;
 use std::io::{self, Write};
+use std::rc::Rc;
 
 /// What to describe, and how.
 #[derive(Debug, Clone, Copy)]
@@ -86,6 +92,8 @@ fn walk<W: Write>(
     attributes: Option<&ByName>,
 ) -> Result<Scanned, ScanError> {
     let mut walk = Walk {
+        taking: if matches!(what.view, View::Sender) { *root.taking() } else { Taking::default() },
+        ids: Vec::new(),
         attributes,
         stands: false,
         what,
@@ -124,6 +132,9 @@ struct Walk<'a, W: Write> {
     /// Whether the thread stands in the directory of the last level, where attributes are read.
     stands: bool,
     what: Scan<'a>,
+    taking: Taking,
+    /// Where links are followed: the directories from the root down to the one being walked.
+    ids: Vec<Stat>,
     algorithms: Algorithms,
     writer: &'a mut SpecWriter<W>,
     rules: Descent<'a>,
@@ -147,18 +158,20 @@ struct Level<'d> {
     rest: Vec<Box<[u8]>>,
     /// Whether the directory is known to be removed.
     doomed: bool,
+    /// The file system that is walked.
+    dev: (u32, u32),
 }
 
 /// A directory of the walk: opened by it, or the root's.
 enum Held<'d> {
-    Own(Dir),
+    Own(Rc<Way>),
     Root(&'d Root),
 }
 
 impl Held<'_> {
     fn of(&self, name: &[u8]) -> io::Result<&Dir> {
         match self {
-            Held::Own(dir) => Ok(dir),
+            Held::Own(way) => Ok(&way.dir),
             Held::Root(root) => root.holder(name).ok_or_else(|| io::ErrorKind::NotFound.into()),
         }
     }
@@ -192,14 +205,19 @@ impl<W: Write> Walk<'_, W> {
             return Ok(());
         }
         let rest = sorted(names.into_iter().filter(|name| **name != *STAGE).collect());
-        let mut levels = vec![Level { dir: Held::Root(root), path: RelPath::ROOT, rest, doomed: false }];
+        let dev = root.stat().dev;
+        let mut levels = vec![Level { dir: Held::Root(root), path: RelPath::ROOT, rest, doomed: false, dev }];
+        if !root.is_bare() {
+            self.ids.push(*root.stat());
+        }
         while let Some(level) = levels.last_mut() {
             let Some(name) = level.rest.pop() else {
                 levels.pop();
+                self.ids.pop();
                 self.stands = false;
                 continue;
             };
-            if let Some(deeper) = self.name(level, &name, root.stat())? {
+            if let Some(deeper) = self.name(level, &name)? {
                 levels.push(deeper);
                 self.stands = false;
             }
@@ -208,12 +226,7 @@ impl<W: Write> Walk<'_, W> {
     }
 
     /// Describes one name of a directory; gives back the level below it when it is a directory to be walked.
-    fn name(
-        &mut self,
-        level: &Level<'_>,
-        name: &[u8],
-        root: &Stat,
-    ) -> Result<Option<Level<'static>>, ScanError> {
+    fn name(&mut self, level: &Level<'_>, name: &[u8]) -> Result<Option<Level<'static>>, ScanError> {
         let path = match level.path.join(name) {
             Ok(path) => path,
             Err(_) => {
@@ -234,6 +247,8 @@ impl<W: Write> Walk<'_, W> {
                 return Ok(None);
             }
         };
+        let Some(place) = self.place(level, name, &path, stat) else { return Ok(None) };
+        let stat = place.stat;
         let is_dir = stat.kind == Some(FileKind::Dir);
         let hidden = self.rules.excludes(&path, is_dir, level.doomed) && self.wanted(&path).is_none();
         self.meet(&path, hidden);
@@ -249,24 +264,25 @@ impl<W: Write> Walk<'_, W> {
             return Ok(None);
         };
         match kind {
-            Kind::Dir => self.directory(level, name, path, &stat, root),
-            _ => self.leaf(level, name, path, kind, &stat),
+            Kind::Dir => self.directory(level, &place, path),
+            _ => self.leaf(level, &place, path, kind),
         }
     }
 
     fn directory(
         &mut self,
         level: &Level<'_>,
-        name: &[u8],
+        place: &Place<'_>,
         path: RelPath<'static>,
-        stat: &Stat,
-        root: &Stat,
     ) -> Result<Option<Level<'static>>, ScanError> {
-        let opened =
-            level.dir.of(name).and_then(|dir| dir.subdir(name)).and_then(|dir| Ok((dir.names()?, dir)));
-        // The descriptor tells which directory is walked; the name may have changed hands since the stat above.
-        let now = opened.as_ref().ok().and_then(|(_, dir)| dir.stat_self().ok()).unwrap_or(*stat);
-        let mounted = self.what.one_file_system && now.dev != root.dev;
+        let opened = place.list().and_then(|dir| Ok((dir.names()?, dir)));
+        // The descriptor tells which directory is walked; the name may have changed hands since the stat before.
+        let now = opened.as_ref().ok().and_then(|(_, dir)| dir.stat_self().ok()).unwrap_or(place.stat);
+        // What is grafted onto the root has a file system of its own.
+        let grafted = matches!(level.dir, Held::Root(root) if root.is_bare());
+        let dev = if grafted { now.dev } else { level.dev };
+        let stays = self.what.one_file_system || self.taking.has(Taking::ONE_FILE_SYSTEM);
+        let mounted = stays && now.dev != dev;
         let leads = self.what.scope.leads(&path);
         let mut entry = if leads {
             Entry::new(path.borrowed(), Kind::Dir)
@@ -276,7 +292,7 @@ impl<W: Write> Walk<'_, W> {
         let readable = opened.as_ref().map_or(true, |(_, dir)| mounted || self.read_rules(dir, &path));
         entry.ignore = opened.is_err() || mounted || !readable;
         if !leads {
-            entry.xattrs = self.xattrs(level, name, &path);
+            entry.xattrs = self.xattrs(level, place, &path);
         }
         if let Err(error) = &opened
             && error.kind() == io::ErrorKind::NotFound
@@ -291,7 +307,16 @@ impl<W: Write> Walk<'_, W> {
             }
             Ok((names, dir)) => {
                 let doomed = self.spare && (level.doomed || self.wanted(&path) != Some(Kind::Dir));
-                Ok(Some(Level { dir: Held::Own(dir), path, rest: sorted(names), doomed }))
+                let dir = match self.way(level, place, dir) {
+                    Ok(way) => Held::Own(way),
+                    Err(error) => {
+                        self.unlisted(&path, &error);
+                        self.found.whole = false;
+                        return Ok(None);
+                    }
+                };
+                self.ids.push(now);
+                Ok(Some(Level { dir, path, rest: sorted(names), doomed, dev }))
             }
             Err(error) => {
                 self.unlisted(&path, &error);
@@ -303,19 +328,23 @@ impl<W: Write> Walk<'_, W> {
     fn leaf(
         &mut self,
         level: &Level<'_>,
-        name: &[u8],
+        place: &Place<'_>,
         path: RelPath<'static>,
         kind: Kind,
-        stat: &Stat,
     ) -> Result<Option<Level<'static>>, ScanError> {
+        let stat = &place.stat;
         if stat.size > limits::FILE_SIZE && kind == Kind::File {
             self.missed(&level.path, &path, Step::Stat, &io::Error::from_raw_os_error(libc::EFBIG));
             return Ok(None);
         }
         let mut entry = self.describe(path.borrowed(), kind, stat);
+        let mut left = kind == Kind::File && !self.taking.takes(stat.size);
         if kind == Kind::Link {
-            match level.dir.of(name).and_then(|dir| dir.read_link(name)) {
-                Ok(target) => entry.link = Some(target.into()),
+            match place.dir().and_then(|dir| dir.read_link(place.name())) {
+                Ok(target) => {
+                    left = self.taking.leaves(&path, &target);
+                    entry.link = Some(target.into());
+                }
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
                 Err(error) => {
                     self.missed(&level.path, &path, Step::Stat, &error);
@@ -323,35 +352,20 @@ impl<W: Write> Walk<'_, W> {
                 }
             }
         }
+        if left {
+            // Neither sent nor changed nor removed.
+            self.writer.push(&Entry { optional: true, nochange: true, inode: None, ..entry })?;
+            return Ok(None);
+        }
         if kind == Kind::File && !self.algorithms.is_empty() {
-            match level.dir.of(name).and_then(|dir| self.digest(dir, name, stat)) {
+            match place.dir().and_then(|dir| self.digest(dir, place.name(), stat)) {
                 Ok(digests) => entry.digests = digests,
                 Err(error) => self.found.problems.push(Problem::new(&path, Step::Read, &error)),
             }
         }
-        entry.xattrs = self.xattrs(level, name, &path);
+        entry.xattrs = self.xattrs(level, place, &path);
         self.writer.push(&entry)?;
         Ok(None)
-    }
-
-    /// Something in `dir` cannot be described, and nothing stands for it.
-    fn missed(&mut self, dir: &RelPath<'_>, path: &RelPath<'_>, step: Step, error: &io::Error) {
-        self.hide(dir);
-        self.found.whole = false;
-        self.found.problems.push(Problem::new(path, step, error));
-    }
-
-    /// A directory cannot be listed; it is marked `ignore`, which stands for what is in it.
-    fn unlisted(&mut self, path: &RelPath<'_>, error: &io::Error) {
-        self.hide(path);
-        self.found.problems.push(Problem::new(path, Step::List, error));
-    }
-
-    /// Remembers that the directory holds something the specification does not show.
-    fn hide(&mut self, dir: &RelPath<'_>) {
-        if self.found.hidden.last().is_none_or(|last| last != dir) {
-            self.found.hidden.push(dir.clone().into_owned());
-        }
     }
 }
 

@@ -30,7 +30,7 @@ fn round(
     let exclude = exclude.iter().map(|text| Item::new(Traits::BOTH, text).unwrap());
     let file = Item::new(Traits::FILE.and(Traits::HERE_ONLY), b".rules").unwrap();
     let scope = Scope::new(only, Filter::new(exclude.chain([file]).collect()));
-    Message::Round(Round { direction, flags, keywords: Keywords::TRANSFER, scope })
+    Message::Round(Round::new(direction, flags, Keywords::TRANSFER, scope))
 }
 
 /// Every kind of message, at the edges of what it can say.

@@ -2,6 +2,7 @@
 
 use crate::path::{Filter, Item, Scope};
 use crate::spec::Keywords;
+use crate::terms::Taking;
 use crate::wire::WireError;
 use crate::wire::codec::Reader;
 use crate::wire::scope::{NO_RULE, count, in_order, paths, put_paths, put_rule, rule, scope_count};
@@ -54,9 +55,17 @@ pub struct Round {
     pub keywords: Keywords,
     /// Which part of the tree.
     pub scope: Scope,
+    /// What of it the sender takes.
+    pub taking: Taking,
 }
 
 impl Round {
+    /// With nothing else asked for.
+    #[must_use]
+    pub fn new(direction: Direction, flags: Flags, keywords: Keywords, scope: Scope) -> Round {
+        Round { direction, flags, keywords, scope, taking: Taking::default() }
+    }
+
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
         out.push(match self.direction {
             Direction::Push => 1,
@@ -68,6 +77,9 @@ impl Round {
         let items = self.scope.filter().items();
         out.extend_from_slice(&count(items.len()));
         items.iter().for_each(|item| put_rule(out, item.traits(), item.text()));
+        out.push(self.taking.choices());
+        out.extend_from_slice(&self.taking.min_size.to_be_bytes());
+        out.extend_from_slice(&self.taking.max_size.to_be_bytes());
     }
 
     pub(super) fn decode(body: &mut Reader<'_>) -> Result<Round, WireError> {
@@ -88,6 +100,8 @@ impl Round {
             items.push(Item::new(traits, text).ok_or(NO_RULE)?);
         }
         let scope = in_order(only, Filter::new(items))?;
-        Ok(Round { direction, flags: Flags(flags), keywords, scope })
+        let taking = Taking::new(body.u8()?, body.u64()?, body.u64()?)
+            .ok_or(WireError::Malformed("an unknown way to take files"))?;
+        Ok(Round { direction, flags: Flags(flags), keywords, scope, taking })
     }
 }

@@ -225,7 +225,7 @@ impl Peer {
     }
 
     pub fn scoped_round(&mut self, direction: Direction, flags: Flags, scope: Scope) {
-        self.say(&[Message::Round(Round { direction, flags, keywords: Keywords::TRANSFER, scope })]);
+        self.say(&[Message::Round(Round::new(direction, flags, Keywords::TRANSFER, scope))]);
     }
 
     /// Says what we have.

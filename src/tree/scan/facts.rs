@@ -1,5 +1,6 @@
 //! What a scan says of one path: metadata, extended attributes, digests.
 
+use super::place::Place;
 use super::{Held, Level, Walk};
 use crate::digest::{Digests, Hasher};
 use crate::limits;
@@ -13,13 +14,22 @@ use std::io::{self, Read, Write};
 
 impl<W: Write> Walk<'_, W> {
     /// The extended attributes of a name, if they are asked for.
-    pub(super) fn xattrs(&mut self, level: &Level<'_>, name: &[u8], path: &RelPath<'_>) -> Xattrs<'static> {
+    pub(super) fn xattrs(
+        &mut self,
+        level: &Level<'_>,
+        place: &Place<'_>,
+        path: &RelPath<'_>,
+    ) -> Xattrs<'static> {
         let Some(attributes) = self.attributes else { return Xattrs::default() };
-        let entered =
-            if self.stands { Ok(()) } else { level.dir.of(name).and_then(|dir| attributes.enter(dir)) };
+        if let Some(way) = place.referent() {
+            let found = way.dir.to_list().and_then(xattr::of_open);
+            return self.known(path, found);
+        }
+        let stands = self.stands && !place.is_elsewhere();
+        let entered = if stands { Ok(()) } else { place.dir().and_then(|dir| attributes.enter(dir)) };
         // Names that are grafted onto the root are each in a directory of their own.
-        self.stands = entered.is_ok() && matches!(level.dir, Held::Own(_));
-        let found = entered.and_then(|()| attributes.of(name));
+        self.stands = entered.is_ok() && matches!(level.dir, Held::Own(_)) && !place.is_elsewhere();
+        let found = entered.and_then(|()| attributes.of(place.name()));
         self.known(path, found)
     }
 
