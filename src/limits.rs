@@ -60,6 +60,8 @@ pub const FILTER_FILE: u64 = 64 * 1024;
 pub const FILTER_RULES: usize = 65_536;
 /// Bytes of the patterns of all such rules: in memory they take 16 times as much.
 pub const FILTER_BYTES: usize = 4 << 20;
+/// Bytes of a list that maps owners or changes modes: more than any command line has of such.
+pub const MAPPING: usize = 16 * 1024;
 /// Bytes of one file: what ext4 and XFS hold, and below where offsets overflow.
 pub const FILE_SIZE: u64 = 8 << 50;
 /// Problems one side reports to the other; the rest are counted only.

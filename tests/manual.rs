@@ -250,6 +250,10 @@ fn field(kind: &str, name: &str) -> Vec<u8> {
         "u32" => number(4),
         "u64" | "i64" => number(8),
         "hash" => vec![1; 32],
+        "bytes" if matches!(name, "users" | "groups") => {
+            [number(2)[..1].to_vec(), vec![3], b"a:b".to_vec()].concat()
+        }
+        "bytes" if name == "chmod" => [number(2)[..1].to_vec(), vec![3], b"a=r".to_vec()].concat(),
         "bytes" | "text" | "path" => [number(2), b"a".to_vec()].concat(),
         "rest" => b"abc".to_vec(),
         "rule" => [number(2), field("bytes", name)].concat(),
@@ -349,6 +353,7 @@ fn every_limit_is_what_the_code_says() {
     limit("window of the compressed specification", 1 << limits::SPEC_WINDOW, bytes);
     limit("size of a file", limits::FILE_SIZE, bytes);
     limit("paths, and rules, of a scope", limits::SCOPE as u64, "");
+    limit("list of owners or modes", limits::MAPPING as u64, bytes);
     limit("text for people", limits::TEXT as u64, bytes);
     limit("Problems of one side", limits::PROBLEMS as u64, "");
     limit("the greeting", limits::HANDSHAKE.as_secs(), " seconds");

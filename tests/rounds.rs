@@ -33,10 +33,11 @@ impl Monitor for Told {
         self.0.push(change.to_string());
     }
 
+    fn census(&mut self, _: &Census) {}
+
     fn unsupported(&mut self, lost: &Unsupported) {
         self.0.push(lost.to_string());
     }
-    fn census(&mut self, _: &Census) {}
 
     fn progress(&mut self, _: &Progress) {}
 }
@@ -45,19 +46,19 @@ impl Monitor for Told {
 fn round(channel: &mut Channel, site: &Site, flags: Flags, first: bool) -> (Report, Vec<String>) {
     let (root, scope, keywords) = (Root::open(&site.src()).unwrap(), Scope::default(), Keywords::TRANSFER);
     let round = Round::new(Direction::Push, flags, keywords, scope.clone());
-    channel.speak().say(&Message::Round(round)).unwrap();
+    channel.speak().say(&Message::Round(round.clone())).unwrap();
     let spool = Spool::create(&Dir::open_root(&site.path("spool")).unwrap()).unwrap();
     let mut writer = SpecWriter::new(spool, keywords).unwrap();
     let view = View::Sender;
     let what = Scan { scope: &scope, keywords, one_file_system: false, sockets: true, view };
     let scanned = scan(&root, what, &mut writer).unwrap();
-    let described = Offer::new(writer.seal().unwrap(), scanned);
+    let described = Offer::new(writer.seal().unwrap(), scanned, smsync::sys::clock::now());
     let mut told = Told::default();
     offer(channel, &described, &mut told).unwrap();
     if first {
         assert!(matches!(channel.listen().message().unwrap(), Message::Welcome { .. }));
     }
-    let report = deliver(channel, &root, &described.spec, flags, &mut told).unwrap();
+    let report = deliver(channel, &root, &described, &round, &mut told).unwrap();
     (report, told.0)
 }
 

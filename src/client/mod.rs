@@ -8,22 +8,20 @@ pub mod remote;
 mod rules;
 mod show;
 mod source;
+mod spec;
 mod transfer;
 
 use crate::exit::Exit;
 use crate::path::RelPath;
 use crate::report::Report;
-use crate::spec::{Keywords, SpecWriter};
-use crate::tree::{Root, Scan, View, scan};
 use crate::wire::{Flags, Message, WireError};
 use clap::Parser;
 use config::ClientConfig;
-use failure::{Failure, system};
-use options::{Check, Command, Comparison, Network, Options, Transfer};
+use failure::Failure;
+use options::{Check, Choosing, Command, Comparison, Network, Options, Transfer};
 use remote::Host;
 use show::Show;
 use std::ffi::OsString;
-use std::path::Path;
 use transfer::{Request, Sides};
 
 /// Runs smsync.
@@ -56,7 +54,7 @@ fn run(options: &Options, show: &mut Show) -> Result<Exit, Failure> {
         Command::Pull(transfer) => one_way(options, transfer, false, show),
         Command::Check(check) => compare(options, check, show),
         Command::List { host, network } => list(options, host, network, show),
-        Command::Spec { keywords, exclude, dir } => spec(*keywords, exclude, dir, show),
+        Command::Spec(options) => spec::run(options, show),
         Command::Keygen => {
             let secret =
                 crate::secret::Secret::generate().map_err(|error| Failure::new(Exit::System, error))?;
@@ -87,7 +85,9 @@ fn one_way(options: &Options, transfer: &Transfer, push: bool, show: &mut Show) 
         .with(Flags::DRY_RUN, transfer.dry_run)
         .with(Flags::DELETE, transfer.delete || transfer.comparison.selection.given.delete_excluded)
         .with(Flags::ITEMIZE, show.itemizes());
-    let report = carry_out(options, &sides, &transfer.comparison, &transfer.network, flags, show)?;
+    let Transfer { comparison, choosing, network, remove_source_files: remove, .. } = transfer;
+    let remove = *remove;
+    let report = carry_out(options, &sides, (comparison, choosing), network, (flags, remove), show)?;
     let exit = report.exit();
     show.end(if push { "push" } else { "pull" }, Some(&report), exit, transfer.dry_run);
     Ok(exit)
@@ -98,7 +98,8 @@ fn compare(options: &Options, check: &Check, show: &mut Show) -> Result<Exit, Fa
     let sides = Sides::parse(&check.sources, &check.dest)?;
     show.check();
     let flags = Flags::DRY_RUN.with(Flags::DELETE, true).with(Flags::ITEMIZE, show.itemizes());
-    let report = carry_out(options, &sides, &check.comparison, &check.network, flags, show)?;
+    let Check { comparison, choosing, network, .. } = check;
+    let report = carry_out(options, &sides, (comparison, choosing), network, (flags, false), show)?;
     let exit = match report.exit() {
         Exit::Ok if !report.equal() => Exit::Different,
         exit => exit,
@@ -110,14 +111,16 @@ fn compare(options: &Options, check: &Check, show: &mut Show) -> Result<Exit, Fa
 fn carry_out(
     options: &Options,
     sides: &Sides,
-    comparison: &Comparison,
+    (comparison, choosing): (&Comparison, &Choosing),
     network: &Network,
-    flags: Flags,
+    (flags, remove_source): (Flags, bool),
     show: &mut Show,
 ) -> Result<Report, Failure> {
     let config = read_config(options)?;
+    let guise = choosing.guise()?;
     let taking = comparison.selection.given.taking();
-    let request = Request { config: &config, network, comparison, flags, taking };
+    let request =
+        Request { config: &config, network, comparison, choosing, guise, remove_source, flags, taking };
     match sides {
         Sides::Push(sources, dest) => request.push(sources, dest, show),
         Sides::Pull(..) if comparison.spec.is_some() => {
@@ -169,27 +172,4 @@ fn list(options: &Options, host: &str, network: &Network, show: &mut Show) -> Re
         Ok(()) => Ok(Exit::Ok),
         Err(error) => Err(transfer::explain(&mut channel, error.into()).about(&host)),
     }
-}
-
-/// Writes the specification of a tree.
-fn spec(
-    keywords: Option<Keywords>,
-    exclude: &[OsString],
-    dir: &Path,
-    show: &mut Show,
-) -> Result<Exit, Failure> {
-    let name = crate::vis::shown(dir.as_os_str().as_encoded_bytes());
-    let root = Root::open(dir).map_err(|error| system(Exit::Io, &name, &error))?;
-    let keywords = keywords.unwrap_or(Keywords::MTREE_DEFAULT);
-    let scope = source::scope(Vec::new(), rules::excluding(exclude)?)?;
-    let out = std::io::BufWriter::new(std::io::stdout());
-    let written = |error: std::io::Error| system(Exit::Io, "cannot write to standard output", &error);
-    let mut writer = SpecWriter::new(out, keywords).map_err(written)?;
-    let what = Scan { scope: &scope, keywords, one_file_system: false, sockets: true, view: View::Sender };
-    let scanned = scan(&root, what, &mut writer).map_err(crate::session::Error::from)?;
-    writer.finish().map_err(written)?;
-    for problem in &scanned.problems {
-        show.error(&format!("{name}: {problem}"));
-    }
-    Ok(if scanned.problems.is_empty() { Exit::Ok } else { Exit::Problems })
 }

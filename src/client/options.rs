@@ -1,9 +1,13 @@
 //! The command line of smsync.
 
+mod choosing;
 mod output;
 mod selection;
+mod spec;
 
+pub use choosing::Choosing;
 pub use output::Output;
+pub use spec::Spec;
 
 use crate::spec::Keywords;
 use clap::{ArgAction, Args, Parser, Subcommand};
@@ -79,17 +83,8 @@ pub enum Command {
         #[command(flatten)]
         network: Network,
     },
-    /// Write the specification of a tree, as mtree(8) reads it
-    Spec {
-        /// Keywords, separated by commas; `all` is every one that mtree(8) knows
-        #[arg(short = 'k', value_name = "KEYWORDS", value_parser = Keywords::parse)]
-        keywords: Option<Keywords>,
-        /// Leave out what matches PATTERN, as in rsync(1); may be given several times
-        #[arg(long, value_name = "PATTERN", allow_hyphen_values = true)]
-        exclude: Vec<OsString>,
-        /// The tree
-        dir: PathBuf,
-    },
+    /// Write the specification of a tree, as mtree(8) reads it, or compare a tree with one
+    Spec(Spec),
     /// Make a new secret
     Keygen,
 }
@@ -146,12 +141,18 @@ pub struct Transfer {
     /// Remove what the source does not have, when everything else worked
     #[arg(long)]
     pub delete: bool,
+    /// Remove files from the source that have arrived, when everything worked
+    #[arg(long)]
+    pub remove_source_files: bool,
     /// What is said of it
     #[command(flatten)]
     pub output: Output,
     /// What is compared
     #[command(flatten)]
     pub comparison: Comparison,
+    /// Which differences count
+    #[command(flatten)]
+    pub choosing: Choosing,
     /// How the server is reached
     #[command(flatten)]
     pub network: Network,
@@ -169,6 +170,9 @@ pub struct Check {
     /// What is compared
     #[command(flatten)]
     pub comparison: Comparison,
+    /// Which differences count
+    #[command(flatten)]
+    pub choosing: Choosing,
     /// How the server is reached
     #[command(flatten)]
     pub network: Network,

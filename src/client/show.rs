@@ -9,7 +9,8 @@ mod tally;
 use crate::client::failure::{Failure, system};
 use crate::client::options::{Options, Output};
 use crate::exit::Exit;
-use crate::report::{Census, Change, KINDS, Monitor, Problem, Progress, Report, Side, Unsupported};
+use crate::path::RelPath;
+use crate::report::{Census, Change, Fate, KINDS, Monitor, Problem, Progress, Report, Side, Unsupported};
 use crate::sys;
 use crate::sys::logfile::LogFile;
 use crate::vis::{is_hidden, shown, shown_text};
@@ -168,6 +169,20 @@ impl Show {
         }
     }
 
+    /// Says in what a path of this host is not as a specification has it, in the words of mtree(8).
+    pub(super) fn difference(&self, fate: Fate, path: &RelPath<'_>, found: &[String]) {
+        let path = path.to_string();
+        if self.json {
+            event(&json!({"event": fate.words(), "path": path, "differences": found}));
+        } else if !self.quiet {
+            line(&match fate {
+                Fate::Missing => mtree::missing(&path),
+                Fate::Extra => mtree::extra(&path),
+                Fate::Changed => mtree::changed(&path, found.iter().cloned()),
+            });
+        }
+    }
+
     /// Says what goes wrong, in one line that names the program.
     pub(super) fn error(&mut self, text: &str) {
         let text = shown_text(text);
@@ -251,6 +266,7 @@ fn summary(what: &str, report: &Report, seconds: f64, dry_run: bool) -> String {
     parts.extend(count(report.linked, "linked"));
     parts.extend(count(report.changed, "metadata changed"));
     parts.extend(count(report.removed, "removed"));
+    parts.extend(count(report.moved, "removed from the source"));
     parts.extend(count(report.extra, "extra and kept"));
     parts.extend(count(report.skipped, "sockets skipped"));
     parts.extend(count(report.unowned, "owners not set"));
@@ -279,6 +295,7 @@ impl Monitor for Show {
     }
 
     fn unsupported(&mut self, lost: &Unsupported) {
+        self.log_line(&lost.to_string());
         if self.json {
             event(&json!({
                 "event": "unsupported", "path": lost.path.to_string(), "feature": lost.feature.words(),

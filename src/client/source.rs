@@ -1,7 +1,7 @@
 //! What is here: the roots of a push, and its specification, by a scan or from a file in any dialect.
 
 use crate::client::failure::{Failure, system};
-use crate::client::options::Selection;
+use crate::client::options::{Choosing, Selection};
 use crate::client::rules;
 use crate::exit::Exit;
 use crate::install::hopeless;
@@ -120,19 +120,21 @@ pub(super) fn describe(root: &Root, scope: &Scope, keywords: Keywords) -> Result
     let written = |error: std::io::Error| {
         system(Exit::Io, "cannot write the specification into the spool directory ($TMPDIR)", &error)
     };
+    let begun = sys::clock::now();
     let mut writer = SpecWriter::new(spool()?, keywords).map_err(written)?;
     let what = Scan { scope, keywords, one_file_system: false, sockets: true, view: View::Sender };
     let scanned =
         scan(root, what, &mut writer).map_err(|error| Failure::from(crate::session::Error::from(error)))?;
-    Ok(Offer::new(writer.seal().map_err(written)?, scanned))
+    Ok(Offer::new(writer.seal().map_err(written)?, scanned, begun))
 }
 
 /// Takes the specification from a file, in any dialect, or from standard input if it is `-`.
-pub(super) fn read_spec(file: &Path, scope: &Scope) -> Result<Offer, Failure> {
+pub(super) fn read_spec(file: &Path, scope: &Scope, choosing: &Choosing) -> Result<Offer, Failure> {
     if scope.filter().files().next().is_some() {
         let text = "--spec does not go with files of rules in directories (-F, dir-merge)";
         return Err(Failure::new(Exit::Usage, text));
     }
+    let begun = sys::clock::now();
     let shown_name = shown_text(&file.to_string_lossy());
     let text = sys::read_input(file, limits::DIALECT_BYTES)
         .map_err(|error| system(Exit::Io, &shown_name, &error))?;
@@ -144,7 +146,7 @@ pub(super) fn read_spec(file: &Path, scope: &Scope) -> Result<Offer, Failure> {
     let mut writer = SpecWriter::new(spool()?, Keywords::of(&Keyword::ALL)).map_err(written)?;
     let mut rules = Descent::new(scope.filter(), Side::Sender, &[]);
     let mut excluded: Option<&RelPath<'_>> = None;
-    for entry in &reading.entries {
+    for (place, entry) in reading.entries.iter().enumerate() {
         if excluded.is_some_and(|above| entry.path.is_within(above)) || !scope.covers(&entry.path) {
             continue;
         }
@@ -158,6 +160,14 @@ pub(super) fn read_spec(file: &Path, scope: &Scope) -> Result<Offer, Failure> {
         // Of a directory on the way to a source nothing is said: it is not to be changed.
         let entry =
             if scope.leads(&entry.path) { &Entry::new(entry.path.borrowed(), entry.kind) } else { entry };
+        let unselected = entry.kind != crate::spec::Kind::Dir && !choosing.selects(reading.tags(place));
+        let alone;
+        let entry = if unselected {
+            alone = Entry { optional: true, nochange: true, ..entry.clone() };
+            &alone
+        } else {
+            entry
+        };
         writer.push(entry).map_err(|error| match error {
             WriteError::Io(error) => written(error),
             error => Failure::new(Exit::Data, format_args!("{shown_name}: {}: {error}", entry.path)),
@@ -172,5 +182,5 @@ pub(super) fn read_spec(file: &Path, scope: &Scope) -> Result<Offer, Failure> {
     let missed = scope.only().iter().filter(|path| spec.find(path).is_none()).filter(|path| meant(path));
     let problems: Vec<_> = missed.map(|path| Problem::new(path, Step::Stat, &absent)).collect();
     let whole = problems.is_empty();
-    Ok(Offer { spec, problems, whole, skipped, locals: Vec::new() })
+    Ok(Offer { spec, shown: None, problems, whole, skipped, locals: Vec::new(), begun })
 }

@@ -3,7 +3,7 @@
 use crate::client::config::ClientConfig;
 use crate::client::connect::connect;
 use crate::client::failure::{Failure, system};
-use crate::client::options::{Comparison, Network};
+use crate::client::options::{Choosing, Comparison, Network};
 use crate::client::remote::{Place, Remote};
 use crate::client::rules;
 use crate::client::show::Show;
@@ -14,8 +14,8 @@ use crate::path::{RelPath, Scope};
 use crate::report::{Monitor, Report, Side};
 use crate::session::{Error, Receiver, deliver, offer, receive};
 use crate::spec::{Keyword, Keywords};
-use crate::sys::{self, Dir, private};
-use crate::terms::Taking;
+use crate::sys::{self, Dir, Spool, private};
+use crate::terms::{Guise, Taking};
 use crate::tree::Root;
 use crate::wire::message::{Direction, Round};
 use crate::wire::scope::say_round;
@@ -29,6 +29,10 @@ pub(super) struct Request<'r> {
     pub(super) config: &'r ClientConfig,
     pub(super) network: &'r Network,
     pub(super) comparison: &'r Comparison,
+    pub(super) choosing: &'r Choosing,
+    pub(super) guise: Guise,
+    /// Whether the source is to lose what has arrived.
+    pub(super) remove_source: bool,
     pub(super) flags: Flags,
     pub(super) taking: Taking,
 }
@@ -38,15 +42,28 @@ impl Request<'_> {
     fn keywords(&self) -> Keywords {
         let Comparison { keywords, add, remove, checksum, .. } = self.comparison;
         let chosen = keywords.unwrap_or(Keywords::TRANSFER).union(add.unwrap_or_default());
-        let mut chosen = chosen.without(remove.unwrap_or_default()).union(Keywords::STRUCTURE);
+        let mut chosen = chosen.without(remove.unwrap_or_default()).for_transfer();
         if *checksum {
             chosen.insert(Keyword::Blake3);
         }
+        if self.choosing.numeric_ids {
+            chosen = chosen.without(Keywords::of(&[Keyword::Uname, Keyword::Gname]));
+        }
+        let Guise { users, groups, chmod } = &self.guise;
+        let told = [(Keyword::Uid, users.is_empty()), (Keyword::Gid, groups.is_empty())];
+        let told = told.into_iter().chain([(Keyword::Mode, chmod.is_empty())]);
+        told.filter(|(_, as_it_is)| !as_it_is).for_each(|(keyword, _)| chosen.insert(keyword));
         chosen
     }
 
     fn round(&self, direction: Direction, keywords: Keywords, scope: Scope) -> Round {
-        Round { taking: self.taking, ..Round::new(direction, self.flags, keywords, scope) }
+        Round {
+            comparison: self.choosing.comparison(),
+            guise: self.guise.clone(),
+            remove_source: self.remove_source,
+            taking: self.taking,
+            ..Round::new(direction, self.flags, keywords, scope)
+        }
     }
 
     /// Makes the remote tree like what is here.
@@ -63,7 +80,13 @@ impl Request<'_> {
             return Ok(Report::default());
         }
         let scope = source::scope(listed.unwrap_or(only), rules::filter(&self.comparison.selection)?)?;
-        let given = self.comparison.spec.as_ref().map(|file| source::read_spec(file, &scope)).transpose()?;
+        let spool_dir = source::spool_dir()?;
+        let given = self
+            .comparison
+            .spec
+            .as_ref()
+            .map(|file| source::read_spec(file, &scope, self.choosing))
+            .transpose()?;
         // What a given specification does not speak of is left as it is.
         let keywords = given.as_ref().map_or_else(|| self.keywords(), |given| given.spec.keywords());
         self.with(remote, Side::Receiver, show, |channel, show| {
@@ -72,17 +95,20 @@ impl Request<'_> {
             say_round(&mut speaker, self.round(Direction::Push, keywords, scope.clone()))?;
             // The server learns what it is about while we look what we have.
             speaker.end()?;
+            let round = self.round(Direction::Push, keywords, scope.clone());
             let described = match given {
                 Some(given) => given,
                 None => channel.while_working(|| source::describe(&root, &scope, keywords))??,
             };
+            let spool = || Spool::create(&spool_dir);
+            let described = channel.while_working(|| described.in_guise(&self.guise, spool))??;
             show.step(&format!("{} entries described", described.spec.len()));
             if self.flags.has(Flags::ITEMIZE) {
                 show.census(described.spec.census());
             }
             offer(channel, &described, show)?;
             welcome(channel, None)?;
-            Ok(deliver(channel, &root, &described.spec, self.flags, show)?)
+            Ok(deliver(channel, &root, &described, &round, show)?)
         })
     }
 

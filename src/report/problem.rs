@@ -38,6 +38,8 @@ pub enum Step {
     Remove,
     /// Reading or setting extended attributes and ACLs.
     Xattr,
+    /// Removing a file of the source that has arrived.
+    TakeAway,
     /// Reading a file of filter rules of the sender.
     Filter,
     /// Following a symbolic link of the sender.
@@ -46,7 +48,7 @@ pub enum Step {
 
 impl Step {
     /// Every step, in the order of their numbers.
-    pub const ALL: [Step; 17] = [
+    pub const ALL: [Step; 18] = [
         Step::List,
         Step::Stat,
         Step::Read,
@@ -62,6 +64,7 @@ impl Step {
         Step::Time,
         Step::Remove,
         Step::Xattr,
+        Step::TakeAway,
         Step::Filter,
         Step::Follow,
     ];
@@ -91,6 +94,7 @@ impl Step {
             Step::Time => "set time of",
             Step::Remove => "remove",
             Step::Xattr => "carry extended attributes of",
+            Step::TakeAway => "remove from the source",
             Step::Filter => "read the filter rules in",
             Step::Follow => "follow the link",
         }
@@ -162,6 +166,7 @@ impl Problem {
             (Step::Xattr, libc::ENOSPC | libc::E2BIG | libc::ERANGE) => {
                 "the file system there has no room for so large ones".into()
             }
+            (Step::TakeAway, libc::EEXIST) => "the source and the destination are one directory".into(),
             (_, libc::ESTALE) => "somebody else changed it meanwhile".into(),
             (_, errno) => sys::errno_words(errno),
         }

@@ -21,6 +21,8 @@ pub struct Report {
     pub changed: u64,
     /// Names removed.
     pub removed: u64,
+    /// Files removed from the source, since they have arrived.
+    pub moved: u64,
     /// Names that are extra and were kept.
     pub extra: u64,
     /// Entries of types that are not carried (sockets).
@@ -37,7 +39,7 @@ pub struct Report {
 
 impl Report {
     /// The names of the sums, as `--json` prints them, in the order of [`Report::values`].
-    pub const NAMES: [&'static str; 14] = [
+    pub const NAMES: [&'static str; 15] = [
         "entries",
         "files",
         "bytes",
@@ -46,6 +48,7 @@ impl Report {
         "linked",
         "changed",
         "removed",
+        "moved",
         "extra",
         "skipped",
         "unowned",
@@ -56,7 +59,7 @@ impl Report {
 
     /// The sums in the order of [`Report::NAMES`].
     #[must_use]
-    pub const fn values(&self) -> [u64; 14] {
+    pub const fn values(&self) -> [u64; 15] {
         [
             self.entries,
             self.files,
@@ -66,6 +69,7 @@ impl Report {
             self.linked,
             self.changed,
             self.removed,
+            self.moved,
             self.extra,
             self.skipped,
             self.unowned,
@@ -77,7 +81,7 @@ impl Report {
 
     /// The report of these sums.
     #[must_use]
-    pub const fn of_values(values: [u64; 14]) -> Report {
+    pub const fn of_values(values: [u64; 15]) -> Report {
         let [
             entries,
             files,
@@ -87,6 +91,7 @@ impl Report {
             linked,
             changed,
             removed,
+            moved,
             extra,
             skipped,
             unowned,
@@ -103,6 +108,7 @@ impl Report {
             linked,
             changed,
             removed,
+            moved,
             extra,
             skipped,
             unowned,

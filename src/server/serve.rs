@@ -7,7 +7,7 @@ use crate::report::{Census, Change, Monitor, Problem, Progress, Report, Side, Un
 use crate::server::config::{Config, Module};
 use crate::server::log::Log;
 use crate::session::{Error, Offer, Receiver, deliver, greet_server, offer, receive};
-use crate::spec::{Keywords, SpecWriter};
+use crate::spec::{SpecWriter, WriteError};
 use crate::sys::stdio::Peer;
 use crate::sys::{Dir, Spool, Stream, private};
 use crate::tree::{Root, STAGE, Scan, View, scan};
@@ -189,8 +189,7 @@ impl Session<'_> {
                 receive(channel, &receiver, round, &mut monitor)?
             }
             Direction::Pull => {
-                // A client may ask for more than what every specification says, but not for less.
-                let keywords = round.keywords.union(Keywords::TRANSFER);
+                let keywords = round.keywords.for_transfer();
                 let what = Scan {
                     scope: &round.scope,
                     keywords,
@@ -198,14 +197,17 @@ impl Session<'_> {
                     sockets: true,
                     view: View::Sender,
                 };
+                let begun = crate::sys::clock::now();
                 let described = channel.while_working(|| {
-                    let spool = Spool::create(&spool)?;
-                    let mut writer = SpecWriter::new(spool, keywords)?;
+                    let mut writer = Spool::create(&spool)
+                        .and_then(|spool| SpecWriter::new(spool, keywords))
+                        .map_err(WriteError::Io)?;
                     let scanned = scan(&tree.root, what, &mut writer)?;
-                    Ok::<_, crate::spec::WriteError>(Offer::new(writer.seal()?, scanned))
+                    let described = Offer::new(writer.seal().map_err(WriteError::Io)?, scanned, begun);
+                    described.in_guise(&round.guise, || Spool::create(&spool))
                 })??;
                 offer(channel, &described, &mut monitor)?;
-                deliver(channel, &tree.root, &described.spec, round.flags, &mut monitor)?
+                deliver(channel, &tree.root, &described, round, &mut monitor)?
             }
         };
         // What was only compared must not read in the log like what was done.
@@ -225,13 +227,13 @@ impl Session<'_> {
     }
 }
 
-/// Whether this round may be: any may look, but only a push changes something.
+/// Whether this round may be: any may look, but only a push changes something, or a pull that removes what it took.
 fn permit(module: &Module, tree: &Tree, round: &Round) -> Result<(), Error> {
-    if round.direction == Direction::Pull {
+    if round.direction == Direction::Pull && !round.remove_source {
         Ok(())
     } else if module.read_only && !round.flags.has(Flags::DRY_RUN) {
         Err(refused(Exit::Refused, "the module is read only"))
-    } else if tree.root.is_bare() && !tree.root.is_nothing() {
+    } else if round.direction == Direction::Push && tree.root.is_bare() && !tree.root.is_nothing() {
         Err(refused(Exit::Refused, format!("{}: is no directory", tree.single)))
     } else {
         Ok(())

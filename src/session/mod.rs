@@ -6,7 +6,9 @@
 mod delivery;
 mod error;
 mod greet;
+mod guise;
 mod intake;
+mod moving;
 mod offered;
 mod receive;
 mod send;

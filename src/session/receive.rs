@@ -9,11 +9,14 @@ use crate::report::{Fate, Monitor, Problems, Report};
 use crate::session::Error;
 use crate::session::error::WRITE_SPEC;
 use crate::session::intake::{self, Intake, Taken};
+use crate::session::moving;
 use crate::session::offered::Offered;
 use crate::session::spare::{Here, spare};
 use crate::spec::{Index, Keyword, Keywords, Spec, SpecWriter};
+use crate::sys::tick::{self, Tick};
 use crate::sys::{self, Dir, Spool};
 use crate::tree::{Root, Scan, Scanned, View, scan};
+use crate::vis::shown;
 use crate::wire::message::Round;
 use crate::wire::{Channel, Flags, Message};
 use std::collections::HashMap;
@@ -61,7 +64,7 @@ pub fn receive(
     };
     let mut outcome =
         Outcome { owners: &owners, taken_over: arrived.keys().copied().collect(), removed: prepared.delete };
-    let changes = |outcome| Changes { flags: round.flags, prepared: &prepared, meta: &meta, outcome };
+    let changes = |outcome| Changes { round, root: receiver.root, prepared: &prepared, meta: &meta, outcome };
     let Some(stage) = stage else {
         forecast(&prepared, &mut report);
         return finish(channel, report, &changes(outcome), &Problems::default(), monitor);
@@ -90,7 +93,7 @@ fn owners() -> Owners {
     if sys::ids::euid() == 0 {
         Owners::any(sys::ids::user_id, sys::ids::group_id)
     } else {
-        Owners::own(sys::ids::group_id, sys::ids::groups())
+        Owners::own(sys::ids::user_id, sys::ids::group_id, sys::ids::groups())
     }
 }
 
@@ -111,7 +114,12 @@ fn prepare(
     round: &Round,
     owners: &Owners,
 ) -> Result<(Prepared, Option<Stage>), Error> {
-    let Round { flags, scope, .. } = round;
+    let Round { flags, scope, guise, .. } = round;
+    // A name that is nowhere would be an error of every file.
+    if let Some((what, name)) = owners.unknown(guise) {
+        let text = format!("the receiver knows no {what} '{}' (--{what}map, --chown)", shown(name));
+        return Err(Error::Refused(Exit::System, text));
+    }
     let delete = flags.has(Flags::DELETE) && offered.whole;
     let (want, locals) = offered.seal(scope)?;
     let stage = if flags.has(Flags::DRY_RUN) { None } else { Some(open_stage(receiver)?) };
@@ -126,8 +134,22 @@ fn prepare(
     let what = Scan { scope, keywords, one_file_system: true, sockets: false, view };
     let scanned = scan(receiver.root, what, &mut writer)?;
     let have = writer.seal().map_err(|error| Error::Disk(WRITE_SPEC, error))?;
-    let rules = Rules { owners, delete, links: round.keywords.contains(Keyword::Inode), xattrs };
+    let rules = Rules {
+        owners,
+        delete,
+        links: round.keywords.contains(Keyword::Inode),
+        xattrs,
+        comparison: round.comparison,
+        tick: Tick::FINE,
+    };
     let plan = compare(&want, &have, &scanned.hidden, &rules);
+    // Asked only then: most file systems keep what they are given.
+    let tick =
+        if plan.looks_coarse(&want, &have) { tick::of_directory(receiver.root.dir()) } else { Tick::FINE };
+    let plan = match tick {
+        Tick::FINE => plan,
+        tick => compare(&want, &have, &scanned.hidden, &Rules { tick, ..rules }),
+    };
     Ok((Prepared { want, have, scanned, plan, delete }, stage))
 }
 
@@ -227,10 +249,11 @@ fn forecast(prepared: &Prepared, report: &mut Report) {
 
 /// What is itemised in the last turn.
 struct Changes<'c> {
-    flags: Flags,
+    round: &'c Round,
+    root: &'c Root,
     prepared: &'c Prepared,
-    meta: &'c Meta<'c>,
     outcome: Outcome<'c>,
+    meta: &'c Meta<'c>,
 }
 
 /// Turn 4: says how it went.
@@ -241,7 +264,8 @@ fn finish(
     listed: &Problems,
     monitor: &mut dyn Monitor,
 ) -> Result<Report, Error> {
-    let Changes { flags, prepared, meta, outcome } = changes;
+    let Changes { round, prepared, meta, outcome, .. } = changes;
+    let flags = round.flags;
     let mut report = report;
     let own = prepared.scanned.problems.iter().chain(listed.iter());
     report.problems += prepared.scanned.problems.len() as u64;
@@ -263,7 +287,21 @@ fn finish(
             }
         }
     }
+    let taken = round.remove_source && !flags.has(Flags::DRY_RUN);
+    if taken && report.problems == 0 && report.vanished == 0 {
+        let place = moving::place(changes.root.dir())
+            .map_err(|error| Error::System("examine the destination", error))?;
+        // What was left as it was, for whatever reason, the sender keeps.
+        let left = prepared.plan.left.iter().map(|index| index.get());
+        let mut first = 0;
+        for end in left.chain([prepared.want.len()]) {
+            if end > first {
+                speaker.say(&Message::Have { place, first, count: end - first })?;
+            }
+            first = end.saturating_add(1);
+        }
+    }
     speaker.say(&Message::Report(report))?;
     speaker.end()?;
-    Ok(report)
+    if taken { moving::hear(channel, report, monitor) } else { Ok(report) }
 }

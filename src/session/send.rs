@@ -4,10 +4,14 @@ use crate::digest::Content;
 use crate::limits;
 use crate::path::Local;
 use crate::report::{Change, Fate, Feature, Monitor, Problem, Report, Unsupported};
-use crate::session::Error;
 use crate::session::delivery::{self, Ranges};
+use crate::session::moving::{self, Had};
+use crate::session::{Error, guise};
 use crate::spec::Spec;
+use crate::sys::Spool;
+use crate::terms::Guise;
 use crate::tree::{Root, Scanned};
+use crate::wire::message::Round;
 use crate::wire::{Channel, Flags, Message, Speaker, WireError};
 use std::io::{self, Write};
 
@@ -16,6 +20,8 @@ use std::io::{self, Write};
 pub struct Offer {
     /// The specification of it.
     pub spec: Spec,
+    /// What is shown instead of that, if it is to appear in another guise.
+    pub shown: Option<Spec>,
     /// What the scan could not read.
     pub problems: Vec<Problem>,
     /// Whether the specification shows everything that is there, or protects it.
@@ -24,15 +30,36 @@ pub struct Offer {
     pub skipped: u64,
     /// What the files of filter rules say that were found.
     pub locals: Vec<Local>,
+    /// When the description began, seconds and nanoseconds since 1970: what was touched later may be another thing.
+    pub begun: (i64, u32),
 }
 
 impl Offer {
-    /// Of a scan.
+    /// Of a scan that began at this time, seconds and nanoseconds since 1970.
     #[must_use]
-    pub fn new(spec: Spec, scanned: Scanned) -> Offer {
+    pub fn new(spec: Spec, scanned: Scanned, begun: (i64, u32)) -> Offer {
         let Scanned { problems, whole, skipped, locals, .. } = scanned;
         let problems = problems.into_iter().map(Problem::of_sender).collect();
-        Offer { spec, problems, whole, skipped, locals }
+        Offer { spec, shown: None, problems, whole, skipped, locals, begun }
+    }
+}
+
+impl Offer {
+    /// The same in another guise; `spool` makes a nameless file.
+    ///
+    /// # Errors
+    /// There is no room for the other specification.
+    pub fn in_guise(self, guise: &Guise, spool: impl FnOnce() -> io::Result<Spool>) -> Result<Offer, Error> {
+        if guise.is_none() {
+            return Ok(self);
+        }
+        let spool = spool().map_err(|error| Error::System("make a file in the spool directory", error))?;
+        Ok(Offer { shown: Some(guise::shown(&self.spec, guise, spool)?), ..self })
+    }
+
+    /// What the receiver is told.
+    fn told(&self) -> &Spec {
+        self.shown.as_ref().unwrap_or(&self.spec)
     }
 }
 
@@ -53,16 +80,17 @@ pub fn offer(channel: &mut Channel, offer: &Offer, monitor: &mut dyn Monitor) ->
         speaker.say(&Message::Rules(local.clone()))?;
     }
     let mut content = Content::new();
-    content.update(offer.spec.bytes());
+    let spec = offer.told();
+    content.update(spec.bytes());
     let mut pieces = Pieces { speaker: &mut speaker, failed: None };
-    let written = compress(&mut pieces, offer.spec.bytes());
+    let written = compress(&mut pieces, spec.bytes());
     if let Some(error) = pieces.failed {
         return Err(error.into());
     }
     written.map_err(|error| Error::System("compress the specification", error))?;
     speaker.say(&Message::SpecEnd {
         digest: content.finish(),
-        entries: offer.spec.len(),
+        entries: spec.len(),
         whole: offer.whole,
         skipped: offer.skipped,
     })?;
@@ -105,10 +133,13 @@ impl Write for Pieces<'_, '_> {
 pub fn deliver(
     channel: &mut Channel,
     root: &Root,
-    spec: &Spec,
-    flags: Flags,
+    offer: &Offer,
+    round: &Round,
     monitor: &mut dyn Monitor,
 ) -> Result<Report, Error> {
+    let (spec, flags) = (&offer.spec, round.flags);
+    let taking = round.remove_source && !flags.has(Flags::DRY_RUN);
+    let mut had = Had::default();
     let (mut asked, mut wanted) = (Some(Ranges::new(spec)), Some(Ranges::new(spec)));
     let mut told = Told { itemized: flags.has(Flags::ITEMIZE), entries: spec.len(), ..Told::default() };
     let broken = || WireError::Violation("a message that the sender does not expect");
@@ -134,6 +165,13 @@ pub fn deliver(
                     Message::Problem(problem) => monitor.problem(told.problem(&problem)?),
                     Message::Unsupported(lost) => monitor.unsupported(told.unsupported(&lost)?),
                     Message::Change(change) => monitor.change(told.change(&change)?),
+                    Message::Have { place, first, count } if taking => {
+                        had.add(spec, root, (place, first, count))?;
+                    }
+                    Message::Report(report) if taking => {
+                        let what = (root, spec);
+                        return moving::take_away(channel, what, &had, offer.begun, report, monitor);
+                    }
                     Message::Report(report) => return Ok(report),
                     _ => return Err(broken().into()),
                 }

@@ -13,6 +13,13 @@ pub fn wait_until_past(stamp: (i64, u32), age: Duration) {
     }
 }
 
+/// Now: seconds and nanoseconds since 1970.
+#[must_use]
+pub fn now() -> (i64, u32) {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    (i64::try_from(now.as_secs()).unwrap_or(i64::MAX), now.subsec_nanos())
+}
+
 /// A moment in local time.
 #[derive(Debug, Clone, Copy)]
 pub struct Local(libc::tm);

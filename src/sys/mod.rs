@@ -21,6 +21,7 @@ mod stat;
 pub mod stdio;
 mod stream;
 pub mod syslog;
+pub mod tick;
 pub mod xattr;
 
 pub use dir::Dir;

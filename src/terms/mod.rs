@@ -1,5 +1,15 @@
 //! The terms of a round: what a client asks for, in types that the command line and the wire share.
 
+mod chmod;
+mod comparison;
+mod guise;
+mod mode;
+mod owners;
 mod taking;
 
+pub use chmod::Chmod;
+pub use comparison::{Comparison, Quick};
+pub use guise::Guise;
+pub use mode::{Clause, Operator, Permissions, clauses};
+pub use owners::{OwnerMap, To};
 pub use taking::Taking;

@@ -126,6 +126,24 @@ pub enum Message<'a> {
     Alive,
     /// The file system of the receiver does not keep something.
     Unsupported(Unsupported),
+    /// The receiver has what is at these indices: `count` entries from `first` on.
+    Have {
+        /// What stands for the directory it is in: no two hosts have the same.
+        place: [u8; 32],
+        /// Index of the first.
+        first: u32,
+        /// How many.
+        count: u32,
+    },
+    /// What the sender removed of that.
+    TakenAway {
+        /// Names removed.
+        removed: u64,
+        /// Names that are something else by now, and were kept.
+        kept: u64,
+        /// Names that could not be removed.
+        problems: u64,
+    },
     /// I give up.
     Abort {
         /// Which exit code stands for it.
@@ -168,8 +186,10 @@ impl<'a> Message<'a> {
             Message::Alive => 26,
             Message::Abort { .. } => 27,
             Message::Unsupported(_) => 28,
-            Message::Rules(_) => 29,
-            Message::Paths(_) => 30,
+            Message::Have { .. } => 29,
+            Message::TakenAway { .. } => 30,
+            Message::Rules(_) => 31,
+            Message::Paths(_) => 32,
         }
     }
 
@@ -200,6 +220,16 @@ impl<'a> Message<'a> {
                 out.extend_from_slice(&first.to_be_bytes());
                 out.extend_from_slice(&count.to_be_bytes());
             }
+            Message::Have { place, first, count } => {
+                out.extend_from_slice(place);
+                out.extend_from_slice(&first.to_be_bytes());
+                out.extend_from_slice(&count.to_be_bytes());
+            }
+            Message::TakenAway { removed, kept, problems } => {
+                [removed, kept, problems]
+                    .iter()
+                    .for_each(|value| out.extend_from_slice(&value.to_be_bytes()));
+            }
             Message::Digest { index, digest } => {
                 out.extend_from_slice(&index.to_be_bytes());
                 out.extend_from_slice(digest);
@@ -222,12 +252,12 @@ impl<'a> Message<'a> {
                 out.extend_from_slice(&problem.errno.unsigned_abs().to_be_bytes());
                 put_bytes(out, problem.path.as_bytes());
             }
+            Message::Change(change) => change::encode(change, out),
             Message::Unsupported(lost) => {
                 out.push(lost.feature as u8);
                 out.extend_from_slice(&lost.entries.to_be_bytes());
                 put_bytes(out, lost.path.as_bytes());
             }
-            Message::Change(change) => change::encode(change, out),
             Message::Report(report) => {
                 report.values().iter().for_each(|value| out.extend_from_slice(&value.to_be_bytes()));
             }
@@ -306,8 +336,10 @@ impl<'a> Message<'a> {
                 entries: body.u64()?,
                 path: body.path()?.into_owned(),
             }),
-            29 => Message::Rules(scope::local(&mut body)?),
-            30 => Message::Paths(scope::paths(&mut body)?),
+            29 => Message::Have { place: body.hash()?, first: body.u32()?, count: body.u32()? },
+            30 => Message::TakenAway { removed: body.u64()?, kept: body.u64()?, problems: body.u64()? },
+            31 => Message::Rules(scope::local(&mut body)?),
+            32 => Message::Paths(scope::paths(&mut body)?),
             _ => return Err(WireError::Malformed("an unknown kind of message")),
         };
         body.end()?;

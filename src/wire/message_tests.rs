@@ -5,6 +5,7 @@ use crate::path::{Filter, Item, RelPath, Rule, Scope, Traits};
 use crate::report::{Aspects, Deed, Fate, KINDS};
 use crate::spec::Keywords;
 use crate::sys::FileKind;
+use crate::terms::{Chmod, Comparison, Guise, OwnerMap, Quick, Taking};
 
 fn path(text: &str) -> RelPath<'static> {
     RelPath::new(text.as_bytes().to_vec()).unwrap()
@@ -30,7 +31,30 @@ fn round(
     let exclude = exclude.iter().map(|text| Item::new(Traits::BOTH, text).unwrap());
     let file = Item::new(Traits::FILE.and(Traits::HERE_ONLY), b".rules").unwrap();
     let scope = Scope::new(only, Filter::new(exclude.chain([file]).collect()));
-    Message::Round(Round::new(direction, flags, Keywords::TRANSFER, scope))
+    let pull = direction == Direction::Pull;
+    let quick = if pull { Quick::Never } else { Quick::Size };
+    let comparison = Comparison {
+        existing: pull,
+        ignore_existing: !pull,
+        update: pull,
+        quick,
+        window: if pull { u32::MAX } else { 0 },
+    };
+    let users = OwnerMap::new(b"root:7,*:nobody").unwrap();
+    let chmod = Chmod::new(b"D755,Fg=u", 0o777).unwrap();
+    let guise = if pull { Guise { users, groups: OwnerMap::default(), chmod } } else { Guise::default() };
+    let keywords = Keywords::TRANSFER;
+    let taking = if pull { Taking::new(31, 1, 2).unwrap() } else { Taking::default() };
+    Message::Round(Round {
+        direction,
+        flags,
+        keywords,
+        scope,
+        comparison,
+        guise,
+        remove_source: pull,
+        taking,
+    })
 }
 
 /// Every kind of message, at the edges of what it can say.
@@ -73,6 +97,8 @@ fn samples() -> Vec<Message<'static>> {
         Message::Missing { index: 0, errno: 1 },
         Message::Missing { index: u32::MAX, errno: 4095 },
         Message::FilesEnd,
+        Message::Have { place: FULL, first: 0, count: u32::MAX },
+        Message::TakenAway { removed: 0, kept: 1, problems: u64::MAX },
         Message::Report(Report::default()),
         Message::Report(Report::of_values([u64::MAX; Report::NAMES.len()])),
         Message::Bye,
@@ -144,7 +170,7 @@ fn what_is_written_is_read() {
         assert_eq!(Message::decode(message.kind(), &body).unwrap(), message);
         kinds.insert(message.kind());
     }
-    assert_eq!(kinds, (1..=30).collect(), "a kind of message has no sample");
+    assert_eq!(kinds, (1..=32).collect(), "a kind of message has no sample");
 }
 
 #[test]
@@ -215,10 +241,15 @@ fn each_bound_holds_one_beyond_it() {
         (6, [&[1], &[0; 8][..], b"\0\0\0\x01\0\x20\0\x02.."].concat()),
         (6, [&[1], &[0; 8][..], b"\0\0\0\x01\0\x20\0\x03a/b"].concat()),
         (6, [&[1], &[0; 8][..], b"\0\0\0\x01\0\x06\x10\0", &[b'x'; limits::PATH + 1]].concat()),
-        (29, b"\0\0\0\0\0\0\x01\0\x26\0\x01x".to_vec()),
-        (29, b"\0\0\0\x02..\0\0\0".to_vec()),
+        (31, b"\0\0\0\0\0\0\x01\0\x26\0\x01x".to_vec()),
+        (31, b"\0\0\0\x02..\0\0\0".to_vec()),
+        (6, [&[1], &[0; 12][..], &[24], &[0; 30]].concat()),
+        (6, [&[1], &[0; 17][..], b"\0\x01x", &[0; 24]].concat()),
+        (6, [&[1], &[0; 23][..], &[2, 0, 0], &[0; 17]].concat()),
+        (6, [&[1], &[0; 25][..], &[2], &[0; 17]].concat()),
         (22, b"\0\0\0\0\x01\0\0".to_vec()),
         (22, b"\x40\0\0\0\x01\0\0".to_vec()),
+        (6, [&[1], &[0; 26][..], &[32], &[0; 16]].concat()),
         (23, b"\0\0\0\0\0".to_vec()),
         (23, b"\x04\0\0\0\0".to_vec()),
         (23, b"\x01\x08\0\0\0".to_vec()),
@@ -272,7 +303,7 @@ fn no_bytes_harm() {
             match random.below(6) {
                 0 => bytes.truncate(at),
                 1 => bytes.insert(at, random.byte()),
-                2 => kind = random.byte() % 32,
+                2 => kind = random.byte() % 34,
                 3 => bytes = (0..random.below(80)).map(|_| random.byte()).collect(),
                 4 if at < bytes.len() => bytes[at] = [0, 1, 0x7f, 0x80, 0xff][random.below(5)],
                 _ if at < bytes.len() => bytes[at] ^= 1 << random.below(8),

@@ -1,10 +1,11 @@
 //! What one round is, and the bytes of it: smsync(4), MESSAGES.
 
+use crate::limits;
 use crate::path::{Filter, Item, Scope};
 use crate::spec::Keywords;
-use crate::terms::Taking;
+use crate::terms::{Chmod, Comparison, Guise, OwnerMap, Taking};
 use crate::wire::WireError;
-use crate::wire::codec::Reader;
+use crate::wire::codec::{Reader, put_bytes};
 use crate::wire::scope::{NO_RULE, count, in_order, paths, put_paths, put_rule, rule, scope_count};
 
 /// What a client asks for with a round.
@@ -55,6 +56,12 @@ pub struct Round {
     pub keywords: Keywords,
     /// Which part of the tree.
     pub scope: Scope,
+    /// Which differences count, at the receiver.
+    pub comparison: Comparison,
+    /// In what guise the sender shows its tree.
+    pub guise: Guise,
+    /// Whether the sender is to remove what the receiver has then.
+    pub remove_source: bool,
     /// What of it the sender takes.
     pub taking: Taking,
 }
@@ -63,7 +70,16 @@ impl Round {
     /// With nothing else asked for.
     #[must_use]
     pub fn new(direction: Direction, flags: Flags, keywords: Keywords, scope: Scope) -> Round {
-        Round { direction, flags, keywords, scope, taking: Taking::default() }
+        Round {
+            direction,
+            flags,
+            keywords,
+            scope,
+            comparison: Comparison::default(),
+            guise: Guise::default(),
+            remove_source: false,
+            taking: Taking::default(),
+        }
     }
 
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
@@ -77,6 +93,14 @@ impl Round {
         let items = self.scope.filter().items();
         out.extend_from_slice(&count(items.len()));
         items.iter().for_each(|item| put_rule(out, item.traits(), item.text()));
+        out.push(self.comparison.bits());
+        out.extend_from_slice(&self.comparison.window.to_be_bytes());
+        let Guise { users, groups, chmod } = &self.guise;
+        put_bytes(out, users.text());
+        put_bytes(out, groups.text());
+        put_bytes(out, chmod.text());
+        out.extend_from_slice(&u16::try_from(chmod.umask()).unwrap_or_default().to_be_bytes());
+        out.push(self.remove_source.into());
         out.push(self.taking.choices());
         out.extend_from_slice(&self.taking.min_size.to_be_bytes());
         out.extend_from_slice(&self.taking.max_size.to_be_bytes());
@@ -100,8 +124,23 @@ impl Round {
             items.push(Item::new(traits, text).ok_or(NO_RULE)?);
         }
         let scope = in_order(only, Filter::new(items))?;
+        let comparison = Comparison::from_bits(body.u8()?, body.u32()?)
+            .ok_or(WireError::Malformed("an unknown comparison"))?;
+        let guise = decode_guise(body)?;
+        let remove_source = body.bool()?;
         let taking = Taking::new(body.u8()?, body.u64()?, body.u64()?)
             .ok_or(WireError::Malformed("an unknown way to take files"))?;
-        Ok(Round { direction, flags: Flags(flags), keywords, scope, taking })
+        let flags = Flags(flags);
+        Ok(Round { direction, flags, keywords, scope, comparison, guise, remove_source, taking })
     }
+}
+
+fn decode_guise(body: &mut Reader<'_>) -> Result<Guise, WireError> {
+    let mut map = || {
+        OwnerMap::new(body.bytes(limits::MAPPING)?).ok_or(WireError::Malformed("owners are mapped to nobody"))
+    };
+    let (users, groups) = (map()?, map()?);
+    let text = body.bytes(limits::MAPPING)?;
+    let chmod = Chmod::new(text, body.u16()?.into()).ok_or(WireError::Malformed("no change of a mode"))?;
+    Ok(Guise { users, groups, chmod })
 }

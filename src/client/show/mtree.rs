@@ -44,6 +44,10 @@ pub(in crate::client) fn changed(path: &str, differences: impl IntoIterator<Item
         ""
     };
     for difference in differences {
+        // On the line of the name the type has a tab before it all the same.
+        if separator.is_empty() && difference.starts_with("type (") {
+            text += "\t";
+        }
         text += separator;
         text += &difference;
         separator = "\n\t";
@@ -56,8 +60,7 @@ pub(in crate::client) fn changed(path: &str, differences: impl IntoIterator<Item
 pub(in crate::client) fn difference(aspect: Aspects, wanted: &[u8], found: &[u8]) -> String {
     let both = |word: &str, text: fn(&[u8]) -> String| format!("{word} ({}, {})", text(wanted), text(found));
     match aspect {
-        // A tab more, as mtree(8) has it.
-        Aspects::TYPE => format!("\t{}", both("type", shown)),
+        Aspects::TYPE => both("type", shown),
         Aspects::SIZE => both("size", shown),
         Aspects::TIME => both("modification time", date),
         Aspects::MODE => both("permissions", shown),
