@@ -132,14 +132,14 @@ pub(super) fn read_spec(file: &Path, scope: &Scope, choosing: &Choosing) -> Resu
         let entry =
             if scope.leads(&entry.path) { &Entry::new(entry.path.borrowed(), entry.kind) } else { entry };
         let unselected = entry.kind != crate::spec::Kind::Dir && !choosing.selects(reading.tags(place));
-        let alone;
-        let entry = if unselected {
-            alone = Entry { optional: true, nochange: true, ..entry.clone() };
-            &alone
-        } else {
-            entry
-        };
-        writer.push(entry).map_err(|error| match error {
+        let mut entry = entry.clone();
+        (entry.optional, entry.nochange) = (entry.optional || unselected, entry.nochange || unselected);
+        if choosing.numeric_ids {
+            // Who has no number goes by name all the same.
+            entry.uname = entry.uname.filter(|_| entry.uid.is_none());
+            entry.gname = entry.gname.filter(|_| entry.gid.is_none());
+        }
+        writer.push(&entry).map_err(|error| match error {
             WriteError::Io(error) => written(error),
             error => Failure::new(Exit::Data, format_args!("{shown_name}: {}: {error}", entry.path)),
         })?;
