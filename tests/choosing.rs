@@ -46,7 +46,8 @@ fn new(src: &Path) {
     symlink("new", src.join("link")).unwrap();
     symlink("new", src.join("new-link")).unwrap();
     for path in ["d", "e", "dir-for-file"] {
-        let arguments = ["-d", "@1000000000", src.join(path).to_str().unwrap()].map(OsStr::new);
+        let path = src.join(path);
+        let arguments = ["-d".as_ref(), "@1000000000".as_ref(), path.as_os_str()];
         assert!(tool("touch", "coreutils", &arguments).status.success());
     }
     file(&src.join("pair"), "pair", 1_000_000_000, 0o640);

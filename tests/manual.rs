@@ -256,6 +256,7 @@ fn field(kind: &str, name: &str) -> Vec<u8> {
         "bytes" if name == "chmod" => [number(2)[..1].to_vec(), vec![3], b"a=r".to_vec()].concat(),
         "bytes" | "text" | "path" => [number(2), b"a".to_vec()].concat(),
         "rest" => b"abc".to_vec(),
+        "rule" => [number(2), field("bytes", name)].concat(),
         list => [number(2), field(list.strip_suffix("[]").unwrap(), name)].concat(),
     }
 }
@@ -336,6 +337,11 @@ fn every_limit_is_what_the_code_says() {
     limit("modules in a list", limits::MODULES as u64, "");
     limit("one name", limits::NAME as u64, bytes);
     limit("one path, or pattern", limits::PATH as u64, bytes);
+    limit("paths of a scope in messages before it", limits::PATHS as u64, "");
+    limit("all of these", limits::PATHS_BYTES as u64, bytes);
+    limit("file of rules", limits::FILTER_FILE, bytes);
+    limit("rules of files, and files without", limits::FILTER_RULES as u64, "");
+    limit("patterns of rules of files", limits::FILTER_BYTES as u64, bytes);
     limit("components of one path", limits::DEPTH as u64, "");
     limit("target of a link", limits::LINK as u64, bytes);
     limit("name of an owner or group", limits::OWNER as u64, bytes);
@@ -346,7 +352,7 @@ fn every_limit_is_what_the_code_says() {
     limit("a specification", limits::SPEC_BYTES, bytes);
     limit("window of the compressed specification", 1 << limits::SPEC_WINDOW, bytes);
     limit("size of a file", limits::FILE_SIZE, bytes);
-    limit("paths, and patterns, of a scope", limits::SCOPE as u64, "");
+    limit("paths, and rules, of a scope", limits::SCOPE as u64, "");
     limit("list of owners or modes", limits::MAPPING as u64, bytes);
     limit("text for people", limits::TEXT as u64, bytes);
     limit("Problems of one side", limits::PROBLEMS as u64, "");

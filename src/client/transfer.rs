@@ -5,6 +5,7 @@ use crate::client::connect::connect;
 use crate::client::failure::{Failure, system};
 use crate::client::options::{Choosing, Comparison, Network};
 use crate::client::remote::{Place, Remote};
+use crate::client::rules;
 use crate::client::show::Show;
 use crate::client::source;
 use crate::config::Durable;
@@ -14,9 +15,10 @@ use crate::report::{Monitor, Report, Side};
 use crate::session::{Error, Receiver, deliver, offer, receive};
 use crate::spec::{Keyword, Keywords};
 use crate::sys::{self, Dir, Spool, private};
-use crate::terms::Guise;
+use crate::terms::{Guise, Taking};
 use crate::tree::Root;
 use crate::wire::message::{Direction, Round};
+use crate::wire::scope::say_round;
 use crate::wire::{Channel, Flags, Message, WireError};
 use std::ffi::OsString;
 use std::path::Path;
@@ -32,6 +34,7 @@ pub(super) struct Request<'r> {
     /// Whether the source is to lose what has arrived.
     pub(super) remove_source: bool,
     pub(super) flags: Flags,
+    pub(super) taking: Taking,
 }
 
 impl Request<'_> {
@@ -58,6 +61,7 @@ impl Request<'_> {
             comparison: self.choosing.comparison(),
             guise: self.guise.clone(),
             remove_source: self.remove_source,
+            taking: self.taking,
             ..Round::new(direction, self.flags, keywords, scope)
         }
     }
@@ -69,8 +73,13 @@ impl Request<'_> {
         remote: &Remote,
         show: &mut Show,
     ) -> Result<Report, Failure> {
-        let (root, only) = source::open(sources)?;
-        let scope = source::scope(only, &self.comparison.exclude)?;
+        let (mut root, only) = source::open(sources)?;
+        root.take(self.taking);
+        let listed = source::listed(&self.comparison.selection, only.is_empty())?;
+        if listed.as_ref().is_some_and(Vec::is_empty) {
+            return Ok(Report::default());
+        }
+        let scope = source::scope(listed.unwrap_or(only), rules::filter(&self.comparison.selection)?)?;
         let spool_dir = source::spool_dir()?;
         let given = self
             .comparison
@@ -83,7 +92,7 @@ impl Request<'_> {
         self.with(remote, Side::Receiver, show, |channel, show| {
             let mut speaker = channel.speak();
             speaker.say(&open_message(remote))?;
-            speaker.say(&Message::Round(self.round(Direction::Push, keywords, scope.clone())))?;
+            say_round(&mut speaker, self.round(Direction::Push, keywords, scope.clone()))?;
             // The server learns what it is about while we look what we have.
             speaker.end()?;
             let round = self.round(Direction::Push, keywords, scope.clone());
@@ -111,19 +120,23 @@ impl Request<'_> {
         below: &RelPath<'_>,
         show: &mut Show,
     ) -> Result<Report, Failure> {
-        let scope = source::scope(Vec::new(), &self.comparison.exclude)?;
+        let listed = source::listed(&self.comparison.selection, below.is_root())?;
+        if listed.as_ref().is_some_and(Vec::is_empty) {
+            return Ok(Report::default());
+        }
+        let scope = source::scope(listed.unwrap_or_default(), rules::filter(&self.comparison.selection)?)?;
         let (spool, state) = (source::spool_dir()?, state_dir()?);
         self.with(remote, Side::Sender, show, |channel, show| {
             let mut speaker = channel.speak();
             speaker.say(&open_message(remote))?;
             let round = self.round(Direction::Pull, self.keywords(), scope);
-            speaker.say(&Message::Round(round.clone()))?;
+            say_round(&mut speaker, round.clone())?;
             speaker.end()?;
             let single = welcome(channel, remote.path.split_last())?;
             let whole = single.is_none();
             // A single file goes into the directory, and nothing else in there is meant.
-            let only = single.into_iter().collect();
-            let round = Round { scope: Scope::new(only, round.scope.patterns().to_vec()), ..round };
+            let only = single.map_or_else(|| round.scope.only().to_vec(), |name| vec![name]);
+            let round = Round { scope: Scope::new(only, round.scope.filter().clone()), ..round };
             // Only now, so that a refusal leaves nothing behind.
             let dest = Dest::open(dest, self.flags.has(Flags::DRY_RUN))?;
             let root = dest.tree(if whole { below } else { &RelPath::ROOT })?;

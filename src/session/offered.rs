@@ -2,7 +2,7 @@
 
 use crate::digest::Content;
 use crate::limits;
-use crate::path::{RelPath, Scope};
+use crate::path::{Descent, Local, RelPath, Scope, Side};
 use crate::report::Monitor;
 use crate::session::Error;
 use crate::session::error::WRITE_SPEC;
@@ -22,6 +22,8 @@ pub(super) struct Offered {
     pub(super) skipped: u64,
     /// How many problems the sender has.
     pub(super) problems: u64,
+    /// What the sender's files of filter rules say.
+    pub(super) locals: Vec<Local>,
 }
 
 impl Offered {
@@ -32,7 +34,7 @@ impl Offered {
         monitor: &mut dyn Monitor,
     ) -> Result<Offered, Error> {
         let mut text = Text::new(spool, limits::SPEC_BYTES)?;
-        let mut problems = 0;
+        let (mut problems, mut rules) = (0, Rules::default());
         let mut listener = channel.listen();
         loop {
             match listener.message()? {
@@ -43,19 +45,26 @@ impl Offered {
                     problems += 1;
                     monitor.problem(&problem);
                 }
+                Message::Rules(local) => rules.take(local)?,
                 Message::Spec(piece) => text.take(piece)?,
                 Message::SpecEnd { digest, entries, whole, skipped } => {
                     listener.end()?;
                     let spool = text.end(&digest)?;
-                    return Ok(Offered { spool, entries, whole, skipped, problems });
+                    let locals = rules.locals;
+                    return Ok(Offered { spool, entries, whole, skipped, problems, locals });
                 }
                 _ => return Err(WireError::Violation("something else than a specification").into()),
             }
         }
     }
 
-    /// Checks every line of the specification, and that it says nothing of what the round is not about.
-    pub(super) fn seal(self, scope: &Scope) -> Result<Spec, Error> {
+    /// Checks every line of the specification, and that it says nothing of what the round is not about. Gives back what
+    /// the sender's files of rules say too.
+    pub(super) fn seal(self, scope: &Scope) -> Result<(Spec, Vec<Local>), Error> {
+        let named = |local: &Local| scope.filter().files().any(|(at, ..)| at == local.file);
+        if !self.locals.iter().all(named) {
+            return Err(WireError::Violation("rules of a file that the round does not name").into());
+        }
         let spec = Spec::seal(self.spool)?;
         if spec.len() != self.entries {
             return Err(WireError::Malformed("another number of entries than was said").into());
@@ -64,22 +73,47 @@ impl Offered {
         let foreign = if *scope == Scope::default() {
             RelPath::ROOT.join(STAGE).is_ok_and(|reserved| spec.find(&reserved).is_some())
         } else {
-            spec.iter().any(|(_, entry)| is_foreign(&entry, scope))
+            let mut rules = Descent::new(scope.filter(), Side::Sender, &self.locals);
+            spec.iter().any(|(_, entry)| is_foreign(&entry, scope, &mut rules))
         };
         if foreign {
             return Err(WireError::Violation("an entry outside of the scope").into());
         }
-        Ok(spec)
+        Ok((spec, self.locals))
+    }
+}
+
+/// What the sender's files of filter rules say: no more than they may.
+#[derive(Default)]
+struct Rules {
+    locals: Vec<Local>,
+    rules: usize,
+    bytes: usize,
+}
+
+impl Rules {
+    fn take(&mut self, local: Local) -> Result<(), WireError> {
+        let place = |local: &Local| (local.directory.clone(), local.file);
+        if self.locals.last().is_some_and(|last| place(last) >= place(&local)) {
+            return Err(WireError::Violation("rules of files are out of order"));
+        }
+        self.rules += local.rules.len().max(1);
+        self.bytes += local.bytes();
+        if self.rules > limits::FILTER_RULES || self.bytes > limits::FILTER_BYTES {
+            return Err(WireError::Violation("too many rules of files"));
+        }
+        self.locals.push(local);
+        Ok(())
     }
 }
 
 /// Whether the round is not about this entry: it is out of scope, excluded or reserved, or it says something of a
 /// directory that only leads to the scope.
-fn is_foreign(entry: &Entry<'_>, scope: &Scope) -> bool {
+fn is_foreign(entry: &Entry<'_>, scope: &Scope, rules: &mut Descent<'_>) -> bool {
     let path = &entry.path;
     let bare = || Entry { ignore: entry.ignore, ..Entry::new(path.borrowed(), Kind::Dir) };
     !scope.covers(path)
-        || scope.excludes(path, entry.kind == Kind::Dir)
+        || rules.excludes(path, entry.kind == Kind::Dir, false)
         || path.components().next() == Some(STAGE)
         || scope.leads(path) && *entry != bare()
 }

@@ -2,6 +2,7 @@
 
 use crate::digest::Content;
 use crate::limits;
+use crate::path::Local;
 use crate::report::{Change, Fate, Feature, Monitor, Problem, Report, Unsupported};
 use crate::session::delivery::{self, Ranges};
 use crate::session::moving::{self, Had};
@@ -27,6 +28,8 @@ pub struct Offer {
     pub whole: bool,
     /// Entries of types that are not carried.
     pub skipped: u64,
+    /// What the files of filter rules say that were found.
+    pub locals: Vec<Local>,
     /// When the description began, seconds and nanoseconds since 1970: what was touched later may be another thing.
     pub begun: (i64, u32),
 }
@@ -35,8 +38,9 @@ impl Offer {
     /// Of a scan that began at this time, seconds and nanoseconds since 1970.
     #[must_use]
     pub fn new(spec: Spec, scanned: Scanned, begun: (i64, u32)) -> Offer {
-        let problems = scanned.problems.into_iter().map(Problem::of_sender).collect();
-        Offer { spec, shown: None, problems, whole: scanned.whole, skipped: scanned.skipped, begun }
+        let Scanned { problems, whole, skipped, locals, .. } = scanned;
+        let problems = problems.into_iter().map(Problem::of_sender).collect();
+        Offer { spec, shown: None, problems, whole, skipped, locals, begun }
     }
 }
 
@@ -71,6 +75,9 @@ pub fn offer(channel: &mut Channel, offer: &Offer, monitor: &mut dyn Monitor) ->
     for problem in offer.problems.iter().take(limits::PROBLEMS) {
         monitor.problem(problem);
         speaker.say(&Message::Problem(problem.clone()))?;
+    }
+    for local in &offer.locals {
+        speaker.say(&Message::Rules(local.clone()))?;
     }
     let mut content = Content::new();
     let spec = offer.told();

@@ -5,9 +5,11 @@ mod comparison;
 mod guise;
 mod mode;
 mod owners;
+mod taking;
 
 pub use chmod::Chmod;
 pub use comparison::{Comparison, Quick};
 pub use guise::Guise;
 pub use mode::{Clause, Operator, Permissions, clauses};
 pub use owners::{OwnerMap, To};
+pub use taking::Taking;

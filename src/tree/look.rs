@@ -1,7 +1,6 @@
 //! How a walk looks at names: at symbolic links themselves, or at what they lead to.
 
-use crate::spec::Kind;
-use crate::sys::{Dir, File, FileKind, Stat};
+use crate::sys::{Dir, File, Stat};
 use std::io;
 
 /// Looks at names, and knows the way to the one in hand.
@@ -62,23 +61,4 @@ impl Look {
     pub fn leave(&mut self) {
         self.above.pop();
     }
-}
-
-/// The kind of a path, if it is one that is carried.
-pub(super) fn kind(stat: &Stat) -> Option<Kind> {
-    Some(match stat.kind? {
-        FileKind::Block => Kind::Block,
-        FileKind::Char => Kind::Char,
-        FileKind::Dir => Kind::Dir,
-        FileKind::Fifo => Kind::Fifo,
-        FileKind::File => Kind::File,
-        FileKind::Link => Kind::Link,
-        FileKind::Socket => Kind::Socket,
-    })
-}
-
-/// In tree order, last first, so that the next one is popped.
-pub(super) fn sorted(mut names: Vec<Box<[u8]>>) -> Vec<Box<[u8]>> {
-    names.sort_unstable_by(|a, b| b.cmp(a));
-    names
 }

@@ -19,7 +19,7 @@ fn a_file_of_a_size_that_no_entry_can_have_is_a_problem() {
         keywords: Keywords::TRANSFER,
         one_file_system: true,
         sockets: false,
-        logical: false,
+        view: View::Sender,
     };
     let found = scan(&root, what, &mut writer).unwrap();
     let spec = writer.seal().unwrap();

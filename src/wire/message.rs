@@ -2,11 +2,11 @@
 
 use crate::exit::Exit;
 use crate::limits;
-use crate::path::RelPath;
+use crate::path::{Local, RelPath};
 use crate::report::{Change, Feature, Problem, Report, Side, Step, Unsupported};
 use crate::spec::Time;
 use crate::wire::codec::{Reader, put_bytes};
-use crate::wire::{WireError, change};
+use crate::wire::{WireError, change, scope};
 use std::borrow::Cow;
 
 pub use crate::wire::round::{Direction, Flags, Round};
@@ -41,6 +41,10 @@ pub enum Message<'a> {
     ModulesEnd,
     /// The client begins a round.
     Round(Round),
+    /// Paths of the scope of the round that follows.
+    Paths(Vec<RelPath<'static>>),
+    /// What a file of filter rules says that the sender found.
+    Rules(Local),
     /// A piece of the specification, compressed.
     Spec(&'a [u8]),
     /// The specification is complete.
@@ -184,6 +188,8 @@ impl<'a> Message<'a> {
             Message::Unsupported(_) => 28,
             Message::Have { .. } => 29,
             Message::TakenAway { .. } => 30,
+            Message::Rules(_) => 31,
+            Message::Paths(_) => 32,
         }
     }
 
@@ -201,6 +207,8 @@ impl<'a> Message<'a> {
                 out.push((*read_only).into());
             }
             Message::Round(round) => round.encode(out),
+            Message::Rules(local) => scope::put_local(out, local),
+            Message::Paths(paths) => scope::put_paths(out, paths),
             Message::Spec(bytes) | Message::Data(bytes) => out.extend_from_slice(bytes),
             Message::SpecEnd { digest, entries, whole, skipped } => {
                 out.extend_from_slice(digest);
@@ -330,6 +338,8 @@ impl<'a> Message<'a> {
             }),
             29 => Message::Have { place: body.hash()?, first: body.u32()?, count: body.u32()? },
             30 => Message::TakenAway { removed: body.u64()?, kept: body.u64()?, problems: body.u64()? },
+            31 => Message::Rules(scope::local(&mut body)?),
+            32 => Message::Paths(scope::paths(&mut body)?),
             _ => return Err(WireError::Malformed("an unknown kind of message")),
         };
         body.end()?;

@@ -9,6 +9,7 @@ pub mod message;
 pub mod noise;
 mod record;
 mod round;
+pub mod scope;
 
 pub use channel::{Channel, Listener, Patience, Speaker};
 pub use error::WireError;

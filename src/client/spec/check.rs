@@ -6,7 +6,7 @@ use crate::client::failure::{Failure, system};
 use crate::client::options::Spec;
 use crate::client::show::Show;
 use crate::exit::Exit;
-use crate::path::{RelPath, Scope};
+use crate::path::{Descent, RelPath, Scope, Side};
 use crate::report::{Fate, Monitor, Problem, Step};
 use crate::spec::{Entry, Kind};
 use crate::sys::xattr::{self, ByName};
@@ -31,7 +31,7 @@ pub(super) fn check(
     let stat = dir.stat_self().map_err(failed)?;
     let mut check = Check {
         options,
-        scope,
+        rules: Descent::new(scope.filter(), Side::Sender, &[]),
         show,
         device: stat.dev,
         differences: Differences::default(),
@@ -55,7 +55,7 @@ pub(super) fn check(
 
 struct Check<'c> {
     options: &'c Spec,
-    scope: &'c Scope,
+    rules: Descent<'c>,
     show: &'c mut Show,
     /// The file system of the root.
     device: (u32, u32),
@@ -145,7 +145,7 @@ impl Check<'_> {
             Err(error) => return self.failed(&path, Step::Stat, &error),
         };
         let is_dir = stat.kind == Some(FileKind::Dir);
-        if self.scope.excludes(&path, is_dir) {
+        if self.rules.excludes(&path, is_dir, false) {
             return self.missing(entries);
         }
         let Some((entry, below)) = entries.split_first() else {
