@@ -336,6 +336,9 @@ fn every_limit_is_what_the_code_says() {
     limit("paths, and patterns, of a scope", limits::SCOPE as u64, "");
     limit("text for people", limits::TEXT as u64, bytes);
     limit("Problems of one side", limits::PROBLEMS as u64, "");
+    limit("names listed with a Refusal", limits::REFUSED as u64, "");
+    limit("files to Resume in a round", limits::PARTIALS as u64, "");
+    limit("trees to link from", limits::LINK_DEST as u64, "");
     limit("the greeting", limits::HANDSHAKE.as_secs(), " seconds");
     limit("work without a word", limits::ALIVE.as_secs(), " seconds");
     limit("silence, unless configured otherwise", limits::IDLE.as_secs(), " seconds");

@@ -5,11 +5,12 @@ mod common;
 
 use common::{Inetd, Site, rsync_differences};
 use smsync::path::{RelPath, Scope};
-use smsync::report::{Change, Monitor, Problem, Progress, Report};
+use smsync::report::{Change, Monitor, Problem, Progress, Refusal, Report};
 use smsync::secret::Secret;
 use smsync::session::{Hello, Offer, deliver, greet_client, offer};
 use smsync::spec::{Keywords, SpecWriter};
 use smsync::sys::{Dir, Spool, Stream};
+use smsync::terms::Keeping;
 use smsync::tree::{Root, Scan, scan};
 use smsync::wire::message::{Direction, Round};
 use smsync::wire::noise::Cipher;
@@ -33,13 +34,18 @@ impl Monitor for Told {
         self.0.push(change.to_string());
     }
 
+    fn refusal(&mut self, refusal: &Refusal) {
+        self.0.push(refusal.to_string());
+    }
+
     fn progress(&mut self, _: &Progress) {}
 }
 
 /// One round of a push, by the steps of smsync(4); `first` when the server is still to say `Welcome`.
 fn round(channel: &mut Channel, site: &Site, flags: Flags, first: bool) -> (Report, Vec<String>) {
     let (root, scope, keywords) = (Root::open(&site.src()).unwrap(), Scope::default(), Keywords::TRANSFER);
-    let round = Round { direction: Direction::Push, flags, keywords, scope: scope.clone() };
+    let keeping = Keeping::default();
+    let round = Round { direction: Direction::Push, flags, keywords, scope: scope.clone(), keeping };
     channel.speak().say(&Message::Round(round)).unwrap();
     let spool = Spool::create(&Dir::open_root(&site.path("spool")).unwrap()).unwrap();
     let mut writer = SpecWriter::new(spool, keywords).unwrap();

@@ -13,6 +13,7 @@ use crate::exit::Exit;
 use crate::path::RelPath;
 use crate::report::Report;
 use crate::spec::{Keywords, SpecWriter};
+use crate::terms::Keeping;
 use crate::tree::{Root, Scan, scan};
 use crate::wire::{Flags, Message, WireError};
 use clap::Parser;
@@ -85,7 +86,9 @@ fn one_way(options: &Options, transfer: &Transfer, push: bool, show: &mut Show) 
         .with(Flags::DRY_RUN, transfer.dry_run)
         .with(Flags::DELETE, transfer.delete)
         .with(Flags::ITEMIZE, show.itemizes() || transfer.dry_run && !options.quiet);
-    let report = carry_out(options, &sides, &transfer.comparison, &transfer.network, flags, show)?;
+    let keeping = transfer.keeping.terms();
+    let terms = (flags, keeping);
+    let report = carry_out(options, &sides, &transfer.comparison, &transfer.network, terms, show)?;
     let exit = report.exit();
     show.end(if push { "push" } else { "pull" }, Some(&report), exit, transfer.dry_run);
     Ok(exit)
@@ -95,7 +98,9 @@ fn one_way(options: &Options, transfer: &Transfer, push: bool, show: &mut Show) 
 fn compare(options: &Options, check: &Check, show: &mut Show) -> Result<Exit, Failure> {
     let sides = Sides::parse(&check.sources, &check.dest)?;
     let flags = Flags::DRY_RUN.with(Flags::DELETE, true).with(Flags::ITEMIZE, !options.quiet);
-    let report = carry_out(options, &sides, &check.comparison, &check.network, flags, show)?;
+    // Nothing is removed: there is no limit to what is told.
+    let terms = (flags, Keeping { force: true, ..Keeping::default() });
+    let report = carry_out(options, &sides, &check.comparison, &check.network, terms, show)?;
     let exit = match report.exit() {
         Exit::Ok if !report.equal() => Exit::Different,
         exit => exit,
@@ -109,11 +114,11 @@ fn carry_out(
     sides: &Sides,
     comparison: &Comparison,
     network: &Network,
-    flags: Flags,
+    (flags, keeping): (Flags, Keeping),
     show: &mut Show,
 ) -> Result<Report, Failure> {
     let config = read_config(options)?;
-    let request = Request { config: &config, network, comparison, flags };
+    let request = Request { config: &config, network, comparison, flags, keeping };
     match sides {
         Sides::Push(sources, dest) => request.push(sources, dest, show),
         Sides::Pull(..) if comparison.spec.is_some() => {

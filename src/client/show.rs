@@ -3,7 +3,7 @@
 
 use crate::client::options::Options;
 use crate::exit::Exit;
-use crate::report::{Change, Monitor, Problem, Progress, Report};
+use crate::report::{Change, Monitor, Problem, Progress, Refusal, Report};
 use crate::sys;
 use crate::vis::{is_hidden, shown_text};
 use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -172,6 +172,9 @@ fn summary(what: &str, report: &Report, seconds: f64, dry_run: bool) -> String {
     parts.extend(count(report.changed, "metadata changed"));
     parts.extend(count(report.removed, "removed"));
     parts.extend(count(report.extra, "extra and kept"));
+    parts.extend(count(report.refused, "not removed, nor anything else changed"));
+    parts.extend(count(report.kept, "kept as backups"));
+    parts.extend(count(report.copied, "copied from what is here"));
     parts.extend(count(report.skipped, "sockets skipped"));
     parts.extend(count(report.unowned, "owners not set"));
     parts.extend(count(report.unsupported, "without extended attributes (not kept by the file system)"));
@@ -200,6 +203,17 @@ impl Monitor for Show {
             event(&json!({"event": fate, "path": change.path.to_string(), "aspects": aspects}));
         } else {
             self.above_bar(|| line(&change.to_string()));
+        }
+    }
+
+    fn refusal(&mut self, refusal: &Refusal) {
+        if self.json {
+            event(&json!({
+                "event": "refused", "path": refusal.path.to_string(), "reason": refusal.to_string(),
+                "removals": refusal.removals, "of": refusal.entries,
+            }));
+        } else {
+            self.error(&refusal.to_string());
         }
     }
 

@@ -5,7 +5,7 @@ use crate::exit::Exit;
 use crate::install::hopeless;
 use crate::limits;
 use crate::path::{Pattern, RelPath, Scope};
-use crate::session::Offer;
+use crate::session::{Memory, Offer};
 use crate::spec::{Entry, Keyword, Keywords, SpecWriter, WriteError, dialect};
 use crate::sys::{self, Dir, Spool};
 use crate::tree::{Root, Scan, scan};
@@ -50,6 +50,15 @@ pub(super) fn open(sources: &[OsString]) -> Result<(Root, Vec<RelPath<'static>>)
         only.push(path);
     }
     Ok((root, only))
+}
+
+/// What is remembered of these sources, whatever names lead to them.
+pub(super) fn memory<'s>(state: &'s Dir, sources: &[OsString]) -> Memory<'s> {
+    let names: std::io::Result<Vec<OsString>> =
+        sources.iter().map(|source| sys::canonical(Path::new(source))).collect();
+    let names =
+        names.map(|names| names.iter().map(|name| name.as_encoded_bytes()).collect::<Vec<_>>().join(&0));
+    names.map_or(Memory::none(), |name| Memory::of(state, &name))
 }
 
 fn name(source: &std::ffi::OsStr) -> String {
@@ -135,5 +144,6 @@ pub(super) fn read_spec(file: &Path, scope: &Scope) -> Result<Offer, Failure> {
     }
     let sockets = reading.entries.iter().filter(|entry| entry.kind == crate::spec::Kind::Socket);
     let skipped = sockets.count() as u64;
-    Ok(Offer { spec: writer.seal().map_err(written)?, problems: Vec::new(), whole: true, skipped })
+    let spec = writer.seal().map_err(written)?;
+    Ok(Offer { spec, problems: Vec::new(), whole: true, skipped, holes: 0, mounts: Vec::new(), doubt: None })
 }

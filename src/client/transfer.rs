@@ -11,9 +11,10 @@ use crate::config::Durable;
 use crate::exit::Exit;
 use crate::path::{RelPath, Scope};
 use crate::report::Report;
-use crate::session::{Error, Receiver, deliver, offer, receive};
+use crate::session::{Error, Memory, Offer, Receiver, deliver, offer, receive};
 use crate::spec::{Keyword, Keywords};
 use crate::sys::{self, Dir, private};
+use crate::terms::Keeping;
 use crate::tree::Root;
 use crate::wire::message::{Direction, Round};
 use crate::wire::{Channel, Flags, Message, WireError};
@@ -27,6 +28,7 @@ pub(super) struct Request<'r> {
     pub(super) network: &'r Network,
     pub(super) comparison: &'r Comparison,
     pub(super) flags: Flags,
+    pub(super) keeping: Keeping,
 }
 
 impl Request<'_> {
@@ -42,7 +44,7 @@ impl Request<'_> {
     }
 
     fn round(&self, direction: Direction, keywords: Keywords, scope: Scope) -> Round {
-        Round { direction, flags: self.flags, keywords, scope }
+        Round { direction, flags: self.flags, keywords, scope, keeping: self.keeping.clone() }
     }
 
     /// Makes the remote tree like what is here.
@@ -54,6 +56,9 @@ impl Request<'_> {
     ) -> Result<Report, Failure> {
         let (root, only) = source::open(sources)?;
         let scope = source::scope(only, &self.comparison.exclude)?;
+        // Without a state directory nothing is remembered, and nothing else is amiss.
+        let state = state_dir().ok().filter(|_| self.comparison.spec.is_none());
+        let memory = state.as_ref().map_or(Memory::none(), |state| source::memory(state, sources));
         let given = self.comparison.spec.as_ref().map(|file| source::read_spec(file, &scope)).transpose()?;
         // What a given specification does not speak of is left as it is.
         let keywords = given.as_ref().map_or_else(|| self.keywords(), |given| given.spec.keywords());
@@ -65,12 +70,19 @@ impl Request<'_> {
             speaker.end()?;
             let described = match given {
                 Some(given) => given,
-                None => channel.while_working(|| source::describe(&root, &scope, keywords))??,
+                None => channel.while_working(|| {
+                    let described = source::describe(&root, &scope, keywords)?;
+                    Ok::<_, Failure>(Offer { doubt: memory.doubt(&root, &scope), ..described })
+                })??,
             };
             show.step(&format!("{} entries described", described.spec.len()));
             offer(channel, &described, show)?;
             welcome(channel, None)?;
-            Ok(deliver(channel, &root, &described.spec, self.flags, show)?)
+            let report = deliver(channel, &root, &described.spec, self.flags, show)?;
+            if report.exit() == Exit::Ok && !self.flags.has(Flags::DRY_RUN) {
+                memory.keep(&root, &scope, &described);
+            }
+            Ok(report)
         })
     }
 

@@ -3,6 +3,7 @@
 mod durable;
 mod incoming;
 mod meta;
+mod partial;
 mod place;
 mod remove;
 mod run;
@@ -12,6 +13,7 @@ mod unlock;
 pub use durable::for_files;
 pub use incoming::{Arrived, Incoming};
 pub use meta::Meta;
+pub use partial::Partial;
 pub use run::{Install, Installed, Stopped};
 pub use stage::{Stage, StageError};
 

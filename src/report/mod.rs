@@ -2,10 +2,12 @@
 
 mod change;
 mod problem;
+mod refusal;
 mod sums;
 
 pub use change::{Aspects, Change, Fate};
 pub use problem::{Problem, Problems, Step};
+pub use refusal::{Doubt, Refusal, Why};
 pub use sums::Report;
 
 /// Who is told of a round while it runs: the log, a terminal, a stream of JSON, a test.
@@ -15,6 +17,9 @@ pub trait Monitor: Send {
 
     /// Something was changed, or would be.
     fn change(&mut self, change: &Change);
+
+    /// The round is stopped before it changes anything, since it would remove more than seems meant.
+    fn refusal(&mut self, refusal: &Refusal);
 
     /// Bytes of contents and whole files so far, of those expected.
     fn progress(&mut self, progress: &Progress);

@@ -3,10 +3,10 @@
 use crate::exit::Exit;
 use crate::limits;
 use crate::path::RelPath;
-use crate::report::{Change, Monitor, Problem, Progress, Report};
+use crate::report::{Change, Monitor, Problem, Progress, Refusal, Report};
 use crate::server::config::{Config, Module};
 use crate::server::log::Log;
-use crate::session::{Error, Offer, Receiver, deliver, greet_server, offer, receive};
+use crate::session::{Error, Memory, Offer, Receiver, deliver, greet_server, offer, receive};
 use crate::spec::{Keywords, SpecWriter};
 use crate::sys::stdio::Peer;
 use crate::sys::{Dir, Spool, Stream, private};
@@ -108,7 +108,7 @@ impl Session<'_> {
                         // Leaves with the first thing we have to say.
                         channel.speak().say(&Message::Welcome { single: tree.single.borrowed() })?;
                     }
-                    let report = self.round(channel, module, tree, &round)?;
+                    let report = self.round(channel, module, (tree, &path), &round)?;
                     exit = exit.max_of(report.exit());
                 }
                 Message::Bye => return Ok(exit),
@@ -161,7 +161,7 @@ impl Session<'_> {
         &self,
         channel: &mut Channel,
         module: &Module,
-        tree: &Tree,
+        (tree, path): (&Tree, &RelPath<'_>),
         round: &Round,
     ) -> Result<Report, Error> {
         let globals = &self.config.globals;
@@ -186,14 +186,23 @@ impl Session<'_> {
                 // A client may ask for more than what every specification says, but not for less.
                 let keywords = round.keywords.union(Keywords::TRANSFER);
                 let what = Scan { scope: &round.scope, keywords, one_file_system: false, sockets: true };
-                let described = channel.while_working(|| {
+                // Without a state directory nothing is remembered, and nothing else is amiss.
+                let state = private::open_private_dir(&globals.state_dir, true).ok().map(Dir::from);
+                let source = [module.name.as_bytes(), &[0], path.as_bytes()].concat();
+                let memory = state.as_ref().map_or(Memory::none(), |state| Memory::of(state, &source));
+                let mut described = channel.while_working(|| {
                     let spool = Spool::create(&spool)?;
                     let mut writer = SpecWriter::new(spool, keywords)?;
                     let scanned = scan(&tree.root, what, &mut writer)?;
                     Ok::<_, crate::spec::WriteError>(Offer::new(writer.seal()?, scanned))
                 })??;
+                described.doubt = memory.doubt(&tree.root, &round.scope);
                 offer(channel, &described, &mut monitor)?;
-                deliver(channel, &tree.root, &described.spec, round.flags, &mut monitor)?
+                let report = deliver(channel, &tree.root, &described.spec, round.flags, &mut monitor)?;
+                if report.exit() == Exit::Ok && !round.flags.has(Flags::DRY_RUN) {
+                    memory.keep(&tree.root, &round.scope, &described);
+                }
+                report
             }
         };
         // What was only compared must not read in the log like what was done.
@@ -254,6 +263,10 @@ impl Monitor for Logged<'_> {
 
     fn change(&mut self, change: &Change) {
         self.log.debug(format_args!("{}: {}: {change}", self.session, self.module));
+    }
+
+    fn refusal(&mut self, refusal: &Refusal) {
+        self.log.warning(format_args!("{}: {}: {refusal}", self.session, self.module));
     }
 
     fn progress(&mut self, _: &Progress) {}

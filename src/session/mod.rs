@@ -6,13 +6,19 @@
 mod delivery;
 mod error;
 mod greet;
+mod guard;
 mod intake;
+mod memory;
 mod offered;
+mod ranges;
 mod receive;
+mod room;
 mod send;
 mod spare;
 
 pub use error::Error;
 pub use greet::{Hello, VERSION, greet_client, greet_server};
+pub use memory::Memory;
 pub use receive::{Receiver, receive};
+pub use room::Room;
 pub use send::{Offer, deliver, offer};

@@ -3,7 +3,7 @@
 use crate::digest::Content;
 use crate::limits;
 use crate::path::{RelPath, Scope};
-use crate::report::Monitor;
+use crate::report::{Doubt, Monitor};
 use crate::session::Error;
 use crate::session::error::WRITE_SPEC;
 use crate::spec::{Entry, Kind, Spec};
@@ -22,6 +22,10 @@ pub(super) struct Offered {
     pub(super) skipped: u64,
     /// How many problems the sender has.
     pub(super) problems: u64,
+    /// Bytes of its files that take no room there.
+    pub(super) holes: u64,
+    /// What makes it think that not everything is there.
+    pub(super) doubt: Option<Doubt>,
 }
 
 impl Offered {
@@ -32,7 +36,7 @@ impl Offered {
         monitor: &mut dyn Monitor,
     ) -> Result<Offered, Error> {
         let mut text = Text::new(spool, limits::SPEC_BYTES)?;
-        let mut problems = 0;
+        let (mut problems, mut doubt) = (0, None);
         let mut listener = channel.listen();
         loop {
             match listener.message()? {
@@ -43,11 +47,12 @@ impl Offered {
                     problems += 1;
                     monitor.problem(&problem);
                 }
+                Message::Doubt(one) if doubt.is_none() => doubt = Some(one),
                 Message::Spec(piece) => text.take(piece)?,
-                Message::SpecEnd { digest, entries, whole, skipped } => {
+                Message::SpecEnd { digest, entries, whole, skipped, holes } => {
                     listener.end()?;
                     let spool = text.end(&digest)?;
-                    return Ok(Offered { spool, entries, whole, skipped, problems });
+                    return Ok(Offered { spool, entries, whole, skipped, problems, holes, doubt });
                 }
                 _ => return Err(WireError::Violation("something else than a specification").into()),
             }

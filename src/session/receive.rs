@@ -2,15 +2,17 @@
 
 use crate::config::Durable;
 use crate::exit::Exit;
-use crate::install::{Arrived, Install, Installed, Meta, Stage, StageError, for_files};
+use crate::install::{Install, Installed, Meta, Partial, Stage, StageError, for_files};
 use crate::limits;
 use crate::plan::{Action, Owners, Plan, Rules, compare};
 use crate::report::{Fate, Monitor, Problems, Report};
 use crate::session::Error;
 use crate::session::error::WRITE_SPEC;
+use crate::session::guard::Removal;
 use crate::session::intake::{self, Intake, Taken};
 use crate::session::offered::Offered;
-use crate::session::spare::{Here, spare};
+use crate::session::room;
+use crate::session::spare::{Here, Spared, spare};
 use crate::spec::{Index, Keyword, Keywords, Spec, SpecWriter};
 use crate::sys::{self, Dir, Spool};
 use crate::tree::{Root, Scan, Scanned, scan};
@@ -47,13 +49,22 @@ pub fn receive(
         .map_err(|error| Error::System("make a file in the spool directory", error))?;
     let offered = Offered::take(channel, spool, monitor)?;
     let mut report = Report { skipped: offered.skipped, problems: offered.problems, ..Report::default() };
+    let (doubt, holes) = (offered.doubt.clone(), offered.holes);
     let owners = owners();
     let (mut prepared, stage) = channel.while_working(|| prepare(receiver, offered, round, &owners))??;
     report.entries = prepared.want.len().into();
+    let Prepared { want, have, plan, scanned, .. } = &prepared;
+    let removal = Removal { plan, want, have, scope: &round.scope };
+    if prepared.delete
+        && let Some(refusal) = removal.refusal(&round.keeping, doubt)
+    {
+        drop(stage);
+        return removal.refuse(channel, report, &scanned.problems, &refusal, monitor);
+    }
     let meta = Meta::new(&owners, round.keywords.contains(Keyword::Xattr));
     // By all that has to get into the stage: what an interrupted run left there may not be on the disk either.
     let durable = for_files(receiver.durable, prepared.plan.wanted().count());
-    let arrived = {
+    let spared = {
         let Prepared { want, have, plan, .. } = &mut prepared;
         let here = Here { want, have, root: receiver.root, stage: stage.as_ref(), meta: &meta, durable };
         spare(channel, &here, plan)?
@@ -63,8 +74,14 @@ pub fn receive(
         forecast(&prepared, &mut report);
         return finish(channel, report, &changes, &Problems::default(), monitor);
     };
+    let Spared { arrived, partial } = &spared;
+    let there = |index| {
+        let whole = arrived.get(&index).map(|arrived| arrived.size);
+        whole.or_else(|| Some(partial.get(&index)?.offset()))
+    };
+    room::check(receiver.root, &prepared, there, holes)?;
     let intake = Intake { want: &prepared.want, stage: &stage, meta: &meta, durable };
-    let done = run(channel, receiver.root, &prepared, intake, arrived, &mut report, monitor);
+    let done = run(channel, receiver.root, &prepared, intake, spared, &mut report, monitor);
     match done {
         Ok(listed) => {
             // Unlocked first: whoever reads the report may come back at once.
@@ -91,11 +108,11 @@ fn owners() -> Owners {
 }
 
 /// What is known before anything is asked for.
-struct Prepared {
-    want: Spec,
+pub(super) struct Prepared {
+    pub(super) want: Spec,
     have: Spec,
     scanned: Scanned,
-    plan: Plan,
+    pub(super) plan: Plan,
     /// Whether what is not wanted may go: it was asked for, and the sender could read everything.
     delete: bool,
 }
@@ -147,7 +164,7 @@ fn run(
     root: &Root,
     prepared: &Prepared,
     intake: Intake<'_>,
-    mut arrived: HashMap<Index, Arrived>,
+    Spared { mut arrived, partial }: Spared,
     report: &mut Report,
     monitor: &mut dyn Monitor,
 ) -> Result<Problems, Error> {
@@ -157,8 +174,8 @@ fn run(
     let wanted: Vec<Index> = plan.wanted().filter(|index| !arrived.contains_key(index)).collect();
     let mut listed = Problems::default();
     if !wanted.is_empty() {
-        ask(channel, &wanted, Message::WantEnd, |first, count| Message::Want { first, count })?;
-        let taken = intake::take(channel, intake, &wanted, monitor)?;
+        want_files(channel, &wanted, &partial)?;
+        let taken = intake::take(channel, intake, &wanted, partial, monitor)?;
         let Taken { arrived: new, bytes, problems, vanished } = taken;
         report.files = new.len() as u64;
         report.bytes = bytes;
@@ -167,8 +184,9 @@ fn run(
         arrived.extend(new);
         problems.iter().chain(vanished.iter()).for_each(|problem| listed.push(problem.clone()));
     }
-    // What vanished while it was read may have gone to a name that this specification does not have.
-    let delete = prepared.delete && report.problems == 0 && report.vanished == 0;
+    // What vanished while it was read may have gone to a name that this specification does not have. What the sender
+    // could not examine at all is spared by the specification itself.
+    let delete = prepared.delete && listed.count() == 0;
     let install = Install { root, stage, want, have, plan, meta, durable, arrived: &arrived, delete };
     if !install.is_idle() {
         let installed = channel.while_working(|| install.run())?;
@@ -182,6 +200,26 @@ fn run(
     }
     (report.unowned, report.unsupported) = (meta.unowned(), meta.unsupported());
     Ok(listed)
+}
+
+/// Asks for files, and for the ends of those that are there in part.
+fn want_files(
+    channel: &mut Channel,
+    wanted: &[Index],
+    partial: &HashMap<Index, Partial>,
+) -> Result<(), Error> {
+    let mut speaker = channel.speak();
+    let whole = |index: &Index| !partial.contains_key(index);
+    for row in wanted.chunk_by(|a, b| a.get() + 1 == b.get() && whole(a) && whole(b)) {
+        let Some(first) = row.first() else { continue };
+        let (index, count) = (first.get(), u32::try_from(row.len()).unwrap_or(u32::MAX));
+        speaker.say(&match partial.get(first) {
+            Some(there) => Message::Resume { index, offset: there.offset(), digest: there.digest() },
+            None => Message::Want { first: index, count },
+        })?;
+    }
+    speaker.say(&Message::WantEnd)?;
+    Ok(speaker.end()?)
 }
 
 /// Names indices, those in a row together.

@@ -2,9 +2,11 @@
 
 use crate::digest::Content;
 use crate::limits;
-use crate::report::{Change, Fate, Monitor, Problem, Report};
+use crate::path::RelPath;
+use crate::report::{Change, Doubt, Fate, Monitor, Problem, Report};
 use crate::session::Error;
-use crate::session::delivery::{self, Ranges};
+use crate::session::delivery;
+use crate::session::ranges::Ranges;
 use crate::spec::Spec;
 use crate::tree::{Root, Scanned};
 use crate::wire::{Channel, Flags, Message, Speaker, WireError};
@@ -21,13 +23,20 @@ pub struct Offer {
     pub whole: bool,
     /// Entries of types that are not carried.
     pub skipped: u64,
+    /// Bytes of its files that take no room here.
+    pub holes: u64,
+    /// Directories on which another file system is mounted.
+    pub mounts: Vec<RelPath<'static>>,
+    /// What makes us think that not everything is there.
+    pub doubt: Option<Doubt>,
 }
 
 impl Offer {
     /// Of a scan.
     #[must_use]
     pub fn new(spec: Spec, scanned: Scanned) -> Offer {
-        Offer { spec, problems: scanned.problems, whole: scanned.whole, skipped: scanned.skipped }
+        let Scanned { problems, whole, skipped, holes, mounts, .. } = scanned;
+        Offer { spec, problems, whole, skipped, holes, mounts, doubt: None }
     }
 }
 
@@ -44,6 +53,9 @@ pub fn offer(channel: &mut Channel, offer: &Offer, monitor: &mut dyn Monitor) ->
         monitor.problem(problem);
         speaker.say(&Message::Problem(problem.clone()))?;
     }
+    if let Some(doubt) = &offer.doubt {
+        speaker.say(&Message::Doubt(doubt.clone()))?;
+    }
     let mut content = Content::new();
     content.update(offer.spec.bytes());
     let mut pieces = Pieces { speaker: &mut speaker, failed: None };
@@ -57,6 +69,7 @@ pub fn offer(channel: &mut Channel, offer: &Offer, monitor: &mut dyn Monitor) ->
         entries: offer.spec.len(),
         whole: offer.whole,
         skipped: offer.skipped,
+        holes: offer.holes,
     })?;
     Ok(speaker.end()?)
 }
@@ -112,6 +125,10 @@ pub fn deliver(
                 asked = None;
                 wanted.as_mut().ok_or_else(broken)?.add(first, count)?;
             }
+            Message::Resume { index, offset, digest } => {
+                asked = None;
+                wanted.as_mut().ok_or_else(broken)?.resume(index, offset, digest)?;
+            }
             Message::WantEnd => {
                 asked = None;
                 delivery::files(channel, root, &wanted.take().ok_or_else(broken)?, monitor)?;
@@ -124,6 +141,10 @@ pub fn deliver(
                 }
                 match message {
                     Message::Problem(problem) => monitor.problem(told.problem(&problem)?),
+                    Message::Refusal(refusal) if !told.refused => {
+                        told.refused = true;
+                        monitor.refusal(&refusal);
+                    }
                     Message::Change(change) => monitor.change(told.change(&change)?),
                     Message::Report(report) => return Ok(report),
                     _ => return Err(broken().into()),
@@ -133,6 +154,9 @@ pub fn deliver(
     }
 }
 
+/// Names that a receiver lists when it refuses.
+const REFUSED: u32 = limits::REFUSED as u32;
+
 /// What the receiver told of single paths: no more than there can be.
 #[derive(Default)]
 struct Told {
@@ -140,6 +164,8 @@ struct Told {
     itemized: bool,
     /// Entries of the specification.
     entries: u32,
+    /// Whether the round changes nothing, and only tells what it would have removed.
+    refused: bool,
     problems: usize,
     changes: u32,
     extras: u32,
@@ -155,11 +181,12 @@ impl Told {
     }
 
     fn change<'c>(&mut self, change: &'c Change) -> Result<&'c Change, WireError> {
-        if !self.itemized {
+        if !self.itemized && !(self.refused && change.fate == Fate::Extra) {
             return Err(WireError::Violation("changes that nobody asked for"));
         }
         let (count, limit) = match change.fate {
             Fate::Missing | Fate::Changed => (&mut self.changes, self.entries),
+            Fate::Extra if self.refused => (&mut self.extras, REFUSED),
             Fate::Extra => (&mut self.extras, limits::SPEC_ENTRIES),
         };
         *count += 1;

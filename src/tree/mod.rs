@@ -3,10 +3,12 @@
 mod cursor;
 mod root;
 mod scan;
+mod scanned;
 
 pub use cursor::Cursor;
 pub use root::Root;
-pub use scan::{Scan, ScanError, Scanned, scan};
+pub use scan::{Scan, ScanError, scan};
+pub use scanned::Scanned;
 
 /// The directory at the root of a receiver in which files wait until all have arrived: never in a specification,
 /// never deleted, skipped by every scan at the root.

@@ -7,7 +7,8 @@ use crate::report::{Problem, Step};
 use crate::spec::{Device, Entry, InodeId, Keyword, Keywords, Kind, SpecWriter, Time, WriteError, Xattrs};
 use crate::sys::xattr::{self, ByName};
 use crate::sys::{self, Dir, FileKind, Stat};
-use crate::tree::{Root, STAGE};
+use crate::tree::scanned::kind;
+use crate::tree::{Root, STAGE, Scanned};
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
 
@@ -22,20 +23,6 @@ pub struct Scan<'a> {
     pub one_file_system: bool,
     /// Whether sockets are named; else they are hidden, like what is excluded.
     pub sockets: bool,
-}
-
-/// What a scan found besides the specification.
-#[derive(Debug)]
-pub struct Scanned {
-    /// Whether everything that is there is in the specification, or protected by an `ignore`.
-    pub whole: bool,
-    /// What could not be read.
-    pub problems: Vec<Problem>,
-    /// Entries of types that are not carried.
-    pub skipped: u64,
-    /// Directories, in tree order, that hold something the specification does not show: excluded, not carried, on
-    /// another file system, unreadable. They cannot be removed or replaced.
-    pub hidden: Vec<RelPath<'static>>,
 }
 
 /// Why there is no specification.
@@ -70,7 +57,7 @@ fn walk<W: Write>(
         what,
         algorithms: what.keywords.algorithms(),
         writer,
-        found: Scanned { whole: true, problems: Vec::new(), skipped: 0, hidden: Vec::new() },
+        found: Scanned { whole: true, ..Scanned::default() },
         users: HashMap::new(),
         groups: HashMap::new(),
         buffer: Vec::new(),
@@ -100,6 +87,8 @@ struct Walk<'a, W: Write> {
 struct Level<'d> {
     dir: Held<'d>,
     path: RelPath<'static>,
+    /// Which file system it is on.
+    dev: (u32, u32),
     rest: Vec<Box<[u8]>>,
 }
 
@@ -142,7 +131,8 @@ impl<W: Write> Walk<'_, W> {
             }
         };
         let rest = sorted(names.into_iter().filter(|name| **name != *STAGE).collect());
-        let mut levels = vec![Level { dir: Held::Root(root), path: RelPath::ROOT, rest }];
+        let mut levels =
+            vec![Level { dir: Held::Root(root), path: RelPath::ROOT, dev: root.stat().dev, rest }];
         while let Some(level) = levels.last_mut() {
             let Some(name) = level.rest.pop() else {
                 levels.pop();
@@ -168,7 +158,10 @@ impl<W: Write> Walk<'_, W> {
             Ok(path) => path,
             Err(_) => {
                 let error = io::Error::from_raw_os_error(libc::ENAMETOOLONG);
-                self.missed(&level.path, &level.path, Step::List, &error);
+                // Nothing can stand for it.
+                self.hide(&level.path);
+                self.found.whole = false;
+                self.found.problems.push(Problem::new(&level.path, Step::List, &error));
                 return Ok(None);
             }
         };
@@ -180,8 +173,7 @@ impl<W: Write> Walk<'_, W> {
             // It vanished since the directory was listed: it is simply not there.
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => {
-                self.missed(&level.path, &path, Step::Stat, &error);
-                return Ok(None);
+                return self.missed(&level.path, &path, Step::Stat, &error);
             }
         };
         if self.what.scope.excludes(&path, stat.kind == Some(FileKind::Dir)) {
@@ -220,6 +212,10 @@ impl<W: Write> Walk<'_, W> {
             self.describe(path.borrowed(), Kind::Dir, &now)
         };
         entry.ignore = opened.is_err() || mounted;
+        let grafted = matches!(level.dir, Held::Root(root) if root.is_bare());
+        if now.dev != level.dev && !grafted {
+            self.found.mounts.push(path.clone());
+        }
         if !leads {
             entry.xattrs = self.xattrs(level, name, &path);
         }
@@ -234,7 +230,9 @@ impl<W: Write> Walk<'_, W> {
                 self.hide(&path);
                 Ok(None)
             }
-            Ok((names, dir)) => Ok(Some(Level { dir: Held::Own(dir), path, rest: sorted(names) })),
+            Ok((names, dir)) => {
+                Ok(Some(Level { dir: Held::Own(dir), path, dev: now.dev, rest: sorted(names) }))
+            }
             Err(error) => {
                 self.unlisted(&path, &error);
                 Ok(None)
@@ -251,17 +249,18 @@ impl<W: Write> Walk<'_, W> {
         stat: &Stat,
     ) -> Result<Option<Level<'static>>, ScanError> {
         if stat.size > limits::FILE_SIZE && kind == Kind::File {
-            self.missed(&level.path, &path, Step::Stat, &io::Error::from_raw_os_error(libc::EFBIG));
-            return Ok(None);
+            return self.missed(&level.path, &path, Step::Stat, &io::Error::from_raw_os_error(libc::EFBIG));
         }
         let mut entry = self.describe(path.borrowed(), kind, stat);
+        if kind == Kind::File {
+            self.found.holes += stat.size.saturating_sub(stat.blocks.saturating_mul(512));
+        }
         if kind == Kind::Link {
             match level.dir.of(name).and_then(|dir| dir.read_link(name)) {
                 Ok(target) => entry.link = Some(target.into()),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
                 Err(error) => {
-                    self.missed(&level.path, &path, Step::Stat, &error);
-                    return Ok(None);
+                    return self.missed(&level.path, &path, Step::Stat, &error);
                 }
             }
         }
@@ -350,11 +349,22 @@ impl<W: Write> Walk<'_, W> {
         }
     }
 
-    /// Something in `dir` cannot be described, and nothing stands for it.
-    fn missed(&mut self, dir: &RelPath<'_>, path: &RelPath<'_>, step: Step, error: &io::Error) {
+    /// Something in `dir` cannot be described. What has its path elsewhere is to be left alone, and a socket says that.
+    fn missed<L>(
+        &mut self,
+        dir: &RelPath<'_>,
+        path: &RelPath<'_>,
+        step: Step,
+        error: &io::Error,
+    ) -> Result<Option<L>, ScanError> {
+        if self.what.scope.leads(path) {
+            self.found.whole = false;
+        } else if self.what.sockets {
+            self.writer.push(&Entry::new(path.borrowed(), Kind::Socket))?;
+        }
         self.hide(dir);
-        self.found.whole = false;
         self.found.problems.push(Problem::new(path, step, error));
+        Ok(None)
     }
 
     /// A directory cannot be listed; it is marked `ignore`, which stands for what is in it.
@@ -369,19 +379,6 @@ impl<W: Write> Walk<'_, W> {
             self.found.hidden.push(dir.clone().into_owned());
         }
     }
-}
-
-/// The kind of a path, if it is one that is carried.
-fn kind(stat: &Stat) -> Option<Kind> {
-    Some(match stat.kind? {
-        FileKind::Block => Kind::Block,
-        FileKind::Char => Kind::Char,
-        FileKind::Dir => Kind::Dir,
-        FileKind::Fifo => Kind::Fifo,
-        FileKind::File => Kind::File,
-        FileKind::Link => Kind::Link,
-        FileKind::Socket => Kind::Socket,
-    })
 }
 
 /// In tree order, last first, so that the next one is popped.

@@ -3,7 +3,7 @@
 use crate::exit::Exit;
 use crate::limits;
 use crate::path::RelPath;
-use crate::report::{Aspects, Change, Fate, Problem, Report, Step};
+use crate::report::{Aspects, Change, Doubt, Fate, Problem, Refusal, Report, Step, Why};
 use crate::spec::Time;
 use crate::wire::WireError;
 use crate::wire::codec::{Reader, put_bytes};
@@ -53,6 +53,8 @@ pub enum Message<'a> {
         whole: bool,
         /// Entries of types that are not carried.
         skipped: u64,
+        /// Bytes of its files that take no room at the sender.
+        holes: u64,
     },
     /// Whose digests the receiver would like: `count` entries from `first` on.
     Ask {
@@ -120,6 +122,21 @@ pub enum Message<'a> {
     Bye,
     /// I am working.
     Alive,
+    /// The sender's tree may not be all there.
+    Doubt(Doubt),
+    /// The receiver changes nothing, since it would remove more than seems meant.
+    Refusal(Refusal),
+    /// The receiver lacks the end of a file, of which an interrupted run left the beginning.
+    Resume {
+        /// Its index.
+        index: u32,
+        /// How many bytes there are.
+        offset: u64,
+        /// BLAKE3 of these.
+        digest: [u8; 32],
+    },
+    /// The next file is sent from where the receiver has it.
+    Resumed,
     /// I give up.
     Abort {
         /// Which exit code stands for it.
@@ -161,6 +178,10 @@ impl<'a> Message<'a> {
             Message::Bye => 25,
             Message::Alive => 26,
             Message::Abort { .. } => 27,
+            Message::Doubt(_) => 28,
+            Message::Refusal(_) => 29,
+            Message::Resume { .. } => 30,
+            Message::Resumed => 31,
         }
     }
 
@@ -179,11 +200,12 @@ impl<'a> Message<'a> {
             }
             Message::Round(round) => round.encode(out),
             Message::Spec(bytes) | Message::Data(bytes) => out.extend_from_slice(bytes),
-            Message::SpecEnd { digest, entries, whole, skipped } => {
+            Message::SpecEnd { digest, entries, whole, skipped, holes } => {
                 out.extend_from_slice(digest);
                 out.extend_from_slice(&entries.to_be_bytes());
                 out.push((*whole).into());
                 out.extend_from_slice(&skipped.to_be_bytes());
+                out.extend_from_slice(&holes.to_be_bytes());
             }
             Message::Ask { first, count } | Message::Want { first, count } => {
                 out.extend_from_slice(&first.to_be_bytes());
@@ -218,6 +240,21 @@ impl<'a> Message<'a> {
             Message::Report(report) => {
                 report.values().iter().for_each(|value| out.extend_from_slice(&value.to_be_bytes()));
             }
+            Message::Doubt(doubt) => {
+                out.push(doubt.why as u8);
+                put_bytes(out, doubt.path.as_bytes());
+            }
+            Message::Refusal(refusal) => {
+                out.push(refusal.why as u8);
+                out.extend_from_slice(&refusal.removals.to_be_bytes());
+                out.extend_from_slice(&refusal.entries.to_be_bytes());
+                put_bytes(out, refusal.path.as_bytes());
+            }
+            Message::Resume { index, offset, digest } => {
+                out.extend_from_slice(&index.to_be_bytes());
+                out.extend_from_slice(&offset.to_be_bytes());
+                out.extend_from_slice(digest);
+            }
             Message::Abort { exit, text } => {
                 out.push(exit.code());
                 put_bytes(out, text.as_bytes());
@@ -229,6 +266,7 @@ impl<'a> Message<'a> {
             | Message::WantEnd
             | Message::Again
             | Message::FilesEnd
+            | Message::Resumed
             | Message::Bye
             | Message::Alive => {}
         }
@@ -257,6 +295,7 @@ impl<'a> Message<'a> {
                 entries: body.u32()?,
                 whole: body.bool()?,
                 skipped: body.u64()?,
+                holes: body.u64()?,
             },
             9 => Message::Ask { first: body.u32()?, count: body.u32()? },
             10 => Message::AskEnd,
@@ -291,6 +330,20 @@ impl<'a> Message<'a> {
                     .ok_or(WireError::Malformed("an exit code that is no failure"))?,
                 text: body.text(limits::TEXT)?,
             },
+            28 => Message::Doubt(Doubt {
+                why: Why::from_wire(body.u8()?)
+                    .filter(|why| why.is_doubt())
+                    .ok_or(WireError::Malformed("an unknown doubt"))?,
+                path: body.path()?.into_owned(),
+            }),
+            29 => Message::Refusal(Refusal {
+                why: Why::from_wire(body.u8()?).ok_or(WireError::Malformed("an unknown reason"))?,
+                removals: body.u64()?,
+                entries: body.u64()?,
+                path: body.path()?.into_owned(),
+            }),
+            30 => Message::Resume { index: body.u32()?, offset: size(&mut body)?, digest: body.hash()? },
+            31 => Message::Resumed,
             _ => return Err(WireError::Malformed("an unknown kind of message")),
         };
         body.end()?;

@@ -1,8 +1,9 @@
 //! What one round is, and the bytes of it: smsync(4), MESSAGES.
 
 use crate::limits;
-use crate::path::{Pattern, Scope};
+use crate::path::{Pattern, RelPath, Scope};
 use crate::spec::Keywords;
+use crate::terms::{Backup, Keeping, Limit};
 use crate::wire::WireError;
 use crate::wire::codec::{Reader, put_bytes};
 
@@ -54,6 +55,8 @@ pub struct Round {
     pub keywords: Keywords,
     /// Which part of the tree.
     pub scope: Scope,
+    /// What may be removed, and what is kept.
+    pub keeping: Keeping,
 }
 
 impl Round {
@@ -69,6 +72,7 @@ impl Round {
         self.scope.only().iter().for_each(|path| put_bytes(out, path.as_bytes()));
         out.extend_from_slice(&count(self.scope.patterns().len()));
         self.scope.patterns().iter().for_each(|pattern| put_bytes(out, pattern.text()));
+        encode_keeping(&self.keeping, out);
     }
 
     pub(super) fn decode(body: &mut Reader<'_>) -> Result<Round, WireError> {
@@ -96,8 +100,53 @@ impl Round {
         if scope.only() != only {
             return Err(WireError::Malformed("a scope is not in order"));
         }
-        Ok(Round { direction, flags: Flags(flags), keywords, scope })
+        let keeping = decode_keeping(body)?;
+        Ok(Round { direction, flags: Flags(flags), keywords, scope, keeping })
     }
+}
+
+fn encode_keeping(keeping: &Keeping, out: &mut Vec<u8>) {
+    let (kind, most) = match keeping.limit {
+        Limit::Guard => (0, 0),
+        Limit::Count(most) => (1, most),
+        Limit::Percent(most) => (2, most.into()),
+    };
+    out.push(kind);
+    out.extend_from_slice(&most.to_be_bytes());
+    out.push(keeping.force.into());
+    out.push(keeping.backup.is_some().into());
+    put_bytes(out, keeping.backup.as_ref().map_or(&[], |backup| backup.dir().as_bytes()));
+    put_bytes(out, keeping.backup.as_ref().map_or(&[], Backup::suffix));
+    out.extend_from_slice(&u16::try_from(keeping.link_dest.len()).unwrap_or(u16::MAX).to_be_bytes());
+    keeping.link_dest.iter().for_each(|path| put_bytes(out, path.as_bytes()));
+}
+
+fn decode_keeping(body: &mut Reader<'_>) -> Result<Keeping, WireError> {
+    let limit = match (body.u8()?, body.u64()?) {
+        (0, 0) => Limit::Guard,
+        (1, most) => Limit::Count(most),
+        (2, most) => match u8::try_from(most) {
+            Ok(most @ 0..=100) => Limit::Percent(most),
+            _ => return Err(WireError::Malformed("a percentage is out of range")),
+        },
+        _ => return Err(WireError::Malformed("an unknown limit")),
+    };
+    let force = body.bool()?;
+    let backed_up = body.bool()?;
+    let (dir, suffix) = (body.path()?.into_owned(), body.bytes(limits::NAME)?.to_vec());
+    let backup = if backed_up {
+        Some(Backup::new(dir, suffix).ok_or(WireError::Malformed("a backup without a name of its own"))?)
+    } else if dir.is_root() && suffix.is_empty() {
+        None
+    } else {
+        return Err(WireError::Malformed("the place of no backup"));
+    };
+    let count = body.u16()?;
+    if usize::from(count) > limits::LINK_DEST {
+        return Err(WireError::Malformed("too many trees to link from"));
+    }
+    let link_dest = (0..count).map(|_| body.path().map(RelPath::into_owned)).collect::<Result<_, _>>()?;
+    Ok(Keeping { limit, force, backup, link_dest })
 }
 
 fn scope_count(body: &mut Reader<'_>) -> Result<u16, WireError> {

@@ -87,8 +87,8 @@ impl Play {
         let mut command = self.site.smsync();
         command.args(options);
         match self.way {
-            Way::Push => command.args(["push", "--delete"]).arg(src).arg(remote),
-            Way::Pull => command.args(["pull", "--delete"]).arg(remote).arg(src).envs(told),
+            Way::Push => command.args(["push", "--delete", "--force-delete"]).arg(src).arg(remote),
+            Way::Pull => command.args(["pull", "--delete", "--force-delete"]).arg(remote).arg(src).envs(told),
         };
         let output = output_within(&mut command, LIMIT);
         inetd.ended_within(LIMIT);

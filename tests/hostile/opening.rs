@@ -93,11 +93,11 @@ fn rounds_that_mean_nothing_are_refused() {
 #[test]
 fn only_what_is_due_is_taken() {
     let site = site();
-    let firsts = [frame(&Message::Bye), frame(&Message::WantEnd), round(1, 0, 0, b"\0\0\0\0")];
+    let firsts = [frame(&Message::Bye), frame(&Message::WantEnd), round(1, 0, 0, &[0; 4 + 17])];
     for first in firsts {
         attack(&site, |peer| peer.record(&first)).assert(Exit::Protocol, "than the name of a module");
     }
-    for kind in [0, 28, 255] {
+    for kind in [0, 32, 255] {
         let unknown = raw_frame(kind, b"");
         attack(&site, |peer| peer.record(&unknown)).assert(Exit::Protocol, "unknown kind");
     }
@@ -134,7 +134,13 @@ fn the_offer_must_be_what_it_says() {
             script(peer);
         })
     };
-    let end = |digest, entries| Message::SpecEnd { digest, entries, whole: true, skipped: u64::MAX };
+    let end = |digest, entries| Message::SpecEnd {
+        digest,
+        entries,
+        whole: true,
+        skipped: u64::MAX,
+        holes: u64::MAX,
+    };
     offer(&|peer| peer.say(&[end(digest, 1)])).assert(Exit::Protocol, "not the one that was sent");
     let empty = *blake3::hash(b"").as_bytes();
     offer(&|peer| peer.say(&[end(empty, 0)])).assert(Exit::Protocol, "must be '#mtree'");
@@ -190,7 +196,7 @@ fn a_module_that_is_read_only_is_not_written() {
                 peer.offer(text);
                 peer.hear_until(&Message::Report(Report::default()));
             } else {
-                let end = Message::SpecEnd { digest: [0; 32], entries: 0, whole: true, skipped: 0 };
+                let end = Message::SpecEnd { digest: [0; 32], entries: 0, whole: true, skipped: 0, holes: 0 };
                 peer.hear_until(&end);
                 peer.say(&[Message::Report(Report::default())]);
             }
@@ -207,7 +213,7 @@ fn a_file_opened_for_a_pull_is_no_directory_to_push_into() {
     let outcome = attack(&site, |peer| {
         peer.open_path("m", "keep");
         peer.round(Direction::Pull, Flags::NONE);
-        peer.hear_until(&Message::SpecEnd { digest: [0; 32], entries: 0, whole: true, skipped: 0 });
+        peer.hear_until(&Message::SpecEnd { digest: [0; 32], entries: 0, whole: true, skipped: 0, holes: 0 });
         peer.say(&[Message::Report(Report::default())]);
         peer.round(Direction::Push, Flags::NONE);
         peer.offer("#mtree\n. type=dir mode=0777\n");

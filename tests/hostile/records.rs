@@ -28,6 +28,7 @@ fn spec_end() -> Message<'static> {
         entries: 2,
         whole: true,
         skipped: 0,
+        holes: 0,
     }
 }
 
@@ -43,6 +44,7 @@ fn push(peer: &mut Peer, network: &dyn Fn(usize, Wire) -> Wire) -> bool {
         flags: Flags::DELETE,
         keywords: smsync::spec::Keywords::TRANSFER,
         scope: smsync::path::Scope::default(),
+        keeping: smsync::terms::Keeping { force: true, ..Default::default() },
     };
     let open = Message::Open { module: "m".into(), path: smsync::path::RelPath::ROOT };
     let first = [open, Message::Round(round), Message::Spec(&packed), spec_end()];

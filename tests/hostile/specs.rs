@@ -51,7 +51,6 @@ pub const REFUSED: &[(&str, u32, &str)] = &[
     ("./a", 3, "'type' is missing"),
     ("./a size=0", 3, "'type' is missing"),
     ("./a type=door", 3, "bad value of 'type'"),
-    ("./a type=socket", 3, "bad value of 'type'"),
     ("./a type=dir type=dir", 3, "doubled or out of order"),
     ("./a type=dir optional", 3, "unknown keyword"),
     ("./a type=dir nochange", 3, "unknown keyword"),

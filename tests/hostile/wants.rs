@@ -15,7 +15,8 @@ use std::fs;
 const INNER: u32 = 2;
 const KEEP: u32 = 3;
 
-const OFFER: Message<'static> = Message::SpecEnd { digest: [0; 32], entries: 0, whole: true, skipped: 0 };
+const OFFER: Message<'static> =
+    Message::SpecEnd { digest: [0; 32], entries: 0, whole: true, skipped: 0, holes: 0 };
 
 fn offered(peer: &mut Peer, flags: Flags) {
     peer.open_path("m", "");
@@ -151,7 +152,7 @@ fn every_specification_says_what_one_must() {
     let none = Keywords::NONE.bits();
     for keywords in [none, Keywords::of(&[Keyword::Inode]).bits(), Keywords::of(&[Keyword::Resdevice]).bits()]
     {
-        let round = [&[2], &[0; 4][..], &keywords.to_be_bytes(), &[0; 4]].concat();
+        let round = [&[2], &[0; 4][..], &keywords.to_be_bytes(), &[0; 4 + 17]].concat();
         let outcome = attack(&site, |peer| {
             peer.open_path("m", "");
             peer.record(&raw_frame(6, &round));
