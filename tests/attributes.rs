@@ -2,7 +2,8 @@
 
 mod common;
 
-use common::{Site, assert_exit, is_root, rsync_differences, tool};
+use common::mounted::{Mounted, may_mount};
+use common::{Site, assert_exit, end_object, is_root, rsync_differences, tool};
 use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
@@ -84,11 +85,17 @@ fn an_inherited_acl_does_not_leak() {
     fs::create_dir(site.src().join("d")).unwrap();
     fs::write(site.src().join("d/f"), "for its owner only").unwrap();
     fs::write(site.src().join("f"), "likewise").unwrap();
-    // Whoever owns the module's root would have everything that is made in it readable for user 1.
+    fs::create_dir(site.src().join("old")).unwrap();
+    fs::create_dir(site.src().join("old/new")).unwrap();
+    fs::write(site.src().join("old/f"), "likewise").unwrap();
+    std::os::unix::fs::symlink("f", site.src().join("old/l")).unwrap();
+    fs::create_dir(site.dst().join("old")).unwrap();
+    // Whoever owns the module's root, or a directory in it, would have everything that is made there readable for user 1.
     setfacl(&["-d", "-m", "u:1:rwx"], &site.dst());
+    setfacl(&["-d", "-m", "u:1:rwx"], &site.dst().join("old"));
     let inetd = site.serve();
     assert_exit(&site.run(&["push", "-R", "xattr", site.src().to_str().unwrap(), &inetd.remote("m")]), 0);
-    for path in ["d", "d/f", "f"] {
+    for path in ["d", "d/f", "f", "old/new", "old/f"] {
         let path = site.dst().join(path);
         let output = tool("getfacl", "acl", &[OsStr::new("-cps"), path.as_os_str()]);
         assert_eq!(String::from_utf8_lossy(&output.stdout), "", "{}", path.display());
@@ -113,4 +120,93 @@ fn what_is_not_carried_is_left_alone() {
     push(&[]);
     let output = tool("getfattr", "attr", &[OsStr::new("-d"), site.dst().join("f").as_os_str()]);
     assert_eq!(String::from_utf8_lossy(&output.stdout), "");
+}
+
+/// ext4 keeps the attributes of a file in one block: what is larger than that is no full disk.
+#[test]
+fn attributes_too_large_for_the_file_system() {
+    if !may_mount("attributes_too_large_for_the_file_system") {
+        return;
+    }
+    let site = Site::in_memory();
+    let _disk = Mounted::new_ext4(&site.path("image"), &site.dst(), &[]);
+    fs::remove_dir(site.dst().join("lost+found")).unwrap();
+    for file in ["a", "f", "z"] {
+        fs::write(site.src().join(file), file).unwrap();
+    }
+    for dir in ["d", "e"] {
+        fs::create_dir(site.src().join(dir)).unwrap();
+    }
+    setfattr("user.large", &"x".repeat(5000), &site.src().join("f"));
+    setfattr("user.large", &"x".repeat(5000), &site.src().join("d"));
+    let inetd = site.serve();
+    let output = site.run(&["--json", "push", site.src().to_str().unwrap(), &inetd.remote("m")]);
+    assert_exit(&output, 1);
+    let said = String::from_utf8_lossy(&output.stdout);
+    for path in ["d", "f"] {
+        let problem = format!(
+            r#""path":"{path}","reason":"the file system there has no room for so large ones","step":"carry extended attributes of""#
+        );
+        assert!(said.contains(&problem), "{problem} in\n{said}");
+    }
+    assert_eq!(end_object(&output)["problems"], 2);
+    for file in ["a", "z"] {
+        assert_eq!(fs::read_to_string(site.dst().join(file)).unwrap(), file);
+    }
+    assert!(site.dst().join("d").is_dir() && site.dst().join("e").is_dir());
+    assert!(!site.dst().join("f").exists() && !site.dst().join(".smsync").exists());
+}
+
+/// Once a kind, with the first path, and no failure.
+#[test]
+fn what_the_file_system_does_not_keep() {
+    if !may_mount("what_the_file_system_does_not_keep") {
+        return;
+    }
+    let site = Site::in_memory();
+    let src = site.src();
+    fs::create_dir(src.join("a")).unwrap();
+    for file in ["b", "c", "d"] {
+        fs::write(src.join(file), file).unwrap();
+    }
+    for path in ["a", "c"] {
+        setfattr("user.x", "1", &src.join(path));
+    }
+    for path in ["b", "c"] {
+        setfacl(&["-m", "u:1:r"], &src.join(path));
+    }
+    let inetd = site.serve();
+    let push = |options: &[&str]| {
+        let remote = inetd.remote("m");
+        let output = site.run(&[options, &["push", src.to_str().unwrap(), &remote]].concat());
+        assert_exit(&output, 0);
+        output
+    };
+    {
+        let _disk = Mounted::ramfs(&site.dst());
+        let output = push(&["--json"]);
+        let said = String::from_utf8_lossy(&output.stdout);
+        let lost = |feature, path| {
+            format!(r#"{{"entries":2,"event":"unsupported","feature":"{feature}","path":"{path}"}}"#)
+        };
+        for lost in [lost("extended attributes", "c"), lost("access control lists", "b")] {
+            assert_eq!(said.matches(&lost).count(), 1, "{lost} in\n{said}");
+        }
+        assert_eq!(said.matches("unsupported\",").count(), 2, "{said}");
+        assert_eq!(end_object(&output)["unsupported"], 3);
+    }
+    {
+        let _disk = Mounted::ramfs(&site.dst());
+        let said = String::from_utf8(push(&[]).stderr).unwrap();
+        let first =
+            "smsync: c: extended attributes are not kept by the file system there (2 entries in all)\n";
+        assert!(said.contains(first) && said.lines().count() == 2, "{said}");
+    }
+    // Inodes of 128 bytes have no room for nanoseconds.
+    let _disk = Mounted::new_ext4(&site.path("image"), &site.dst(), &["-I", "128"]);
+    let output = push(&["--json"]);
+    let said = String::from_utf8_lossy(&output.stdout);
+    let lost = r#"{"entries":3,"event":"unsupported","feature":"times so fine","path":"b"}"#;
+    assert!(said.contains(lost), "{said}");
+    assert_eq!(end_object(&output)["unsupported"], 3);
 }

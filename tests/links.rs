@@ -9,6 +9,7 @@
 
 mod common;
 
+use common::dice::Dice;
 use common::facts::{assert_same, traces};
 use common::tree::{chmod, fifo, set_time};
 use common::trees::{Trees, events};
@@ -120,18 +121,6 @@ fn groups_split_join_and_move() {
     assert_ne!(fs::metadata(&outside).unwrap().mode() & 0o7777, 0o604);
 }
 
-/// A small generator of numbers, the same every time (xorshift64).
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 % sides as u64).unwrap()
-    }
-}
-
 fn all(root: &Path) -> Vec<PathBuf> {
     traces(root).into_keys().filter(|path| !path.as_os_str().is_empty()).collect()
 }
@@ -178,8 +167,8 @@ fn change(root: &Path, dice: &mut Dice) {
 
 #[test]
 fn random_edits_on_both_sides_converge() {
-    let seed = std::env::var("SMSYNC_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(0x5eed_cafe);
-    let mut dice = Dice(seed);
+    let seed = Dice::seed(0x5eed_cafe);
+    let mut dice = Dice::new(seed);
     let trees = Trees::new(|_| {});
     let (src, dst) = (trees.site.src(), trees.site.dst());
     for round in 0..60 {

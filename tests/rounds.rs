@@ -5,7 +5,7 @@ mod common;
 
 use common::{Inetd, Site, rsync_differences};
 use smsync::path::{RelPath, Scope};
-use smsync::report::{Change, Monitor, Problem, Progress, Refusal, Report};
+use smsync::report::{Change, Monitor, Problem, Progress, Refusal, Report, Unsupported};
 use smsync::secret::Secret;
 use smsync::session::{Hello, Offer, deliver, greet_client, offer};
 use smsync::spec::{Keywords, SpecWriter};
@@ -36,6 +36,10 @@ impl Monitor for Told {
 
     fn refusal(&mut self, refusal: &Refusal) {
         self.0.push(refusal.to_string());
+    }
+
+    fn unsupported(&mut self, lost: &Unsupported) {
+        self.0.push(lost.to_string());
     }
 
     fn progress(&mut self, _: &Progress) {}

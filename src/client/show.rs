@@ -3,7 +3,7 @@
 
 use crate::client::options::Options;
 use crate::exit::Exit;
-use crate::report::{Change, Monitor, Problem, Progress, Refusal, Report};
+use crate::report::{Change, Monitor, Problem, Progress, Refusal, Report, Unsupported};
 use crate::sys;
 use crate::vis::{is_hidden, shown_text};
 use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -177,7 +177,7 @@ fn summary(what: &str, report: &Report, seconds: f64, dry_run: bool) -> String {
     parts.extend(count(report.copied, "copied from what is here"));
     parts.extend(count(report.skipped, "sockets skipped"));
     parts.extend(count(report.unowned, "owners not set"));
-    parts.extend(count(report.unsupported, "without extended attributes (not kept by the file system)"));
+    parts.extend(count(report.unsupported, "without what the file system does not keep"));
     parts.extend(count(report.vanished, "vanished"));
     parts.extend(count(report.problems, "problems"));
     let dry = if dry_run { " (nothing was changed)" } else { "" };
@@ -193,6 +193,17 @@ impl Monitor for Show {
             }));
         } else {
             self.above_bar(|| eprintln!("smsync: {problem}"));
+        }
+    }
+
+    fn unsupported(&mut self, lost: &Unsupported) {
+        if self.json {
+            event(&json!({
+                "event": "unsupported", "path": lost.path.to_string(), "feature": lost.feature.words(),
+                "entries": lost.entries,
+            }));
+        } else if !self.quiet {
+            self.above_bar(|| eprintln!("smsync: {lost}"));
         }
     }
 

@@ -2,13 +2,14 @@
 
 use crate::install::{Failure, at};
 use crate::plan::Owners;
-use crate::report::Step;
+use crate::report::{Feature, Step, Unsupported};
 use crate::spec::{Entry, Kind, Time};
-use crate::sys::xattr::{self, ByName};
+use crate::sys::xattr::{self, ByName, Settled};
 use crate::sys::{Dir, File, Stat};
 use std::io;
 use std::os::fd::AsFd;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 /// Sets metadata as a specification wants them, in the order chown, setxattr, chmod, times: chown clears the set-id bits,
 /// and nothing may touch a file after its time was set.
@@ -19,8 +20,12 @@ pub struct Meta<'o> {
     xattrs: bool,
     /// Entries that belong to somebody else than they should, for want of privilege.
     unowned: AtomicU64,
-    /// Entries that keep no extended attributes, since the file system has none.
+    /// Entries without something that the file system does not keep.
     unsupported: AtomicU64,
+    /// What that is, each with the first entry that goes without.
+    lost: Mutex<Vec<Unsupported>>,
+    /// Whether the file system was seen to keep nanoseconds.
+    keeps_time: AtomicBool,
 }
 
 /// Permissions of a file of which the specification does not tell them.
@@ -37,7 +42,14 @@ impl<'o> Meta<'o> {
     /// By these rules of ownership.
     #[must_use]
     pub fn new(owners: &'o Owners, xattrs: bool) -> Meta<'o> {
-        Meta { owners, xattrs, unsupported: AtomicU64::new(0), unowned: AtomicU64::new(0) }
+        Meta {
+            owners,
+            xattrs,
+            unowned: AtomicU64::new(0),
+            unsupported: AtomicU64::new(0),
+            lost: Mutex::default(),
+            keeps_time: AtomicBool::new(false),
+        }
     }
 
     /// How many entries belong to somebody else than they should.
@@ -46,10 +58,34 @@ impl<'o> Meta<'o> {
         self.unowned.load(Ordering::Relaxed)
     }
 
-    /// How many entries keep no extended attributes, since the file system has none.
+    /// How many entries go without something that the file system does not keep.
     #[must_use]
     pub fn unsupported(&self) -> u64 {
         self.unsupported.load(Ordering::Relaxed)
+    }
+
+    /// What the file system does not keep, each with the first entry that goes without.
+    #[must_use]
+    pub fn lost(&self) -> Vec<Unsupported> {
+        self.lost.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// That an entry goes without these.
+    fn lose(&self, want: &Entry<'_>, features: &[Feature]) {
+        if features.is_empty() {
+            return;
+        }
+        self.unsupported.fetch_add(1, Ordering::Relaxed);
+        let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
+        for feature in features {
+            match lost.iter_mut().find(|lost| lost.feature == *feature) {
+                Some(lost) => lost.entries += 1,
+                None => {
+                    let path = want.path.clone().into_owned();
+                    lost.push(Unsupported { feature: *feature, path, entries: 1 });
+                }
+            }
+        }
     }
 
     /// Extended attributes come after the owner, whose change drops capabilities, and before the mode: who may not write
@@ -68,23 +104,35 @@ impl<'o> Meta<'o> {
         match xattr::set_open(&file, wanted.values()) {
             Err(error) if error.raw_os_error() == Some(libc::EACCES) && mode & 0o200 == 0 => {
                 set_mode(mode | 0o200).map_err(at(Step::Mode))?;
-                let done = self.supported(xattr::set_open(&file, wanted.values()));
+                let done = self.settled(want, xattr::set_open(&file, wanted.values()));
                 set_mode(mode).map_err(at(Step::Mode))?;
                 done
             }
-            done => self.supported(done),
+            done => self.settled(want, done),
         }
     }
 
     /// A file system that cannot keep them is counted and no failure.
-    fn supported(&self, done: io::Result<bool>) -> Result<bool, Failure> {
-        match done {
-            Err(error) if error.raw_os_error() == Some(libc::EOPNOTSUPP) => {
-                self.unsupported.fetch_add(1, Ordering::Relaxed);
-                Ok(false)
-            }
-            done => done.map_err(at(Step::Xattr)),
+    fn settled(&self, want: &Entry<'_>, done: io::Result<Settled>) -> Result<bool, Failure> {
+        let Settled { changed, without_attributes, without_acls } = done.map_err(at(Step::Xattr))?;
+        let lost = [(Feature::Xattrs, without_attributes), (Feature::Acls, without_acls)];
+        let lost: Vec<Feature> = lost.into_iter().filter_map(|(feature, is)| is.then_some(feature)).collect();
+        self.lose(want, &lost);
+        Ok(changed)
+    }
+
+    /// Looks what became of the time that was set, until it was seen that nanoseconds are kept.
+    fn keeps_time(&self, file: &File, want: &Entry<'_>, time: Time) -> io::Result<()> {
+        // Some file systems keep hundreds of nanoseconds: a time that is one of those tells nothing.
+        if time.nsec % 100 == 0 || self.keeps_time.load(Ordering::Relaxed) {
+            return Ok(());
         }
+        if file.stat()?.mtime == (time.sec, time.nsec) {
+            self.keeps_time.store(true, Ordering::Relaxed);
+        } else {
+            self.lose(want, &[Feature::Times]);
+        }
+        Ok(())
     }
 
     /// The owner and group to be set, given those that are there.
@@ -114,7 +162,8 @@ impl<'o> Meta<'o> {
         if chown || changed || mode != stat.mode {
             file.set_mode(mode).map_err(at(Step::Mode))?;
         }
-        file.set_time((time.sec, time.nsec)).map_err(at(Step::Time))
+        file.set_time((time.sec, time.nsec)).map_err(at(Step::Time))?;
+        self.keeps_time(file, want, time).map_err(at(Step::Time))
     }
 
     /// Of a directory that was opened for listing, when nothing more will be done in it.
@@ -157,7 +206,7 @@ impl<'o> Meta<'o> {
             let wanted = self.owners.xattrs(want);
             let set =
                 ByName::run(|there| there.enter(holder).and_then(|()| there.set(name, wanted.values())));
-            self.supported(set.and_then(|set| set))?;
+            self.settled(want, set.and_then(|set| set))?;
         }
         match want.time {
             Some(time) => holder.set_time(name, (time.sec, time.nsec)).map_err(at(Step::Time)),

@@ -34,6 +34,14 @@ fn problem(path: &RelPath<'_>, (step, error): &Failure) -> Problem {
     Problem::new(path, *step, error)
 }
 
+/// Whether a failure says that nothing more can be written, whichever file is next: not what the sender could not read,
+/// nor attributes that are too large for a file system with room for other files.
+#[must_use]
+pub fn is_final((step, error): &Failure) -> bool {
+    let too_large = *step == Step::Xattr && error.raw_os_error() == Some(libc::ENOSPC);
+    *step != Step::Read && !too_large && hopeless(error)
+}
+
 /// Whether an error says that nothing more can be written, whichever file is next.
 #[must_use]
 pub fn hopeless(error: &io::Error) -> bool {

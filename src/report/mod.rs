@@ -4,16 +4,21 @@ mod change;
 mod problem;
 mod refusal;
 mod sums;
+mod unsupported;
 
 pub use change::{Aspects, Change, Fate};
 pub use problem::{Problem, Problems, Step};
 pub use refusal::{Doubt, Refusal, Why};
 pub use sums::Report;
+pub use unsupported::{Feature, Unsupported};
 
 /// Who is told of a round while it runs: the log, a terminal, a stream of JSON, a test.
 pub trait Monitor: Send {
     /// Something failed; the run goes on.
     fn problem(&mut self, problem: &Problem);
+
+    /// The file system of the receiver does not keep something.
+    fn unsupported(&mut self, lost: &Unsupported);
 
     /// Something was changed, or would be.
     fn change(&mut self, change: &Change);

@@ -119,6 +119,10 @@ impl Problem {
             (Step::Place | Step::MakeDir | Step::MakeLink | Step::MakeNode | Step::Write, libc::EXDEV) => {
                 "another file system is mounted there: export it as a module of its own".into()
             }
+            // Of its own that is no full disk: some file systems keep attributes in one block.
+            (Step::Xattr, libc::ENOSPC | libc::E2BIG | libc::ERANGE) => {
+                "the file system there has no room for so large ones".into()
+            }
             (_, libc::ESTALE) => "somebody else changed it meanwhile".into(),
             (_, errno) => sys::errno_words(errno),
         }

@@ -33,7 +33,7 @@ pub struct Report {
     pub skipped: u64,
     /// Owners that could not be set for want of privilege.
     pub unowned: u64,
-    /// Entries without their extended attributes, since the file system keeps none.
+    /// Entries without something that the file system does not keep: extended attributes, ACLs, fine times.
     pub unsupported: u64,
     /// Files of the sender that vanished or kept changing.
     pub vanished: u64,

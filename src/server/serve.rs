@@ -3,7 +3,7 @@
 use crate::exit::Exit;
 use crate::limits;
 use crate::path::RelPath;
-use crate::report::{Change, Monitor, Problem, Progress, Refusal, Report};
+use crate::report::{Change, Monitor, Problem, Progress, Refusal, Report, Unsupported};
 use crate::server::config::{Config, Module};
 use crate::server::log::Log;
 use crate::session::{Error, Memory, Offer, Receiver, deliver, greet_server, offer, receive};
@@ -259,6 +259,10 @@ struct Logged<'l> {
 impl Monitor for Logged<'_> {
     fn problem(&mut self, problem: &Problem) {
         self.log.warning(format_args!("{}: {}: {problem}", self.session, self.module));
+    }
+
+    fn unsupported(&mut self, lost: &Unsupported) {
+        self.log.warning(format_args!("{}: {}: {lost}", self.session, self.module));
     }
 
     fn change(&mut self, change: &Change) {

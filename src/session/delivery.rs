@@ -178,12 +178,12 @@ impl Reader<'_> {
         // A file gets its stamps when a write begins, and by a clock that ticks: one that goes on, or another in the same
         // tick, would change nothing that could be seen afterwards.
         clock::wait_until_past(before.ctime, limits::TICK);
-        let settled = file.settle().and_then(|()| match there.filter(|_| !changed) {
-            Some(there) => beginning(&mut file, there),
-            None => Ok(None),
+        let settled = file.settle().and_then(|hole| match there.filter(|_| !changed) {
+            Some(there) => Ok((hole, beginning(&mut file, there)?.unwrap_or_default())),
+            None => Ok((hole, Default::default())),
         });
-        let (from, content) = match settled {
-            Ok(begun) => begun.unwrap_or_default(),
+        let (hole, (from, content)) = match settled {
+            Ok(settled) => settled,
             Err(error) => return Ok(Reading::Failed(error)),
         };
         if from > 0 {
@@ -191,7 +191,8 @@ impl Reader<'_> {
             self.progress.bytes = self.progress.bytes.saturating_add(from);
         }
         self.say(&Message::File { index: index.get(), size: before.size, time: time(&before) })?;
-        let digest = match self.contents(&mut file, &before, from, content)? {
+        let sparse = hole < before.size;
+        let digest = match self.contents(&mut file, (before.size, sparse), from, content)? {
             Ok(Some(digest)) => digest,
             Ok(None) => return Ok(Reading::Changed),
             Err(error) => return Ok(Reading::Failed(error)),
@@ -206,23 +207,22 @@ impl Reader<'_> {
         }
     }
 
-    /// Reads the contents from this offset on, up to which they are digested already, and tells holes from data where the
-    /// file has any. `None` when it is shorter than it was.
+    /// Reads the contents from this offset on, up to which they are digested already, and tells holes from data if the
+    /// file is sparse. `None` when it is shorter than it was.
     fn contents(
         &mut self,
         file: &mut File,
-        stat: &Stat,
+        (size, sparse): (u64, bool),
         from: u64,
         mut content: Content,
     ) -> Result<io::Result<Option<[u8; 32]>>, Gone> {
-        let sparse = stat.blocks.saturating_mul(512) < stat.size;
         let mut at = from;
-        while at < stat.size {
+        while at < size {
             let end = if sparse {
                 match file.next_data(at) {
                     Ok(data) => {
-                        let (start, end) = data.unwrap_or((stat.size, stat.size));
-                        let start = start.clamp(at, stat.size);
+                        let (start, end) = data.unwrap_or((size, size));
+                        let start = start.clamp(at, size);
                         while at < start {
                             let part = HOLE.min(start - at);
                             self.hole(part, &mut content)?;
@@ -231,12 +231,12 @@ impl Reader<'_> {
                         if let Err(error) = file.seek(at) {
                             return Ok(Err(error));
                         }
-                        end.clamp(at, stat.size)
+                        end.clamp(at, size)
                     }
                     Err(error) => return Ok(Err(error)),
                 }
             } else {
-                stat.size
+                size
             };
             while at < end {
                 match self.data(file, end - at, &mut content)? {

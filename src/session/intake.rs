@@ -1,7 +1,7 @@
 //! Turn 3 at the receiver: a worker writes what arrives into the stage while the connection reads on.
 
 use crate::config::Durable;
-use crate::install::{Arrived, Failure, Incoming, Meta, Partial, Stage, hopeless};
+use crate::install::{Arrived, Failure, Incoming, Meta, Partial, Stage, hopeless, is_final};
 use crate::report::{Monitor, Problem, Problems, Progress, Step};
 use crate::session::Error;
 use crate::spec::{Entry, Index, Spec, Time};
@@ -297,7 +297,7 @@ impl<'i> Writer<'i> {
                 self.taken.arrived.insert(index, arrived);
                 self.progress.files += 1;
             }
-            Err((_, error)) if hopeless(&error) => return Err(full(error)),
+            Err(failure) if is_final(&failure) => return Err(full(failure.1)),
             Err((step, error)) => self.taken.problems.push(Problem::new(&want.path, step, &error)),
         }
         Ok(())

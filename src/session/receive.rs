@@ -69,7 +69,7 @@ pub fn receive(
         let here = Here { want, have, root: receiver.root, stage: stage.as_ref(), meta: &meta, durable };
         spare(channel, &here, plan)?
     };
-    let changes = Changes { flags: round.flags, prepared: &prepared };
+    let changes = Changes { flags: round.flags, prepared: &prepared, meta: &meta };
     let Some(stage) = stage else {
         forecast(&prepared, &mut report);
         return finish(channel, report, &changes, &Problems::default(), monitor);
@@ -262,6 +262,7 @@ fn forecast(prepared: &Prepared, report: &mut Report) {
 struct Changes<'c> {
     flags: Flags,
     prepared: &'c Prepared,
+    meta: &'c Meta<'c>,
 }
 
 /// Turn 4: says how it went.
@@ -272,7 +273,7 @@ fn finish(
     listed: &Problems,
     monitor: &mut dyn Monitor,
 ) -> Result<Report, Error> {
-    let Changes { flags, prepared } = changes;
+    let Changes { flags, prepared, meta } = changes;
     let mut report = report;
     let own = prepared.scanned.problems.iter().chain(listed.iter());
     report.problems += prepared.scanned.problems.len() as u64;
@@ -280,6 +281,10 @@ fn finish(
     for problem in own.take(limits::PROBLEMS) {
         monitor.problem(problem);
         speaker.say(&Message::Problem(problem.clone()))?;
+    }
+    for lost in meta.lost() {
+        monitor.unsupported(&lost);
+        speaker.say(&Message::Unsupported(lost))?;
     }
     if flags.has(Flags::ITEMIZE) {
         let delete = flags.has(Flags::DELETE);

@@ -3,7 +3,7 @@
 use crate::digest::Content;
 use crate::limits;
 use crate::path::RelPath;
-use crate::report::{Change, Doubt, Fate, Monitor, Problem, Report};
+use crate::report::{Change, Doubt, Fate, Feature, Monitor, Problem, Report, Unsupported};
 use crate::session::Error;
 use crate::session::delivery;
 use crate::session::ranges::Ranges;
@@ -145,6 +145,7 @@ pub fn deliver(
                         told.refused = true;
                         monitor.refusal(&refusal);
                     }
+                    Message::Unsupported(lost) => monitor.unsupported(told.unsupported(&lost)?),
                     Message::Change(change) => monitor.change(told.change(&change)?),
                     Message::Report(report) => return Ok(report),
                     _ => return Err(broken().into()),
@@ -167,6 +168,7 @@ struct Told {
     /// Whether the round changes nothing, and only tells what it would have removed.
     refused: bool,
     problems: usize,
+    unsupported: Vec<Feature>,
     changes: u32,
     extras: u32,
 }
@@ -178,6 +180,14 @@ impl Told {
             return Err(WireError::Violation("too many problems"));
         }
         Ok(problem)
+    }
+
+    fn unsupported<'l>(&mut self, lost: &'l Unsupported) -> Result<&'l Unsupported, WireError> {
+        if self.unsupported.contains(&lost.feature) {
+            return Err(WireError::Violation("twice that something is not kept"));
+        }
+        self.unsupported.push(lost.feature);
+        Ok(lost)
     }
 
     fn change<'c>(&mut self, change: &'c Change) -> Result<&'c Change, WireError> {

@@ -165,6 +165,16 @@ impl Dir {
         if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
     }
 
+    /// Sets the mode of what we made under this name in a directory where nobody else may: no link, which the call would
+    /// follow, can have taken its place. Every kernel can do that.
+    ///
+    /// # Errors
+    /// The file system refuses.
+    pub fn set_mode_of_own(&self, name: &[u8], mode: u32) -> io::Result<()> {
+        fault::point("fchmodat")?;
+        Ok(rustix::fs::chmodat(self, one(name)?, Mode::from_raw_mode(mode), AtFlags::empty())?)
+    }
+
     /// Drops what a default ACL of the parent gave this directory: its own default, and its access list. The directory
     /// must have been opened for listing.
     ///

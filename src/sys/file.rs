@@ -87,14 +87,16 @@ impl File {
     }
 
     /// Waits for the end of a write(2) that is going on, and stands at the beginning. ext4, btrfs and tmpfs let reads
-    /// see half of a write; but asking where data are takes the lock that a writer holds.
+    /// see half of a write; but asking where a hole is takes the lock that a writer holds. Gives back where the first
+    /// one is: at the end, if there is none. The number of blocks does not tell: some may hold attributes.
     ///
     /// # Errors
     /// The kernel refuses, which it never should.
-    pub fn settle(&self) -> io::Result<()> {
-        // That it is empty, or that the file system cannot tell, does not matter.
-        let _ = rustix::fs::seek(&self.0, SeekFrom::Data(0));
-        self.seek(0)
+    pub fn settle(&self) -> io::Result<u64> {
+        // A file that is empty has none, and of a file system that cannot tell no file has.
+        let hole = rustix::fs::seek(&self.0, SeekFrom::Hole(0)).unwrap_or(u64::MAX);
+        self.seek(0)?;
+        Ok(hole)
     }
 
     /// Reads or writes go on at `offset`.

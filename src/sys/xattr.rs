@@ -84,11 +84,22 @@ pub fn of_open(file: impl AsFd) -> io::Result<Attributes> {
     read(|space| rustix::fs::flistxattr(file, space), |name, space| rustix::fs::fgetxattr(file, name, space))
 }
 
-/// Makes the carried attributes of what is open just these; the pairs that differ only. Says whether any did.
+/// What came of setting attributes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Settled {
+    /// Whether any was set or removed.
+    pub changed: bool,
+    /// Whether the file system keeps none of a kind that was to be set, and so went without.
+    pub without_attributes: bool,
+    /// The same of access control lists.
+    pub without_acls: bool,
+}
+
+/// Makes the carried attributes of what is open just these; the pairs that differ only.
 ///
 /// # Errors
 /// One cannot be set or removed.
-pub fn set_open<'w>(file: impl AsFd, want: impl Iterator<Item = (&'w [u8], Vec<u8>)>) -> io::Result<bool> {
+pub fn set_open<'w>(file: impl AsFd, want: impl Iterator<Item = (&'w [u8], Vec<u8>)>) -> io::Result<Settled> {
     let file = file.as_fd();
     settle(&of_open(file)?, want, |name, value| match value {
         Some(value) => rustix::fs::fsetxattr(file, name, value, XattrFlags::empty()),
@@ -96,25 +107,31 @@ pub fn set_open<'w>(file: impl AsFd, want: impl Iterator<Item = (&'w [u8], Vec<u
     })
 }
 
-/// Sets what differs and removes what is not wanted; says whether there was any.
+/// Sets what differs and removes what is not wanted.
 fn settle<'w>(
     have: &Attributes,
     want: impl Iterator<Item = (&'w [u8], Vec<u8>)>,
     change: impl Fn(&CStr, Option<&[u8]>) -> Result<(), Errno>,
-) -> io::Result<bool> {
+) -> io::Result<Settled> {
     let want: Attributes = want.map(|(name, value)| (name.to_vec(), value)).collect();
-    let mut changed = false;
+    let mut settled = Settled::default();
     for (name, _) in have.iter().filter(|(name, _)| !want.iter().any(|(wanted, _)| wanted == name)) {
-        changed = true;
+        settled.changed = true;
         fault::point("removexattr")?;
         change(&CString::new(name.as_slice())?, None)?;
     }
     for (name, value) in want.iter().filter(|pair| !have.contains(pair)) {
-        changed = true;
         fault::point("setxattr")?;
-        change(&CString::new(name.as_slice())?, Some(value))?;
+        match change(&CString::new(name.as_slice())?, Some(value)) {
+            Err(Errno::OPNOTSUPP) if ACLS.contains(&name.as_slice()) => settled.without_acls = true,
+            Err(Errno::OPNOTSUPP) => settled.without_attributes = true,
+            done => {
+                done?;
+                settled.changed = true;
+            }
+        }
     }
-    Ok(changed)
+    Ok(settled)
 }
 
 /// A thread with a working directory of its own: there, attributes are reached by one name without opening anything.
@@ -157,11 +174,15 @@ impl ByName {
         )
     }
 
-    /// Makes the carried attributes of a name in the directory where we stand just these; says whether any differed.
+    /// Makes the carried attributes of a name in the directory where we stand just these.
     ///
     /// # Errors
     /// One cannot be set or removed.
-    pub fn set<'w>(&self, name: &[u8], want: impl Iterator<Item = (&'w [u8], Vec<u8>)>) -> io::Result<bool> {
+    pub fn set<'w>(
+        &self,
+        name: &[u8],
+        want: impl Iterator<Item = (&'w [u8], Vec<u8>)>,
+    ) -> io::Result<Settled> {
         let have = self.of(name)?;
         let name = CString::new(one(name)?)?;
         settle(&have, want, |attribute, value| match value {

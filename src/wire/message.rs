@@ -3,7 +3,9 @@
 use crate::exit::Exit;
 use crate::limits;
 use crate::path::RelPath;
-use crate::report::{Aspects, Change, Doubt, Fate, Problem, Refusal, Report, Step, Why};
+use crate::report::{
+    Aspects, Change, Doubt, Fate, Feature, Problem, Refusal, Report, Step, Unsupported, Why,
+};
 use crate::spec::Time;
 use crate::wire::WireError;
 use crate::wire::codec::{Reader, put_bytes};
@@ -137,6 +139,8 @@ pub enum Message<'a> {
     },
     /// The next file is sent from where the receiver has it.
     Resumed,
+    /// The file system of the receiver does not keep something.
+    Unsupported(Unsupported),
     /// I give up.
     Abort {
         /// Which exit code stands for it.
@@ -178,10 +182,11 @@ impl<'a> Message<'a> {
             Message::Bye => 25,
             Message::Alive => 26,
             Message::Abort { .. } => 27,
-            Message::Doubt(_) => 28,
-            Message::Refusal(_) => 29,
-            Message::Resume { .. } => 30,
-            Message::Resumed => 31,
+            Message::Doubt(_) => 29,
+            Message::Refusal(_) => 30,
+            Message::Resume { .. } => 31,
+            Message::Resumed => 32,
+            Message::Unsupported(_) => 28,
         }
     }
 
@@ -236,6 +241,11 @@ impl<'a> Message<'a> {
                 out.push(change.fate as u8);
                 out.extend_from_slice(&change.aspects.bits().to_be_bytes());
                 put_bytes(out, change.path.as_bytes());
+            }
+            Message::Unsupported(lost) => {
+                out.push(lost.feature as u8);
+                out.extend_from_slice(&lost.entries.to_be_bytes());
+                put_bytes(out, lost.path.as_bytes());
             }
             Message::Report(report) => {
                 report.values().iter().for_each(|value| out.extend_from_slice(&value.to_be_bytes()));
@@ -330,20 +340,25 @@ impl<'a> Message<'a> {
                     .ok_or(WireError::Malformed("an exit code that is no failure"))?,
                 text: body.text(limits::TEXT)?,
             },
-            28 => Message::Doubt(Doubt {
+            29 => Message::Doubt(Doubt {
                 why: Why::from_wire(body.u8()?)
                     .filter(|why| why.is_doubt())
                     .ok_or(WireError::Malformed("an unknown doubt"))?,
                 path: body.path()?.into_owned(),
             }),
-            29 => Message::Refusal(Refusal {
+            30 => Message::Refusal(Refusal {
                 why: Why::from_wire(body.u8()?).ok_or(WireError::Malformed("an unknown reason"))?,
                 removals: body.u64()?,
                 entries: body.u64()?,
                 path: body.path()?.into_owned(),
             }),
-            30 => Message::Resume { index: body.u32()?, offset: size(&mut body)?, digest: body.hash()? },
-            31 => Message::Resumed,
+            31 => Message::Resume { index: body.u32()?, offset: size(&mut body)?, digest: body.hash()? },
+            32 => Message::Resumed,
+            28 => Message::Unsupported(Unsupported {
+                feature: Feature::from_wire(body.u8()?).ok_or(WireError::Malformed("an unknown feature"))?,
+                entries: body.u64()?,
+                path: body.path()?.into_owned(),
+            }),
             _ => return Err(WireError::Malformed("an unknown kind of message")),
         };
         body.end()?;

@@ -108,6 +108,10 @@ fn samples() -> Vec<Message<'static>> {
     list.extend(Step::ALL.map(problem));
     let refusal = |why| Refusal { why, removals: u64::MAX, entries: 1, path: longest() };
     list.extend(Why::ALL.map(|why| Message::Refusal(refusal(why))));
+    list.extend(
+        Feature::ALL
+            .map(|feature| Message::Unsupported(Unsupported { feature, path: longest(), entries: u64::MAX })),
+    );
     list.extend([Fate::Missing, Fate::Changed, Fate::Extra].map(|fate| {
         let aspects = Aspects::WORDS.into_iter().fold(Aspects::NONE, |all, (aspect, _)| all.with(aspect));
         Message::Change(Change { path: RelPath::ROOT, fate, aspects })
@@ -134,7 +138,7 @@ fn what_is_written_is_read() {
         assert_eq!(Message::decode(message.kind(), &body).unwrap(), message);
         kinds.insert(message.kind());
     }
-    assert_eq!(kinds, (1..=31).collect(), "a kind of message has no sample");
+    assert_eq!(kinds, (1..=32).collect(), "a kind of message has no sample");
 }
 
 #[test]
@@ -152,7 +156,7 @@ fn nothing_shorter_or_longer_is_read() {
             body.pop();
         }
     }
-    for kind in [0].into_iter().chain(32..=255) {
+    for kind in [0].into_iter().chain(33..=255) {
         assert!(Message::decode(kind, &[]).is_err(), "kind {kind}");
     }
 }
@@ -218,8 +222,8 @@ fn each_bound_holds_one_beyond_it() {
         (6, terms_of(b"\0\0\0\0\0\0\0\0\0\0\x01\0\0\0\x01/\0\0")),
         (6, terms_of(b"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01~\0\0")),
         (27, b"\x05\0\0".to_vec()),
-        (28, b"\0\0\0".to_vec()),
-        (29, [&[7], &[0; 18][..]].concat()),
+        (29, b"\0\0\0".to_vec()),
+        (30, [&[7], &[0; 18][..]].concat()),
     ];
     for (kind, body) in table {
         let error = Message::decode(kind, &body);
@@ -274,7 +278,7 @@ fn no_bytes_harm() {
             match random.below(6) {
                 0 => bytes.truncate(at),
                 1 => bytes.insert(at, random.byte()),
-                2 => kind = random.byte() % 33,
+                2 => kind = random.byte() % 34,
                 3 => bytes = (0..random.below(80)).map(|_| random.byte()).collect(),
                 4 if at < bytes.len() => bytes[at] = [0, 1, 0x7f, 0x80, 0xff][random.below(5)],
                 _ if at < bytes.len() => bytes[at] ^= 1 << random.below(8),

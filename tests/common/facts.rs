@@ -1,5 +1,6 @@
 //! What lstat(2), readlink(2) and SEEK_HOLE say of a tree, to compare two of them or one before and after.
 
+use super::walk::xattrs;
 use rustix::fs::SeekFrom;
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsStr;
@@ -23,6 +24,8 @@ pub struct Facts {
     pub data: Vec<(u64, Vec<u8>)>,
     /// The first path, in byte order, that names the same file.
     pub first: PathBuf,
+    /// Names and values of extended attributes, ACLs among them.
+    pub xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
 }
 
 /// All that shows whether anybody wrote to a path: inode, links, mode, owner, size, times.
@@ -69,6 +72,7 @@ pub fn facts(root: &Path) -> BTreeMap<PathBuf, Facts> {
             size: if file { stat.size() } else { 0 },
             data: if file { data(&at) } else { Vec::new() },
             first: same,
+            xattrs: xattrs(&at),
         };
         all.insert(path.to_owned(), facts);
     });
@@ -114,8 +118,8 @@ pub fn assert_same(src: &Path, dst: &Path, what: &str) {
                 facts.map_or("missing".to_owned(), |f| {
                     let data: Vec<_> = f.data.iter().map(|(at, bytes)| (*at, bytes.len())).collect();
                     format!(
-                        "{:o} {:?} {:?} dev {} -> {:?} {} bytes {data:?} first {:?}",
-                        f.mode, f.owner, f.time, f.device, f.target, f.size, f.first
+                        "{:o} {:?} {:?} dev {} -> {:?} {} bytes {data:?} first {:?} {:?}",
+                        f.mode, f.owner, f.time, f.device, f.target, f.size, f.first, f.xattrs
                     )
                 })
             };

@@ -13,7 +13,9 @@
     clippy::cast_sign_loss
 )]
 
+pub mod dice;
 pub mod facts;
+pub mod forest;
 pub mod gate;
 pub mod mounted;
 pub mod relay;

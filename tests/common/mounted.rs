@@ -14,6 +14,22 @@ impl Mounted {
         Mounted(at.to_owned())
     }
 
+    /// An ext4 made new in a file of 64 MiB, with these options of mkfs.ext4(8).
+    pub fn new_ext4(image: &Path, at: &Path, options: &[&str]) -> Mounted {
+        std::fs::File::create(image).unwrap().set_len(64 << 20).unwrap();
+        let mut arguments: Vec<&OsStr> = ["-q", "-F"].iter().chain(options).map(OsStr::new).collect();
+        arguments.push(image.as_os_str());
+        let output = tool("mkfs.ext4", "e2fsprogs", &arguments);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        Mounted::ext4(image, at)
+    }
+
+    /// A file system in memory that keeps no extended attributes.
+    pub fn ramfs(at: &Path) -> Mounted {
+        mount(&["-t", "ramfs", "ramfs"], at);
+        Mounted(at.to_owned())
+    }
+
     pub fn tmpfs(at: &Path, options: &str) -> Mounted {
         mount(&["-t", "tmpfs", "-o", options, "tmpfs"], at);
         Mounted(at.to_owned())

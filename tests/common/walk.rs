@@ -86,12 +86,12 @@ fn digest(mut file: fs::File) -> u64 {
     }
 }
 
-fn xattrs(path: &Path) -> BTreeMap<Vec<u8>, Vec<u8>> {
+pub fn xattrs(path: &Path) -> BTreeMap<Vec<u8>, Vec<u8>> {
     let (mut names, path) = (vec![0; 4096], CString::new(path.as_os_str().as_bytes()).unwrap());
     let length = rustix::fs::llistxattr(&path, &mut names).unwrap_or(0);
     let names = names[..length].split(|byte| *byte == 0).filter(|name| !name.is_empty());
     let value = |name: &[u8]| {
-        let mut value = vec![0; 4096];
+        let mut value = vec![0; 1 << 16];
         let length = rustix::fs::lgetxattr(&path, name, &mut value).unwrap();
         value.truncate(length);
         value

@@ -1,5 +1,5 @@
 //! A site on which the scenario is played again and again, and how its trees may look in between.
-#![allow(dead_code)] // two tests use it
+#![allow(dead_code)] // each of the tests that use it leaves something out
 
 use super::common::walk::{Node, Tree, differences, names, walk};
 use super::common::{Inetd, Site, assert_exit, output_within, scenario};
@@ -82,13 +82,21 @@ impl Play {
             .flatten()
             .collect();
         let faulty = fault.filter(|_| self.way == Way::Push).map(|_| self.site.serve_with(&told));
-        let inetd = faulty.as_ref().unwrap_or(&self.sound);
+        self.run_on(faulty.as_ref().unwrap_or(&self.sound), options, &told)
+    }
+
+    /// One session with a server that this starts; the client has these variables.
+    pub(crate) fn run_on(&self, inetd: &Inetd, options: &[&str], told: &[(&str, &str)]) -> Output {
         let (remote, src) = (inetd.remote(&format!("m/{}", self.below)), self.site.src());
         let mut command = self.site.smsync();
         command.args(options);
         match self.way {
             Way::Push => command.args(["push", "--delete", "--force-delete"]).arg(src).arg(remote),
-            Way::Pull => command.args(["pull", "--delete", "--force-delete"]).arg(remote).arg(src).envs(told),
+            Way::Pull => command
+                .args(["pull", "--delete", "--force-delete"])
+                .arg(remote)
+                .arg(src)
+                .envs(told.iter().copied()),
         };
         let output = output_within(&mut command, LIMIT);
         inetd.ended_within(LIMIT);

@@ -2,11 +2,11 @@
 
 use super::{Run, Stopped};
 use crate::config::Durable;
-use crate::install::{Failure, Stage, at, hopeless};
+use crate::install::{Failure, Stage, at, is_final};
 use crate::plan::Action;
 use crate::report::Step;
 use crate::spec::{Entry, Index, Kind, Time};
-use crate::sys::{Dir, FileKind};
+use crate::sys::{Dir, File, FileKind};
 use std::io::{self, Read, Write};
 
 impl Run<'_> {
@@ -32,9 +32,7 @@ impl Run<'_> {
             };
             match made {
                 Ok(number) => drop(self.made.insert(step.want, number)),
-                Err((step, error)) if step != Step::Read && hopeless(&error) => {
-                    return Err(("write into the stage", error));
-                }
+                Err(failure) if is_final(&failure) => return Err(("write into the stage", failure.1)),
                 Err(failure) => {
                     self.absent.insert(step.want);
                     self.failed(&want.path, &failure);
@@ -81,14 +79,7 @@ impl Run<'_> {
         let (holder, there) = self.cursor.holder(&want.path).map_err(at(Step::Read))?;
         let (mut old, stat) = holder.open_file(there).map_err(at(Step::Read))?;
         let mut new = stage.make_file(name).map_err(at(Step::Write))?;
-        let mut buffer = vec![0; crate::limits::RECORD];
-        loop {
-            let read = old.read(&mut buffer).map_err(at(Step::Read))?;
-            if read == 0 {
-                break;
-            }
-            new.write_all(buffer.get(..read).unwrap_or_default()).map_err(at(Step::Write))?;
-        }
+        copy_contents(&mut old, &mut new, stat.size)?;
         let made = new.stat().map_err(at(Step::Write))?;
         if made.size != stat.size || !old.stat().map_err(at(Step::Read))?.same_contents(&stat) {
             return Err((Step::Read, io::Error::from_raw_os_error(libc::ESTALE)));
@@ -113,6 +104,35 @@ impl Run<'_> {
             (Kind::Block, _) => special(FileKind::Block)?,
             _ => return Err((Step::MakeNode, io::ErrorKind::InvalidInput.into())),
         }
-        self.install.meta.unopened(stage, name, want)
+        self.install.meta.unopened(stage, name, want)?;
+        match want.mode {
+            // Which the change of the owner cleared.
+            Some(mode) if want.kind != Kind::Link && mode & 0o6000 != 0 => {
+                stage.set_mode_of_own(name, mode).map_err(at(Step::Mode))
+            }
+            _ => Ok(()),
+        }
     }
+}
+
+/// Copies what a file holds into an empty one; holes stay holes.
+fn copy_contents(old: &mut File, new: &mut File, size: u64) -> Result<(), Failure> {
+    let mut buffer = vec![0; crate::limits::RECORD];
+    let mut done = 0;
+    while let Some((start, end)) = old.next_data(done).map_err(at(Step::Read))? {
+        old.seek(start).map_err(at(Step::Read))?;
+        new.seek(start).map_err(at(Step::Write))?;
+        done = start;
+        while done < end {
+            let piece = usize::try_from(end - done).unwrap_or(usize::MAX).min(buffer.len());
+            let read = old.read(buffer.get_mut(..piece).unwrap_or_default()).map_err(at(Step::Read))?;
+            if read == 0 {
+                // It was cut short meanwhile, which its size tells.
+                return Ok(());
+            }
+            new.write_all(buffer.get(..read).unwrap_or_default()).map_err(at(Step::Write))?;
+            done += read as u64;
+        }
+    }
+    new.set_size(size).map_err(at(Step::Write))
 }

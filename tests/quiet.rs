@@ -1,0 +1,122 @@
+//! A second run has nothing to do, and does nothing: strace(1) sees no call that changes a tree, and no file opened in one.
+
+mod common;
+
+use common::tree::{For, build};
+use common::{Inetd, SMSYNC, SMSYNCD, Site, assert_exit, is_root};
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+/// What the two programs did in the trees, as strace(1) saw it.
+#[derive(Debug, Default)]
+struct Deeds {
+    /// Calls that change something.
+    changes: Vec<String>,
+    /// Regular files that were opened, and reads of them.
+    reads: Vec<String>,
+    /// Directories that were opened: that the trace sees anything.
+    directories: usize,
+}
+
+const CHANGES: [&str; 17] = [
+    "mkdirat(",
+    "mknodat(",
+    "symlinkat(",
+    "linkat(",
+    "renameat(",
+    "renameat2(",
+    "unlinkat(",
+    "fchmod(",
+    "fchmodat(",
+    "fchmodat2(",
+    "fchown(",
+    "fchownat(",
+    "utimensat(",
+    "fsetxattr(",
+    "lsetxattr(",
+    "lremovexattr(",
+    "ftruncate(",
+];
+
+impl Deeds {
+    fn of(trace: &Path, trees: &[&Path]) -> Deeds {
+        let mut deeds = Deeds::default();
+        let text = fs::read(trace).unwrap();
+        for line in String::from_utf8_lossy(&text).lines() {
+            let Some((_, line)) = line.split_once(' ') else { continue };
+            let line = line.trim_start();
+            let inside = trees.iter().any(|tree| line.contains(&format!("<{}", tree.display())));
+            // Those are made by name, wherever their thread stands: no tree but ours is there for them.
+            let by_name = line.starts_with("lsetxattr(") || line.starts_with("lremovexattr(");
+            // Names of users are looked up where the thread stands that asked for them.
+            let elsewhere = line.contains(", \"/");
+            if elsewhere || !inside && !by_name {
+                continue;
+            }
+            let creates = line.starts_with("openat(") && line.contains("O_CREAT");
+            if creates || CHANGES.iter().any(|call| line.starts_with(call)) {
+                deeds.changes.push(line.to_owned());
+            } else if line.starts_with("openat(") && line.contains("O_DIRECTORY") {
+                deeds.directories += 1;
+            } else if line.starts_with("openat(") || line.starts_with("read(") || line.starts_with("pread64(")
+            {
+                deeds.reads.push(line.to_owned());
+            }
+        }
+        deeds
+    }
+}
+
+const STRACE: [&str; 6] = ["-f", "-qq", "-y", "-s", "0", "-o"];
+
+#[test]
+fn a_second_run_writes_nothing_and_reads_no_contents() {
+    if !is_root() {
+        println!("skipped: only root sees what the server has open");
+        return;
+    }
+    let site = Site::new();
+    build(&site.src(), For::Us);
+    let (config, trace) = (site.path("smsyncd.conf"), site.path("server-trace"));
+    let inetd = Inetd::start(move || {
+        let mut command = Command::new("strace");
+        command.args(STRACE).arg(&trace).arg(SMSYNCD).arg("-c").arg(&config);
+        command
+    });
+    let trees = [site.src(), site.dst()];
+    let run = |arguments: &[&str], from: &Path, to: &str| {
+        let mut command = Command::new("strace");
+        command
+            .args(STRACE)
+            .arg(site.path("client-trace"))
+            .arg(SMSYNC)
+            .arg("-C")
+            .arg(site.path("smsync.conf"));
+        command.env("XDG_STATE_HOME", site.path("client-state")).env("TMPDIR", site.path("spool"));
+        let output = command.args(arguments).arg(from).arg(to).output();
+        assert_exit(&output.expect("strace: install the Debian package strace (tests/setup does)"), 0);
+        inetd.ended();
+        let trees = [trees[0].as_path(), &trees[1]];
+        ["client-trace", "server-trace"].map(|name| Deeds::of(&site.path(name), &trees))
+    };
+    let remote = inetd.remote("m");
+    // The first run shows that what is looked for can be seen.
+    let [client, server] = run(&["push", "--delete"], &site.src(), &remote);
+    assert!(client.changes.is_empty(), "the sender changed something: {:?}", client.changes);
+    assert!(client.reads.len() > 300, "the sender read only {:?}", client.reads);
+    assert!(server.changes.len() > 1000, "the receiver changed only {:?}", server.changes);
+    for (what, from, to) in [
+        ("push", site.src().display().to_string(), remote.clone()),
+        ("check", site.src().display().to_string(), remote.clone()),
+        ("pull", remote.clone(), site.src().display().to_string()),
+    ] {
+        let delete: &[&str] = if what == "check" { &[] } else { &["--delete"] };
+        let deeds = run(&[&[what], delete].concat(), Path::new(&from), &to);
+        for (side, deeds) in ["client", "server"].iter().zip(deeds) {
+            assert!(deeds.directories > 200, "{what}: the {side} was not seen at work");
+            assert!(deeds.changes.is_empty(), "{what}: the {side} changed something: {:?}", deeds.changes);
+            assert!(deeds.reads.is_empty(), "{what}: the {side} read: {:?}", deeds.reads);
+        }
+    }
+}
