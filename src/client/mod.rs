@@ -86,8 +86,12 @@ fn one_way(options: &Options, transfer: &Transfer, push: bool, show: &mut Show) 
         .with(Flags::DRY_RUN, transfer.dry_run)
         .with(Flags::DELETE, transfer.delete)
         .with(Flags::ITEMIZE, show.itemizes() || transfer.dry_run && !options.quiet);
-    let keeping = transfer.keeping.terms();
-    let terms = (flags, keeping);
+    let keeping = transfer.keeping.terms().map_err(|error| Failure::new(Exit::Usage, error))?;
+    if transfer.keeping.link_dest.len() > crate::limits::LINK_DEST {
+        let text = format!("--link-dest: more than {} directories", crate::limits::LINK_DEST);
+        return Err(Failure::new(Exit::Usage, text));
+    }
+    let terms = (flags, keeping, transfer.keeping.link_dest.as_slice());
     let report = carry_out(options, &sides, &transfer.comparison, &transfer.network, terms, show)?;
     let exit = report.exit();
     show.end(if push { "push" } else { "pull" }, Some(&report), exit, transfer.dry_run);
@@ -99,7 +103,7 @@ fn compare(options: &Options, check: &Check, show: &mut Show) -> Result<Exit, Fa
     let sides = Sides::parse(&check.sources, &check.dest)?;
     let flags = Flags::DRY_RUN.with(Flags::DELETE, true).with(Flags::ITEMIZE, !options.quiet);
     // Nothing is removed: there is no limit to what is told.
-    let terms = (flags, Keeping { force: true, ..Keeping::default() });
+    let terms = (flags, Keeping { force: true, ..Keeping::default() }, [].as_slice());
     let report = carry_out(options, &sides, &check.comparison, &check.network, terms, show)?;
     let exit = match report.exit() {
         Exit::Ok if !report.equal() => Exit::Different,
@@ -114,11 +118,11 @@ fn carry_out(
     sides: &Sides,
     comparison: &Comparison,
     network: &Network,
-    (flags, keeping): (Flags, Keeping),
+    (flags, keeping, link_dest): (Flags, Keeping, &[OsString]),
     show: &mut Show,
 ) -> Result<Report, Failure> {
     let config = read_config(options)?;
-    let request = Request { config: &config, network, comparison, flags, keeping };
+    let request = Request { config: &config, network, comparison, flags, keeping, link_dest };
     match sides {
         Sides::Push(sources, dest) => request.push(sources, dest, show),
         Sides::Pull(..) if comparison.spec.is_some() => {

@@ -2,7 +2,7 @@
 
 mod keeping;
 
-pub use keeping::Keeping;
+pub use keeping::{Keeping, below};
 
 use crate::spec::Keywords;
 use clap::{ArgAction, Args, Parser, Subcommand};

@@ -40,8 +40,8 @@ pub(super) fn open(sources: &[OsString]) -> Result<(Root, Vec<RelPath<'static>>)
         holder.stat(last).map_err(|error| system(Exit::Io, name(source), &error))?;
         let path =
             RelPath::ROOT.join(last).map_err(|error| Failure::new(Exit::Usage, error).about(name(source)))?;
-        if last == crate::tree::STAGE {
-            return Err(Failure::new(Exit::Usage, "the name '.smsync' is reserved").about(name(source)));
+        if crate::tree::is_reserved(last) {
+            return Err(Failure::new(Exit::Usage, "the name is reserved").about(name(source)));
         }
         if !root.graft(last, holder) {
             let text = "two sources have the same last name";

@@ -3,7 +3,7 @@
 use crate::client::config::ClientConfig;
 use crate::client::connect::connect;
 use crate::client::failure::{Failure, system};
-use crate::client::options::{Comparison, Network};
+use crate::client::options::{Comparison, Network, below};
 use crate::client::remote::{Place, Remote};
 use crate::client::show::Show;
 use crate::client::source;
@@ -29,6 +29,8 @@ pub(super) struct Request<'r> {
     pub(super) comparison: &'r Comparison,
     pub(super) flags: Flags,
     pub(super) keeping: Keeping,
+    /// Trees in which files may be that need not be sent, seen from the destination.
+    pub(super) link_dest: &'r [OsString],
 }
 
 impl Request<'_> {
@@ -56,6 +58,9 @@ impl Request<'_> {
     ) -> Result<Report, Failure> {
         let (root, only) = source::open(sources)?;
         let scope = source::scope(only, &self.comparison.exclude)?;
+        let link_dest =
+            self.link_dest.iter().map(|dir| below(&remote.path, dir)).collect::<Result<Vec<_>, _>>();
+        let link_dest = link_dest.map_err(|error| Failure::new(Exit::Usage, error).about("--link-dest"))?;
         // Without a state directory nothing is remembered, and nothing else is amiss.
         let state = state_dir().ok().filter(|_| self.comparison.spec.is_none());
         let memory = state.as_ref().map_or(Memory::none(), |state| source::memory(state, sources));
@@ -65,7 +70,9 @@ impl Request<'_> {
         self.with(remote, show, |channel, show| {
             let mut speaker = channel.speak();
             speaker.say(&open_message(remote))?;
-            speaker.say(&Message::Round(self.round(Direction::Push, keywords, scope.clone())))?;
+            let round = self.round(Direction::Push, keywords, scope.clone());
+            let keeping = Keeping { link_dest: link_dest.clone(), ..round.keeping };
+            speaker.say(&Message::Round(Round { keeping, ..round }))?;
             // The server learns what it is about while we look what we have.
             speaker.end()?;
             let described = match given {
@@ -108,14 +115,21 @@ impl Request<'_> {
             let only = single.into_iter().collect();
             let round = Round { scope: Scope::new(only, round.scope.patterns().to_vec()), ..round };
             // Only now, so that a refusal leaves nothing behind.
+            let path = Path::new(dest);
             let dest = Dest::open(dest, self.flags.has(Flags::DRY_RUN))?;
+            let links = links(path, dest.absent, self.link_dest)?;
             let root = dest.tree(if whole { below } else { &RelPath::ROOT })?;
+            let links = links.iter().map(|root| Root::below(root.dir(), below));
+            let links: Vec<Root> = links.flatten().filter(|root| !root.is_bare()).collect();
             let receiver = Receiver {
                 module: &dest.dir,
                 root: &root,
                 spool: &spool,
                 state: &state,
                 durable: Durable::Batch,
+                below: below.borrowed(),
+                versions: 0,
+                links: &links,
             };
             Ok(receive(channel, &receiver, &round, show)?)
         })
@@ -185,6 +199,25 @@ fn welcome(
         Message::Welcome { .. } => Err(WireError::Violation("another file than the one asked for").into()),
         _ => Err(WireError::Violation("something else than its consent").into()),
     }
+}
+
+/// The trees to link from, seen from the destination. One that is missing has no files.
+fn links(dest: &Path, absent: bool, dirs: &[OsString]) -> Result<Vec<Root>, Failure> {
+    let mut links = Vec::new();
+    for dir in dirs {
+        // A destination that is not made yet has nothing in it, but there is something beside it.
+        let beside = Path::new(dir).strip_prefix("..").ok().zip(dest.parent()).filter(|_| absent);
+        let path = beside.map_or_else(|| dest.join(dir), |(dir, above)| Path::new(".").join(above).join(dir));
+        match Root::open(&path) {
+            Ok(root) => links.push(root),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => {
+                let name = crate::vis::shown(path.as_os_str().as_encoded_bytes());
+                return Err(system(Exit::Io, format_args!("--link-dest: {name}"), &error));
+            }
+        }
+    }
+    Ok(links)
 }
 
 /// Where locks are kept.

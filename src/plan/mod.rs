@@ -4,8 +4,9 @@ mod compare;
 mod links;
 mod merge;
 mod owners;
+mod protect;
 
-pub use compare::{Action, Because, Plan, PlanStep, Rules, compare};
+pub use compare::{Action, Because, Plan, PlanStep, Rules, compare, differences};
 pub use merge::{Merge, Met};
 pub use owners::{Lookup, Owners};
 

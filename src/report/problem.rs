@@ -38,11 +38,13 @@ pub enum Step {
     Remove,
     /// Reading or setting extended attributes and ACLs.
     Xattr,
+    /// Keeping what is to be replaced or removed.
+    Keep,
 }
 
 impl Step {
     /// Every step, in the order of their numbers.
-    pub const ALL: [Step; 15] = [
+    pub const ALL: [Step; 16] = [
         Step::List,
         Step::Stat,
         Step::Read,
@@ -58,6 +60,7 @@ impl Step {
         Step::Time,
         Step::Remove,
         Step::Xattr,
+        Step::Keep,
     ];
 
     /// The step of this number on the wire.
@@ -85,6 +88,7 @@ impl Step {
             Step::Time => "set time of",
             Step::Remove => "remove",
             Step::Xattr => "carry extended attributes of",
+            Step::Keep => "keep a backup of",
         }
     }
 }

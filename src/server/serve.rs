@@ -10,7 +10,7 @@ use crate::session::{Error, Memory, Offer, Receiver, deliver, greet_server, offe
 use crate::spec::{Keywords, SpecWriter};
 use crate::sys::stdio::Peer;
 use crate::sys::{Dir, Spool, Stream, private};
-use crate::tree::{Root, STAGE, Scan, scan};
+use crate::tree::{Root, Scan, is_reserved, scan};
 use crate::vis::{shown, shown_text};
 use crate::wire::message::{Direction, Round};
 use crate::wire::{Channel, Flags, Message, Patience, WireError};
@@ -89,7 +89,7 @@ impl Session<'_> {
         self.log.info(format_args!("{self}: opens {}", shown(module.as_bytes())));
         let module = self.config.module(&module);
         let module = module.ok_or_else(|| refused(Exit::Refused, "no such module, or not for you"))?;
-        if path.components().next() == Some(STAGE) {
+        if path.components().next().is_some_and(is_reserved) {
             return Err(refused(Exit::Refused, "the path is reserved"));
         }
         let mut exit = Exit::Ok;
@@ -179,6 +179,9 @@ impl Session<'_> {
                     spool: &spool,
                     state: &Dir::from(state),
                     durable: module.durable,
+                    below: path.borrowed(),
+                    versions: module.keep_versions,
+                    links: &self.links(tree, round)?,
                 };
                 receive(channel, &receiver, round, &mut monitor)?
             }
@@ -219,6 +222,26 @@ impl Session<'_> {
             report.exit().code(),
         ));
         Ok(report)
+    }
+}
+
+impl Session<'_> {
+    /// The trees of the module in which a round lets us look for files. One that is missing has none.
+    fn links(&self, tree: &Tree, round: &Round) -> Result<Vec<Root>, Error> {
+        let mut links = Vec::new();
+        for path in &round.keeping.link_dest {
+            if path.components().next().is_some_and(is_reserved) {
+                return Err(refused(Exit::Refused, "the path is reserved"));
+            }
+            match Root::below(&tree.dir, path) {
+                Ok(root) if !root.is_bare() => links.push(root),
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(refused(Exit::Io, format!("{path}: cannot open: {}", system(&error))));
+                }
+                _ => self.log.notice(format_args!("{self}: {path}: no such directory to link from")),
+            }
+        }
+        Ok(links)
     }
 }
 

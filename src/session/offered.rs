@@ -8,7 +8,7 @@ use crate::session::Error;
 use crate::session::error::WRITE_SPEC;
 use crate::spec::{Entry, Kind, Spec};
 use crate::sys::Spool;
-use crate::tree::STAGE;
+use crate::tree::{STAGE, VERSIONS, is_reserved};
 use crate::wire::{Channel, Message, WireError};
 use std::io::{self, Write};
 
@@ -67,7 +67,9 @@ impl Offered {
         }
         // Of a whole tree everything may be said but what is reserved; what is below that would come after it.
         let foreign = if *scope == Scope::default() {
-            RelPath::ROOT.join(STAGE).is_ok_and(|reserved| spec.find(&reserved).is_some())
+            [STAGE, VERSIONS]
+                .iter()
+                .any(|name| RelPath::ROOT.join(name).is_ok_and(|path| spec.find(&path).is_some()))
         } else {
             spec.iter().any(|(_, entry)| is_foreign(&entry, scope))
         };
@@ -85,7 +87,7 @@ fn is_foreign(entry: &Entry<'_>, scope: &Scope) -> bool {
     let bare = || Entry { ignore: entry.ignore, ..Entry::new(path.borrowed(), Kind::Dir) };
     !scope.covers(path)
         || scope.excludes(path, entry.kind == Kind::Dir)
-        || path.components().next() == Some(STAGE)
+        || path.components().next().is_some_and(is_reserved)
         || scope.leads(path) && *entry != bare()
 }
 

@@ -2,18 +2,20 @@
 
 use crate::config::Durable;
 use crate::exit::Exit;
-use crate::install::{Install, Installed, Meta, Partial, Stage, StageError, for_files};
+use crate::install::{Install, Installed, Keep, Meta, Partial, Stage, StageError, Versions, for_files};
 use crate::limits;
+use crate::path::RelPath;
 use crate::plan::{Action, Owners, Plan, Rules, compare};
 use crate::report::{Fate, Monitor, Problems, Report};
 use crate::session::Error;
+use crate::session::basis::{self, Found};
 use crate::session::error::WRITE_SPEC;
 use crate::session::guard::Removal;
 use crate::session::intake::{self, Intake, Taken};
 use crate::session::offered::Offered;
 use crate::session::room;
 use crate::session::spare::{Here, Spared, spare};
-use crate::spec::{Index, Keyword, Keywords, Spec, SpecWriter};
+use crate::spec::{Index, Keyword, Keywords, Kind, Spec, SpecWriter};
 use crate::sys::{self, Dir, Spool};
 use crate::tree::{Root, Scan, Scanned, scan};
 use crate::wire::message::Round;
@@ -33,6 +35,12 @@ pub struct Receiver<'r> {
     pub state: &'r Dir,
     /// When to flush.
     pub durable: Durable,
+    /// Where in the module the tree is.
+    pub below: RelPath<'r>,
+    /// How many old versions of each file the module keeps.
+    pub versions: u32,
+    /// Trees in which wanted files may be.
+    pub links: &'r [Root],
 }
 
 /// Receives one round: turns 1 to 4.
@@ -69,19 +77,33 @@ pub fn receive(
         let here = Here { want, have, root: receiver.root, stage: stage.as_ref(), meta: &meta, durable };
         spare(channel, &here, plan)?
     };
+    let rules = rules(round, &owners, prepared.delete);
+    let found = {
+        let lacking = prepared.plan.wanted().filter(|index| !spared.arrived.contains_key(index));
+        channel.while_working(|| basis::find(receiver.links, &prepared.want, lacking, &rules))?
+    };
     let changes = Changes { flags: round.flags, prepared: &prepared, meta: &meta };
     let Some(stage) = stage else {
-        forecast(&prepared, &mut report);
+        forecast(&prepared, &found, round.keeping.backup.is_some() || receiver.versions > 0, &mut report);
         return finish(channel, report, &changes, &Problems::default(), monitor);
     };
     let Spared { arrived, partial } = &spared;
     let there = |index| {
         let whole = arrived.get(&index).map(|arrived| arrived.size);
-        whole.or_else(|| Some(partial.get(&index)?.offset()))
+        let linked = || found.get(&index).filter(|found| found.alike).map(|_| u64::MAX);
+        whole.or_else(|| Some(partial.get(&index)?.offset())).or_else(linked)
     };
     room::check(receiver.root, &prepared, there, holes)?;
     let intake = Intake { want: &prepared.want, stage: &stage, meta: &meta, durable };
-    let done = run(channel, receiver.root, &prepared, intake, spared, &mut report, monitor);
+    let versions = (receiver.versions > 0).then(|| Versions {
+        module: receiver.module,
+        below: &receiver.below,
+        most: receiver.versions,
+        suffix: [b"~", sys::clock::stamp().as_bytes()].concat(),
+    });
+    let keep = Keep { backup: round.keeping.backup.as_ref(), versions };
+    let tree = Tree { root: receiver.root, links: receiver.links, found: &found, keep: &keep };
+    let done = run(channel, &tree, &prepared, intake, spared, &mut report, monitor);
     match done {
         Ok(listed) => {
             // Unlocked first: whoever reads the report may come back at once.
@@ -138,9 +160,17 @@ fn prepare(
     let what = Scan { scope, keywords, one_file_system: true, sockets: false };
     let scanned = scan(receiver.root, what, &mut writer)?;
     let have = writer.seal().map_err(|error| Error::Disk(WRITE_SPEC, error))?;
-    let rules = Rules { owners, delete, links: round.keywords.contains(Keyword::Inode), xattrs };
-    let plan = compare(&want, &have, &scanned.hidden, &rules);
+    let mut plan = compare(&want, &have, &scanned.hidden, &rules(round, owners, delete));
+    if let Some(backup) = &round.keeping.backup {
+        plan.protect(&want, &have, backup);
+    }
     Ok((Prepared { want, have, scanned, plan, delete }, stage))
+}
+
+/// What decides of the comparison.
+fn rules<'r>(round: &Round, owners: &'r Owners, delete: bool) -> Rules<'r> {
+    let carries = |keyword| round.keywords.contains(keyword);
+    Rules { owners, delete, links: carries(Keyword::Inode), xattrs: carries(Keyword::Xattr) }
 }
 
 /// Locks the module. What waits at its root cannot be renamed into another file system.
@@ -158,10 +188,18 @@ const HAVE: Keywords = Keywords::TRANSFER
     .without(Keywords::of(&[Keyword::Uname, Keyword::Gname]))
     .union(Keywords::of(&[Keyword::Nlink]));
 
+/// The tree to be changed, and what comes into it from elsewhere on this host, or goes there.
+struct Tree<'t> {
+    root: &'t Root,
+    links: &'t [Root],
+    found: &'t HashMap<Index, Found>,
+    keep: &'t Keep<'t>,
+}
+
 /// Asks for what is not here, takes it in and installs. Gives back what failed, and what vanished.
 fn run(
     channel: &mut Channel,
-    root: &Root,
+    tree: &Tree<'_>,
     prepared: &Prepared,
     intake: Intake<'_>,
     Spared { mut arrived, partial }: Spared,
@@ -171,7 +209,10 @@ fn run(
     let Prepared { want, have, plan, .. } = prepared;
     let Intake { stage, meta, durable, .. } = intake;
     report.resumed = arrived.len() as u64;
-    let wanted: Vec<Index> = plan.wanted().filter(|index| !arrived.contains_key(index)).collect();
+    let staging = (stage, meta, durable);
+    let found = channel.while_working(|| basis::adopt(tree.links, want, tree.found, staging, report))??;
+    let here = |index: &Index| arrived.contains_key(index) || found.contains_key(index);
+    let wanted: Vec<Index> = plan.wanted().filter(|index| !here(index)).collect();
     let mut listed = Problems::default();
     if !wanted.is_empty() {
         want_files(channel, &wanted, &partial)?;
@@ -187,7 +228,9 @@ fn run(
     // What vanished while it was read may have gone to a name that this specification does not have. What the sender
     // could not examine at all is spared by the specification itself.
     let delete = prepared.delete && listed.count() == 0;
-    let install = Install { root, stage, want, have, plan, meta, durable, arrived: &arrived, delete };
+    let (root, keep) = (tree.root, tree.keep);
+    let (arrived, found) = (&arrived, &found);
+    let install = Install { root, stage, want, have, plan, meta, durable, arrived, found, keep, delete };
     if !install.is_idle() {
         let installed = channel.while_working(|| install.run())?;
         let Installed { report: sums, problems } =
@@ -240,9 +283,15 @@ pub(super) fn ask<'m>(
 }
 
 /// What a run would do.
-fn forecast(prepared: &Prepared, report: &mut Report) {
+fn forecast(prepared: &Prepared, found: &HashMap<Index, Found>, keeps: bool, report: &mut Report) {
+    let is_kept = |at: Index| keeps && prepared.have.entry(at).kind != Kind::Dir;
     for step in &prepared.plan.steps {
+        let replaces = !matches!(step.action, Action::Detach | Action::Meta | Action::Blocked(_));
+        report.kept += u64::from(replaces && step.have.is_some_and(is_kept));
         match step.action {
+            Action::Fetch if found.contains_key(&step.want) => {
+                basis::count(report, found.get(&step.want).is_some_and(|found| found.alike));
+            }
             Action::Fetch => {
                 report.files += 1;
                 let size = prepared.want.entry(step.want).size.unwrap_or_default();
@@ -255,7 +304,12 @@ fn forecast(prepared: &Prepared, report: &mut Report) {
         }
     }
     let extras = prepared.plan.extras.len() as u64;
-    if prepared.delete { report.removed += extras } else { report.extra += extras }
+    if prepared.delete {
+        report.removed += extras;
+        report.kept += prepared.plan.extras.iter().filter(|extra| is_kept(**extra)).count() as u64;
+    } else {
+        report.extra += extras;
+    }
 }
 
 /// What is itemised in the last turn.

@@ -13,3 +13,12 @@ pub use scanned::Scanned;
 /// The directory at the root of a receiver in which files wait until all have arrived: never in a specification,
 /// never deleted, skipped by every scan at the root.
 pub const STAGE: &[u8] = b".smsync";
+
+/// The directory at the root of a module in which old versions of files are kept, reserved likewise.
+pub const VERSIONS: &[u8] = b".smsync-versions";
+
+/// Whether a name at the root of a tree is none of its own.
+#[must_use]
+pub fn is_reserved(name: &[u8]) -> bool {
+    name == STAGE || name == VERSIONS
+}

@@ -8,7 +8,7 @@ use crate::spec::{Device, Entry, InodeId, Keyword, Keywords, Kind, SpecWriter, T
 use crate::sys::xattr::{self, ByName};
 use crate::sys::{self, Dir, FileKind, Stat};
 use crate::tree::scanned::kind;
-use crate::tree::{Root, STAGE, Scanned};
+use crate::tree::{Root, Scanned, is_reserved};
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
 
@@ -130,7 +130,7 @@ impl<W: Write> Walk<'_, W> {
                 return Ok(());
             }
         };
-        let rest = sorted(names.into_iter().filter(|name| **name != *STAGE).collect());
+        let rest = sorted(names.into_iter().filter(|name| !is_reserved(name)).collect());
         let mut levels =
             vec![Level { dir: Held::Root(root), path: RelPath::ROOT, dev: root.stat().dev, rest }];
         while let Some(level) = levels.last_mut() {

@@ -97,7 +97,7 @@ fn only_what_is_due_is_taken() {
     for first in firsts {
         attack(&site, |peer| peer.record(&first)).assert(Exit::Protocol, "than the name of a module");
     }
-    for kind in [0, 32, 255] {
+    for kind in [0, 33, 255] {
         let unknown = raw_frame(kind, b"");
         attack(&site, |peer| peer.record(&unknown)).assert(Exit::Protocol, "unknown kind");
     }
