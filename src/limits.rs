@@ -50,6 +50,8 @@ pub const TEXT: usize = 512;
 pub const MODULES: usize = 1024;
 /// Paths in the scope of one round, and patterns in its exclude list.
 pub const SCOPE: usize = 4096;
+/// Bytes of a list that maps owners or changes modes: more than any command line has of such.
+pub const MAPPING: usize = 16 * 1024;
 /// Bytes of one file: what ext4 and XFS hold, and below where offsets overflow.
 pub const FILE_SIZE: u64 = 8 << 50;
 /// Problems one side reports to the other; the rest are counted only.

@@ -145,7 +145,7 @@ fn attributes_too_large_for_the_file_system() {
     let said = String::from_utf8_lossy(&output.stdout);
     for path in ["d", "f"] {
         let problem = format!(
-            r#""path":"{path}","reason":"the file system there has no room for so large ones","step":"carry extended attributes of""#
+            r#""path":"{path}","reason":"the file system there has no room for so large ones","side":"remote","step":"carry extended attributes of""#
         );
         assert!(said.contains(&problem), "{problem} in\n{said}");
     }

@@ -71,7 +71,7 @@ impl Both {
             assert!(said.contains("nothing was changed"), "{said}");
             let listed = String::from_utf8(output.stdout).unwrap();
             let listed: Vec<&str> = listed.lines().collect();
-            let expected: Vec<String> = gone.iter().map(|path| format!("extra: {path}")).collect();
+            let expected: Vec<String> = gone.iter().map(|path| format!("kept: {path} (extra)")).collect();
             assert_eq!(listed, expected, "{options:?} {dry:?}");
         }
         assert_eq!(traces(&self.receiver()), before, "something was changed");
@@ -175,7 +175,7 @@ fn a_source_that_became_a_file() {
     assert_exit(&output, 4);
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("'a' is no directory at the source"), "{said}");
-    assert_eq!(String::from_utf8(output.stdout).unwrap(), "extra: a/f\n");
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), "kept: a/f (extra)\n");
     assert_eq!(differences(&before, &walk(&site.dst())), "");
     assert_exit(&run(&["--force-delete"]), 0);
     assert_eq!(fs::read(site.dst().join("a")).unwrap(), b"now a file");

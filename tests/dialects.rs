@@ -55,7 +55,7 @@ enum Lacks {
 /// Compares what was read with the tree itself.
 #[track_caller]
 fn same(text: &[u8], tree: &Tree, lacks: Lacks) {
-    let Reading { mut entries } = match dialect::read(text) {
+    let Reading { mut entries, .. } = match dialect::read(text) {
         Ok(reading) => reading,
         Err(error) => {
             let line = usize::try_from(error.line).unwrap();

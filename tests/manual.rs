@@ -8,7 +8,7 @@ use common::{SMSYNC, SMSYNCD, Site, assert_exit, tool};
 use smsync::client::options::Options as Client;
 use smsync::exit::Exit;
 use smsync::limits;
-use smsync::report::{Aspects, Report, Step};
+use smsync::report::{Aspects, Deed, KINDS, Report, Step};
 use smsync::server::options::Options as Server;
 use smsync::spec::Keyword;
 use smsync::wire::Message;
@@ -250,6 +250,10 @@ fn field(kind: &str, name: &str) -> Vec<u8> {
         "u32" => number(4),
         "u64" | "i64" => number(8),
         "hash" => vec![1; 32],
+        "bytes" if matches!(name, "users" | "groups") => {
+            [number(2)[..1].to_vec(), vec![3], b"a:b".to_vec()].concat()
+        }
+        "bytes" if name == "chmod" => [number(2)[..1].to_vec(), vec![3], b"a=r".to_vec()].concat(),
         "bytes" | "text" | "path" => [number(2), b"a".to_vec()].concat(),
         "rest" => b"abc".to_vec(),
         list => [number(2), field(list.strip_suffix("[]").unwrap(), name)].concat(),
@@ -297,7 +301,16 @@ fn the_numbers_in_messages_are_as_the_pages_say() {
     };
     assert_eq!(table(steps), Step::ALL.map(|step| (u16::from(step as u8), step.words().to_owned())));
     assert_eq!(table(aspects), Aspects::WORDS.map(|(aspect, words)| (aspect.bits(), words.to_owned())));
+    let (types, deeds) = section(&page4, ".Ss Numbers in changes").split_once("The deeds").unwrap();
+    assert_eq!(
+        table(types),
+        (1..).zip(KINDS).map(|(number, (_, name))| (number, name.to_owned())).collect::<Vec<_>>()
+    );
+    assert_eq!(table(deeds), Deed::ALL.map(|deed| (u16::from(deed as u8), deed.words().to_owned())));
     let page1 = page("smsync.1");
+    for words in Deed::ALL.map(Deed::words) {
+        assert!(section(&page1, ".Sh OUTPUT").contains(words), "smsync(1) does not say '{words}'");
+    }
     for (_, words) in Aspects::WORDS {
         assert!(section(&page1, ".Sh OUTPUT").contains(words), "smsync(1) does not say '{words}'");
     }
@@ -334,6 +347,7 @@ fn every_limit_is_what_the_code_says() {
     limit("window of the compressed specification", 1 << limits::SPEC_WINDOW, bytes);
     limit("size of a file", limits::FILE_SIZE, bytes);
     limit("paths, and patterns, of a scope", limits::SCOPE as u64, "");
+    limit("list of owners or modes", limits::MAPPING as u64, bytes);
     limit("text for people", limits::TEXT as u64, bytes);
     limit("Problems of one side", limits::PROBLEMS as u64, "");
     limit("names listed with a Refusal", limits::REFUSED as u64, "");

@@ -173,12 +173,25 @@ fn what_is_said() {
     let mut lines: Vec<_> = changes.lines().collect();
     lines.sort_unstable();
     assert_eq!(
-        lines[1..],
-        ["a", "a/deep", "a/deep/g", "a/f", "b", "b/f", "one", "two"].map(|p| format!("missing: {p}"))
+        lines.iter().map(|line| line.split(" (").next().unwrap()).collect::<Vec<_>>(),
+        [
+            "made: a",
+            "made: a/deep",
+            "made: b",
+            "metadata: .",
+            "sent: a/deep/g",
+            "sent: a/f",
+            "sent: b/f",
+            "sent: one",
+            "sent: two"
+        ]
     );
-    assert!(lines[0].starts_with("changed: . ("), "{changes}");
+    assert!(lines.contains(&"sent: one (missing)"), "{changes}");
     assert_eq!(said(&["-q", "push", "-n", ".", &remote], 0), nothing);
-    assert_eq!(said(&["check", ".", &remote], 2).0, changes);
+    let (differences, _) = said(&["check", ".", &remote], 2);
+    let names = ["a", "a/deep", "a/deep/g", "a/f", "b", "b/f", "one", "two"];
+    let missing = names.map(|name| format!("missing: ./{name}\n")).concat();
+    assert!(differences.ends_with(&missing) && differences.starts_with(".:      "), "{differences}");
     assert_eq!(said(&["-q", "check", ".", &remote], 2), nothing);
     assert_eq!(said(&["-q", "push", ".", &remote], 0), nothing);
     // Not a terminal: cron hears nothing while all is well.
@@ -189,8 +202,8 @@ fn what_is_said() {
     let (out, err) = said(&["-v", "push", "--delete", ".", &remote], 0);
     assert_eq!(err, "");
     let lines: Vec<_> = out.lines().collect();
-    assert!(lines.contains(&"changed: two (size, modification time)"), "{out}");
-    assert!(lines.iter().any(|line| line.starts_with("extra: x\\")), "{out}");
+    assert!(lines.contains(&"sent: two (size, modification time)"), "{out}");
+    assert!(lines.iter().any(|line| line.starts_with("removed: x\\")), "{out}");
     assert!(lines.last().unwrap().starts_with("push: 9 entries, 1 files sent, 1 B, "), "{out}");
     assert!(lines.last().unwrap().contains("1 removed"), "{out}");
     // Problems are said in any case, on standard error, with where and what.
@@ -198,7 +211,10 @@ fn what_is_said() {
     fs::create_dir_all(site.dst().join("one/full")).unwrap();
     let (out, err) = said(&["-q", "push", ".", &remote], 1);
     assert_eq!((out.as_str(), err.lines().count()), ("", 1), "{err}");
-    assert!(err.starts_with("smsync: one: cannot put in place: a directory that is not empty"), "{err}");
+    assert!(
+        err.starts_with("smsync: 127.0.0.1: one: cannot put in place: a directory that is not empty"),
+        "{err}"
+    );
     let (out, err) = said(&["--json", "push", ".", &remote], 1);
     assert_eq!(err, "");
     for line in out.lines() {

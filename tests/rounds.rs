@@ -5,12 +5,11 @@ mod common;
 
 use common::{Inetd, Site, rsync_differences};
 use smsync::path::{RelPath, Scope};
-use smsync::report::{Change, Monitor, Problem, Progress, Refusal, Report, Unsupported};
+use smsync::report::{Census, Change, Monitor, Problem, Progress, Refusal, Report, Unsupported};
 use smsync::secret::Secret;
 use smsync::session::{Hello, Offer, deliver, greet_client, offer};
 use smsync::spec::{Keywords, SpecWriter};
 use smsync::sys::{Dir, Spool, Stream};
-use smsync::terms::Keeping;
 use smsync::tree::{Root, Scan, scan};
 use smsync::wire::message::{Direction, Round};
 use smsync::wire::noise::Cipher;
@@ -38,6 +37,8 @@ impl Monitor for Told {
         self.0.push(refusal.to_string());
     }
 
+    fn census(&mut self, _: &Census) {}
+
     fn unsupported(&mut self, lost: &Unsupported) {
         self.0.push(lost.to_string());
     }
@@ -48,20 +49,19 @@ impl Monitor for Told {
 /// One round of a push, by the steps of smsync(4); `first` when the server is still to say `Welcome`.
 fn round(channel: &mut Channel, site: &Site, flags: Flags, first: bool) -> (Report, Vec<String>) {
     let (root, scope, keywords) = (Root::open(&site.src()).unwrap(), Scope::default(), Keywords::TRANSFER);
-    let keeping = Keeping::default();
-    let round = Round { direction: Direction::Push, flags, keywords, scope: scope.clone(), keeping };
-    channel.speak().say(&Message::Round(round)).unwrap();
+    let round = Round::new(Direction::Push, flags, keywords, scope.clone());
+    channel.speak().say(&Message::Round(round.clone())).unwrap();
     let spool = Spool::create(&Dir::open_root(&site.path("spool")).unwrap()).unwrap();
     let mut writer = SpecWriter::new(spool, keywords).unwrap();
     let what = Scan { scope: &scope, keywords, one_file_system: false, sockets: true };
     let scanned = scan(&root, what, &mut writer).unwrap();
-    let described = Offer::new(writer.seal().unwrap(), scanned);
+    let described = Offer::new(writer.seal().unwrap(), scanned, smsync::sys::clock::now());
     let mut told = Told::default();
     offer(channel, &described, &mut told).unwrap();
     if first {
         assert!(matches!(channel.listen().message().unwrap(), Message::Welcome { .. }));
     }
-    let report = deliver(channel, &root, &described.spec, flags, &mut told).unwrap();
+    let report = deliver(channel, &root, &described, &round, &mut told).unwrap();
     (report, told.0)
 }
 

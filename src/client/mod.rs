@@ -7,24 +7,22 @@ pub mod options;
 pub mod remote;
 mod show;
 mod source;
+mod spec;
 mod transfer;
 
 use crate::exit::Exit;
 use crate::path::RelPath;
 use crate::report::Report;
-use crate::spec::{Keywords, SpecWriter};
 use crate::terms::Keeping;
-use crate::tree::{Root, Scan, scan};
 use crate::wire::{Flags, Message, WireError};
 use clap::Parser;
 use config::ClientConfig;
-use failure::{Failure, system};
-use options::{Check, Command, Comparison, Network, Options, Transfer};
+use failure::Failure;
+use options::{Check, Choosing, Command, Comparison, Network, Options, Transfer};
 use remote::Host;
 use show::Show;
 use std::ffi::OsString;
-use std::path::Path;
-use transfer::{Request, Sides};
+use transfer::{Asked, Request, Sides};
 
 /// Runs smsync.
 #[must_use]
@@ -56,7 +54,7 @@ fn run(options: &Options, show: &mut Show) -> Result<Exit, Failure> {
         Command::Pull(transfer) => one_way(options, transfer, false, show),
         Command::Check(check) => compare(options, check, show),
         Command::List { host, network } => list(options, host, network, show),
-        Command::Spec { keywords, exclude, dir } => spec(*keywords, exclude, dir, show),
+        Command::Spec(options) => spec::run(options, show),
         Command::Keygen => {
             let secret =
                 crate::secret::Secret::generate().map_err(|error| Failure::new(Exit::System, error))?;
@@ -82,17 +80,19 @@ fn one_way(options: &Options, transfer: &Transfer, push: bool, show: &mut Show) 
             return Err(Failure::new(Exit::Usage, "to fetch from a server, use 'smsync pull'"));
         }
     }
+    show.transfer(&transfer.output, transfer.dry_run)?;
     let flags = Flags::NONE
         .with(Flags::DRY_RUN, transfer.dry_run)
         .with(Flags::DELETE, transfer.delete)
-        .with(Flags::ITEMIZE, show.itemizes() || transfer.dry_run && !options.quiet);
+        .with(Flags::ITEMIZE, show.itemizes());
     let keeping = transfer.keeping.terms().map_err(|error| Failure::new(Exit::Usage, error))?;
     if transfer.keeping.link_dest.len() > crate::limits::LINK_DEST {
         let text = format!("--link-dest: more than {} directories", crate::limits::LINK_DEST);
         return Err(Failure::new(Exit::Usage, text));
     }
-    let terms = (flags, keeping, transfer.keeping.link_dest.as_slice());
-    let report = carry_out(options, &sides, &transfer.comparison, &transfer.network, terms, show)?;
+    let Transfer { comparison, choosing, network, remove_source_files: remove, .. } = transfer;
+    let asked = Asked { flags, remove_source: *remove, keeping, link_dest: &transfer.keeping.link_dest };
+    let report = carry_out(options, &sides, (comparison, choosing), network, asked, show)?;
     let exit = report.exit();
     show.end(if push { "push" } else { "pull" }, Some(&report), exit, transfer.dry_run);
     Ok(exit)
@@ -101,10 +101,13 @@ fn one_way(options: &Options, transfer: &Transfer, push: bool, show: &mut Show) 
 /// Compares only.
 fn compare(options: &Options, check: &Check, show: &mut Show) -> Result<Exit, Failure> {
     let sides = Sides::parse(&check.sources, &check.dest)?;
-    let flags = Flags::DRY_RUN.with(Flags::DELETE, true).with(Flags::ITEMIZE, !options.quiet);
+    show.check();
+    let flags = Flags::DRY_RUN.with(Flags::DELETE, true).with(Flags::ITEMIZE, show.itemizes());
+    let Check { comparison, choosing, network, .. } = check;
     // Nothing is removed: there is no limit to what is told.
-    let terms = (flags, Keeping { force: true, ..Keeping::default() }, [].as_slice());
-    let report = carry_out(options, &sides, &check.comparison, &check.network, terms, show)?;
+    let keeping = Keeping { force: true, ..Keeping::default() };
+    let asked = Asked { flags, remove_source: false, keeping, link_dest: &[] };
+    let report = carry_out(options, &sides, (comparison, choosing), network, asked, show)?;
     let exit = match report.exit() {
         Exit::Ok if !report.equal() => Exit::Different,
         exit => exit,
@@ -116,13 +119,14 @@ fn compare(options: &Options, check: &Check, show: &mut Show) -> Result<Exit, Fa
 fn carry_out(
     options: &Options,
     sides: &Sides,
-    comparison: &Comparison,
+    (comparison, choosing): (&Comparison, &Choosing),
     network: &Network,
-    (flags, keeping, link_dest): (Flags, Keeping, &[OsString]),
+    asked: Asked<'_>,
     show: &mut Show,
 ) -> Result<Report, Failure> {
     let config = read_config(options)?;
-    let request = Request { config: &config, network, comparison, flags, keeping, link_dest };
+    let guise = choosing.guise()?;
+    let request = Request { config: &config, network, comparison, choosing, guise, asked };
     match sides {
         Sides::Push(sources, dest) => request.push(sources, dest, show),
         Sides::Pull(..) if comparison.spec.is_some() => {
@@ -174,27 +178,4 @@ fn list(options: &Options, host: &str, network: &Network, show: &mut Show) -> Re
         Ok(()) => Ok(Exit::Ok),
         Err(error) => Err(transfer::explain(&mut channel, error.into()).about(&host)),
     }
-}
-
-/// Writes the specification of a tree.
-fn spec(
-    keywords: Option<Keywords>,
-    exclude: &[OsString],
-    dir: &Path,
-    show: &mut Show,
-) -> Result<Exit, Failure> {
-    let name = crate::vis::shown(dir.as_os_str().as_encoded_bytes());
-    let root = Root::open(dir).map_err(|error| system(Exit::Io, &name, &error))?;
-    let keywords = keywords.unwrap_or(Keywords::MTREE_DEFAULT);
-    let scope = source::scope(Vec::new(), exclude)?;
-    let out = std::io::BufWriter::new(std::io::stdout());
-    let written = |error: std::io::Error| system(Exit::Io, "cannot write to standard output", &error);
-    let mut writer = SpecWriter::new(out, keywords).map_err(written)?;
-    let what = Scan { scope: &scope, keywords, one_file_system: false, sockets: true };
-    let scanned = scan(&root, what, &mut writer).map_err(crate::session::Error::from)?;
-    writer.finish().map_err(written)?;
-    for problem in &scanned.problems {
-        show.error(&format!("{name}: {problem}"));
-    }
-    Ok(if scanned.problems.is_empty() { Exit::Ok } else { Exit::Problems })
 }

@@ -1,8 +1,14 @@
 //! The command line of smsync.
 
+mod choosing;
 mod keeping;
+mod output;
+mod spec;
 
+pub use choosing::Choosing;
 pub use keeping::{Keeping, below};
+pub use output::Output;
+pub use spec::Spec;
 
 use crate::spec::Keywords;
 use clap::{ArgAction, Args, Parser, Subcommand};
@@ -45,7 +51,7 @@ pub struct Options {
     /// Configuration file
     #[arg(short = 'C', value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
-    /// Say what is done: each change, and a summary; twice, each step
+    /// Say what is done with each path and why, and a summary; twice, each step
     #[arg(short, long, action = ArgAction::Count, global = true)]
     pub verbose: u8,
     /// Say nothing but what is wrong
@@ -77,17 +83,8 @@ pub enum Command {
         #[command(flatten)]
         network: Network,
     },
-    /// Write the specification of a tree, as mtree(8) reads it
-    Spec {
-        /// Keywords, separated by commas; `all` is every one that mtree(8) knows
-        #[arg(short = 'k', value_name = "KEYWORDS", value_parser = Keywords::parse)]
-        keywords: Option<Keywords>,
-        /// Leave out what matches PATTERN, as in rsync(1); may be given several times
-        #[arg(long, value_name = "PATTERN", allow_hyphen_values = true)]
-        exclude: Vec<OsString>,
-        /// The tree
-        dir: PathBuf,
-    },
+    /// Write the specification of a tree, as mtree(8) reads it, or compare a tree with one
+    Spec(Spec),
     /// Make a new secret
     Keygen,
 }
@@ -147,9 +144,18 @@ pub struct Transfer {
     /// What may be removed, and what is kept
     #[command(flatten)]
     pub keeping: Keeping,
+    /// Remove files from the source that have arrived, when everything worked
+    #[arg(long)]
+    pub remove_source_files: bool,
+    /// What is said of it
+    #[command(flatten)]
+    pub output: Output,
     /// What is compared
     #[command(flatten)]
     pub comparison: Comparison,
+    /// Which differences count
+    #[command(flatten)]
+    pub choosing: Choosing,
     /// How the server is reached
     #[command(flatten)]
     pub network: Network,
@@ -167,6 +173,9 @@ pub struct Check {
     /// What is compared
     #[command(flatten)]
     pub comparison: Comparison,
+    /// Which differences count
+    #[command(flatten)]
+    pub choosing: Choosing,
     /// How the server is reached
     #[command(flatten)]
     pub network: Network,

@@ -1,16 +1,28 @@
 //! What a person or a script sees: the only place that prints.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
-use crate::client::options::Options;
+mod itemize;
+pub(super) mod mtree;
+mod progress;
+mod tally;
+
+use crate::client::failure::{Failure, system};
+use crate::client::options::{Options, Output};
 use crate::exit::Exit;
-use crate::report::{Change, Monitor, Problem, Progress, Refusal, Report, Unsupported};
+use crate::path::RelPath;
+use crate::report::{
+    Census, Change, Fate, KINDS, Monitor, Problem, Progress, Refusal, Report, Side, Unsupported,
+};
 use crate::sys;
-use crate::vis::{is_hidden, shown_text};
-use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use crate::sys::logfile::LogFile;
+use crate::vis::{is_hidden, shown, shown_text};
+use indicatif::{HumanBytes, HumanCount};
+use progress::{Form, Shown};
 use serde_json::{Map, Value, json};
 use std::io::{IsTerminal, Write};
-use std::sync::atomic::{AtomicI32, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::time::Instant;
+use tally::Tally;
 
 /// How much is shown, and in which form.
 #[derive(Debug)]
@@ -18,13 +30,35 @@ pub(super) struct Show {
     json: bool,
     quiet: bool,
     verbose: u8,
+    listing: Listing,
+    /// Whether `--stats` is to be written.
+    stats: bool,
+    log: Option<LogFile>,
+    /// The name of the other host, and which side of the round it is.
+    remote: Option<(String, Side)>,
+    tally: Tally,
     started: Instant,
-    bar: Option<ProgressBar>,
+    progress: Shown,
+}
+
+/// How changes are listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Listing {
+    /// Not at all.
+    None,
+    /// What is done, and why.
+    Words,
+    /// The letters of rsync.
+    Letters,
+    /// What differs, as mtree(8) says it.
+    Mtree,
 }
 
 /// Why something that was to be printed was lost, as errno(3); 0 when nothing was. Standard output is the process's, and
 /// so is its fate.
 static LOST: AtomicI32 = AtomicI32::new(0);
+/// Whether a line of the log file was lost.
+static LOST_LOG: AtomicBool = AtomicBool::new(false);
 
 /// Prints a line on standard output. A reader that went away is not an error of ours; a full disk is one.
 fn line(text: &str) {
@@ -57,9 +91,69 @@ impl Show {
             json: options.json,
             quiet: options.quiet,
             verbose: options.verbose,
+            listing: if options.verbose > 0 { Listing::Words } else { Listing::None },
+            stats: false,
+            log: None,
+            remote: None,
+            tally: Tally::default(),
             started: Instant::now(),
-            bar: None,
+            progress: Shown::new(),
         }
+    }
+
+    /// For a push or a pull with these options.
+    ///
+    /// # Errors
+    /// The log file cannot be opened.
+    pub(super) fn transfer(&mut self, output: &Output, dry_run: bool) -> Result<(), Failure> {
+        self.stats = output.stats;
+        self.listing = match self.listing {
+            _ if output.itemize_changes => Listing::Letters,
+            Listing::None if dry_run => Listing::Words,
+            listing => listing,
+        };
+        self.look_on(output.progress);
+        if let Some(path) = &output.log_file {
+            let open = LogFile::open(path).map_err(|error| {
+                system(Exit::Io, format_args!("log file {}", shown_text(&path.to_string_lossy())), &error)
+            });
+            self.log = Some(open?);
+        }
+        Ok(())
+    }
+
+    /// For a check.
+    pub(super) fn check(&mut self) {
+        self.listing = Listing::Mtree;
+        self.look_on(false);
+    }
+
+    /// Decides how progress is shown; `asked` for, in any case.
+    fn look_on(&mut self, asked: bool) {
+        let terminal = std::io::stderr().is_terminal();
+        self.progress.set(match (asked, terminal) {
+            (true, true) => Form::BarAtOnce,
+            (true, false) => Form::Lines,
+            (false, true) if !self.quiet && !self.json => Form::Bar,
+            _ => Form::None,
+        });
+    }
+
+    /// Names the other host, and which side of the round it is.
+    pub(super) fn meet(&mut self, host: &impl std::fmt::Display, side: Side) {
+        self.remote = Some((host.to_string(), side));
+    }
+
+    /// Whether each change is wanted.
+    #[must_use]
+    pub(super) const fn itemizes(&self) -> bool {
+        let listed = !matches!(self.listing, Listing::None) && !self.quiet;
+        self.json || self.stats || self.log.is_some() || listed
+    }
+
+    /// Counts what went over the wire, in bytes.
+    pub(super) fn traffic(&mut self, traffic: (u64, u64)) {
+        self.tally.traffic(traffic);
     }
 
     /// Says something that was asked for.
@@ -77,14 +171,41 @@ impl Show {
         }
     }
 
+    /// Says in what a path of this host is not as a specification has it, in the words of mtree(8).
+    pub(super) fn difference(&self, fate: Fate, path: &RelPath<'_>, found: &[String]) {
+        let path = path.to_string();
+        if self.json {
+            event(&json!({"event": fate.words(), "path": path, "differences": found}));
+        } else if !self.quiet {
+            line(&match fate {
+                Fate::Missing => mtree::missing(&path),
+                Fate::Extra => mtree::extra(&path),
+                Fate::Changed => mtree::changed(&path, found.iter().cloned()),
+            });
+        }
+    }
+
     /// Says what goes wrong, in one line that names the program.
-    pub(super) fn error(&self, text: &str) {
-        self.above_bar(|| eprintln!("smsync: {}", shown_text(text)));
+    pub(super) fn error(&mut self, text: &str) {
+        let text = shown_text(text);
+        self.log_line(&text);
+        self.progress.above(|| eprintln!("smsync: {text}"));
+    }
+
+    /// Appends a line to the log file, if there is one.
+    fn log_line(&mut self, text: &str) {
+        if self.log.as_mut().is_some_and(|log| !log.send(text)) {
+            // Once is enough.
+            self.log = None;
+            self.progress.above(|| eprintln!("smsync: cannot write to the log file"));
+            LOST_LOG.store(true, Ordering::Relaxed);
+        }
     }
 
     /// The exit code, unless something that was to be printed was lost.
-    pub(super) fn exit(&self, exit: Exit) -> Exit {
+    pub(super) fn exit(&mut self, exit: Exit) -> Exit {
         match LOST.load(Ordering::Relaxed) {
+            0 if LOST_LOG.load(Ordering::Relaxed) => Exit::Io,
             0 => exit,
             errno => {
                 self.error(&format!("cannot write to standard output: {}", sys::errno_words(errno)));
@@ -96,32 +217,27 @@ impl Show {
     /// Says a step, with `-vv`.
     pub(super) fn step(&self, text: &str) {
         if self.verbose > 1 && !self.json {
-            self.above_bar(|| eprintln!("smsync: {text}"));
+            self.progress.above(|| eprintln!("smsync: {text}"));
         }
-    }
-
-    fn above_bar(&self, print: impl FnOnce()) {
-        match &self.bar {
-            Some(bar) => bar.suspend(print),
-            None => print(),
-        }
-    }
-
-    /// Whether each change is wanted.
-    #[must_use]
-    pub(super) const fn itemizes(&self) -> bool {
-        self.json || self.verbose > 0
     }
 
     /// Ends the output: sums for a person who looks on, and one object with the exit code for a script.
     pub(super) fn end(&mut self, what: &str, report: Option<&Report>, exit: Exit, dry_run: bool) {
-        self.bar.take().iter().for_each(ProgressBar::finish_and_clear);
+        if let Some(last) = self.progress.end() {
+            eprintln!("smsync: {last}");
+        }
         let seconds = self.started.elapsed().as_secs_f64();
+        if let Some(report) = report {
+            self.log_line(&summary(what, report, seconds, dry_run));
+        }
         if self.json {
             let mut object = Map::new();
             object.insert("event".into(), "end".into());
             for (name, value) in report.iter().flat_map(|report| Report::NAMES.iter().zip(report.values())) {
                 object.insert((*name).into(), value.into());
+            }
+            if report.is_some() {
+                self.tally.insert(&mut object);
             }
             object.insert("seconds".into(), json!(seconds));
             object.insert("dry_run".into(), dry_run.into());
@@ -129,32 +245,13 @@ impl Show {
             event(&Value::Object(object));
             return;
         }
+        if let Some(report) = report.filter(|_| self.stats && !self.quiet) {
+            line(&self.tally.lines(report, seconds));
+        }
         let looked_at = self.verbose > 0 || !self.quiet && std::io::stdout().is_terminal();
         if let Some(report) = report.filter(|_| looked_at) {
             line(&summary(what, report, seconds, dry_run));
         }
-    }
-
-    fn draw(&mut self, progress: &Progress) {
-        let shown = !self.quiet && !self.json && std::io::stderr().is_terminal();
-        // A transfer that is over at once needs no bar.
-        if !shown || self.bar.is_none() && self.started.elapsed() < Duration::from_millis(300) {
-            return;
-        }
-        let bar = self.bar.get_or_insert_with(|| {
-            let form = "{bar:30} {bytes}/{total_bytes} {bytes_per_sec} eta {eta} {msg}";
-            let bar = ProgressBar::with_draw_target(
-                Some(progress.bytes_total),
-                ProgressDrawTarget::stderr_with_hz(5),
-            );
-            bar.set_style(
-                ProgressStyle::with_template(form).unwrap_or_else(|_| ProgressStyle::default_bar()),
-            );
-            bar
-        });
-        bar.set_length(progress.bytes_total.max(progress.bytes));
-        bar.set_message(format!("{}/{} files", progress.files, progress.files_total));
-        bar.set_position(progress.bytes);
     }
 }
 
@@ -171,6 +268,7 @@ fn summary(what: &str, report: &Report, seconds: f64, dry_run: bool) -> String {
     parts.extend(count(report.linked, "linked"));
     parts.extend(count(report.changed, "metadata changed"));
     parts.extend(count(report.removed, "removed"));
+    parts.extend(count(report.moved, "removed from the source"));
     parts.extend(count(report.extra, "extra and kept"));
     parts.extend(count(report.refused, "not removed, nor anything else changed"));
     parts.extend(count(report.kept, "kept as backups"));
@@ -186,38 +284,61 @@ fn summary(what: &str, report: &Report, seconds: f64, dry_run: bool) -> String {
 
 impl Monitor for Show {
     fn problem(&mut self, problem: &Problem) {
+        let remote = self.remote.as_ref().filter(|(_, side)| *side == problem.side);
+        let host = remote.map(|(host, _)| format!("{host}: ")).unwrap_or_default();
+        let side = if remote.is_some() { "remote" } else { "local" };
+        let text = format!("{host}{problem}");
+        self.log_line(&text);
         if self.json {
             event(&json!({
                 "event": "problem", "path": problem.path.to_string(), "step": problem.step.words(),
-                "errno": problem.errno, "reason": problem.reason(),
+                "side": side, "errno": problem.errno, "reason": problem.reason(),
             }));
         } else {
-            self.above_bar(|| eprintln!("smsync: {problem}"));
+            self.progress.above(|| eprintln!("smsync: {text}"));
         }
     }
 
     fn unsupported(&mut self, lost: &Unsupported) {
+        self.log_line(&lost.to_string());
         if self.json {
             event(&json!({
                 "event": "unsupported", "path": lost.path.to_string(), "feature": lost.feature.words(),
                 "entries": lost.entries,
             }));
         } else if !self.quiet {
-            self.above_bar(|| eprintln!("smsync: {lost}"));
+            self.progress.above(|| eprintln!("smsync: {lost}"));
         }
     }
 
     fn change(&mut self, change: &Change) {
+        self.tally.change(change);
+        let receives = self.remote.as_ref().is_some_and(|(_, side)| *side == Side::Receiver);
+        let letters = itemize::itemized(change, if receives { '<' } else { '>' });
+        if let Some(letters) = &letters {
+            self.log_line(letters);
+        }
         if self.json {
-            let aspects: Vec<&str> = change.aspects.words().collect();
-            let fate = change.fate.words();
-            event(&json!({"event": fate, "path": change.path.to_string(), "aspects": aspects}));
-        } else {
-            self.above_bar(|| line(&change.to_string()));
+            event(&described(change));
+            return;
+        }
+        let text = match self.listing {
+            _ if self.quiet => None,
+            Listing::None => None,
+            Listing::Words => Some(change.to_string()),
+            Listing::Letters => letters,
+            Listing::Mtree => Some(mtree::told(change)),
+        };
+        if let Some(text) = text {
+            self.progress.above(|| line(&text));
         }
     }
 
     fn refusal(&mut self, refusal: &Refusal) {
+        // What would have gone is listed after it, asked for or not.
+        if self.listing == Listing::None {
+            self.listing = Listing::Words;
+        }
         if self.json {
             event(&json!({
                 "event": "refused", "path": refusal.path.to_string(), "reason": refusal.to_string(),
@@ -228,7 +349,34 @@ impl Monitor for Show {
         }
     }
 
-    fn progress(&mut self, progress: &Progress) {
-        self.draw(progress);
+    fn census(&mut self, census: &Census) {
+        self.tally.source(census);
     }
+
+    fn progress(&mut self, progress: &Progress) {
+        if let Some(due) = self.progress.update(progress) {
+            eprintln!("smsync: {due}");
+        }
+    }
+}
+
+/// A change for a script.
+fn described(change: &Change) -> Value {
+    let aspects: Vec<&str> = change.aspects.words().collect();
+    let kind = KINDS.iter().find(|(kind, _)| *kind == change.kind).map_or("", |(_, name)| name);
+    let mut object = Map::new();
+    object.insert("event".into(), change.fate.words().into());
+    object.insert("path".into(), change.path.to_string().into());
+    object.insert("type".into(), kind.into());
+    object.insert("done".into(), change.deed.words().into());
+    object.insert("aspects".into(), aspects.into());
+    if !change.target.is_empty() {
+        object.insert("target".into(), shown(&change.target).into());
+    }
+    if !change.aspects.is_empty() {
+        let texts = |values: &[Box<[u8]>]| values.iter().map(|value| shown(value)).collect::<Vec<_>>();
+        object.insert("wanted".into(), texts(&change.wanted).into());
+        object.insert("found".into(), texts(&change.found).into());
+    }
+    Value::Object(object)
 }

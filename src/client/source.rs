@@ -1,6 +1,7 @@
 //! What is here: the roots of a push, and its specification, by a scan or from a file in any dialect.
 
 use crate::client::failure::{Failure, system};
+use crate::client::options::Choosing;
 use crate::exit::Exit;
 use crate::install::hopeless;
 use crate::limits;
@@ -107,15 +108,17 @@ pub(super) fn describe(root: &Root, scope: &Scope, keywords: Keywords) -> Result
     let written = |error: std::io::Error| {
         system(Exit::Io, "cannot write the specification into the spool directory ($TMPDIR)", &error)
     };
+    let begun = sys::clock::now();
     let mut writer = SpecWriter::new(spool()?, keywords).map_err(written)?;
     let what = Scan { scope, keywords, one_file_system: false, sockets: true };
     let scanned =
         scan(root, what, &mut writer).map_err(|error| Failure::from(crate::session::Error::from(error)))?;
-    Ok(Offer::new(writer.seal().map_err(written)?, scanned))
+    Ok(Offer::new(writer.seal().map_err(written)?, scanned, begun))
 }
 
 /// Takes the specification from a file, in any dialect, or from standard input if it is `-`.
-pub(super) fn read_spec(file: &Path, scope: &Scope) -> Result<Offer, Failure> {
+pub(super) fn read_spec(file: &Path, scope: &Scope, choosing: &Choosing) -> Result<Offer, Failure> {
+    let begun = sys::clock::now();
     let shown_name = shown_text(&file.to_string_lossy());
     let text = sys::read_input(file, limits::DIALECT_BYTES)
         .map_err(|error| system(Exit::Io, &shown_name, &error))?;
@@ -126,7 +129,7 @@ pub(super) fn read_spec(file: &Path, scope: &Scope) -> Result<Offer, Failure> {
     // Every keyword that is there goes with it; what a transfer does not replicate is not compared either.
     let mut writer = SpecWriter::new(spool()?, Keywords::of(&Keyword::ALL)).map_err(written)?;
     let mut excluded: Option<&RelPath<'_>> = None;
-    for entry in &reading.entries {
+    for (place, entry) in reading.entries.iter().enumerate() {
         if excluded.is_some_and(|above| entry.path.is_within(above)) || !scope.covers(&entry.path) {
             continue;
         }
@@ -137,6 +140,14 @@ pub(super) fn read_spec(file: &Path, scope: &Scope) -> Result<Offer, Failure> {
         // Of a directory on the way to a source nothing is said: it is not to be changed.
         let entry =
             if scope.leads(&entry.path) { &Entry::new(entry.path.borrowed(), entry.kind) } else { entry };
+        let unselected = entry.kind != crate::spec::Kind::Dir && !choosing.selects(reading.tags(place));
+        let alone;
+        let entry = if unselected {
+            alone = Entry { optional: true, nochange: true, ..entry.clone() };
+            &alone
+        } else {
+            entry
+        };
         writer.push(entry).map_err(|error| match error {
             WriteError::Io(error) => written(error),
             error => Failure::new(Exit::Data, format_args!("{shown_name}: {}: {error}", entry.path)),
@@ -145,5 +156,16 @@ pub(super) fn read_spec(file: &Path, scope: &Scope) -> Result<Offer, Failure> {
     let sockets = reading.entries.iter().filter(|entry| entry.kind == crate::spec::Kind::Socket);
     let skipped = sockets.count() as u64;
     let spec = writer.seal().map_err(written)?;
-    Ok(Offer { spec, problems: Vec::new(), whole: true, skipped, holes: 0, mounts: Vec::new(), doubt: None })
+    let mounts = Vec::new();
+    Ok(Offer {
+        spec,
+        shown: None,
+        problems: Vec::new(),
+        whole: true,
+        skipped,
+        holes: 0,
+        mounts,
+        doubt: None,
+        begun,
+    })
 }

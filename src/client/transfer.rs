@@ -3,18 +3,18 @@
 use crate::client::config::ClientConfig;
 use crate::client::connect::connect;
 use crate::client::failure::{Failure, system};
-use crate::client::options::{Comparison, Network, below};
+use crate::client::options::{Choosing, Comparison, Network, below};
 use crate::client::remote::{Place, Remote};
 use crate::client::show::Show;
 use crate::client::source;
 use crate::config::Durable;
 use crate::exit::Exit;
 use crate::path::{RelPath, Scope};
-use crate::report::Report;
+use crate::report::{Monitor, Report, Side};
 use crate::session::{Error, Memory, Offer, Receiver, deliver, offer, receive};
 use crate::spec::{Keyword, Keywords};
-use crate::sys::{self, Dir, private};
-use crate::terms::Keeping;
+use crate::sys::{self, Dir, Spool, private};
+use crate::terms::{Guise, Keeping};
 use crate::tree::Root;
 use crate::wire::message::{Direction, Round};
 use crate::wire::{Channel, Flags, Message, WireError};
@@ -27,7 +27,17 @@ pub(super) struct Request<'r> {
     pub(super) config: &'r ClientConfig,
     pub(super) network: &'r Network,
     pub(super) comparison: &'r Comparison,
+    pub(super) choosing: &'r Choosing,
+    pub(super) guise: Guise,
+    pub(super) asked: Asked<'r>,
+}
+
+/// What a command asks for, beyond what is compared.
+#[derive(Debug)]
+pub(super) struct Asked<'r> {
     pub(super) flags: Flags,
+    /// Whether the source is to lose what has arrived.
+    pub(super) remove_source: bool,
     pub(super) keeping: Keeping,
     /// Trees in which files may be that need not be sent, seen from the destination.
     pub(super) link_dest: &'r [OsString],
@@ -38,15 +48,28 @@ impl Request<'_> {
     fn keywords(&self) -> Keywords {
         let Comparison { keywords, add, remove, checksum, .. } = self.comparison;
         let chosen = keywords.unwrap_or(Keywords::TRANSFER).union(add.unwrap_or_default());
-        let mut chosen = chosen.without(remove.unwrap_or_default()).union(Keywords::STRUCTURE);
+        let mut chosen = chosen.without(remove.unwrap_or_default()).for_transfer();
         if *checksum {
             chosen.insert(Keyword::Blake3);
         }
+        if self.choosing.numeric_ids {
+            chosen = chosen.without(Keywords::of(&[Keyword::Uname, Keyword::Gname]));
+        }
+        let Guise { users, groups, chmod } = &self.guise;
+        let told = [(Keyword::Uid, users.is_empty()), (Keyword::Gid, groups.is_empty())];
+        let told = told.into_iter().chain([(Keyword::Mode, chmod.is_empty())]);
+        told.filter(|(_, as_it_is)| !as_it_is).for_each(|(keyword, _)| chosen.insert(keyword));
         chosen
     }
 
     fn round(&self, direction: Direction, keywords: Keywords, scope: Scope) -> Round {
-        Round { direction, flags: self.flags, keywords, scope, keeping: self.keeping.clone() }
+        Round {
+            comparison: self.choosing.comparison(),
+            guise: self.guise.clone(),
+            remove_source: self.asked.remove_source,
+            keeping: self.asked.keeping.clone(),
+            ..Round::new(direction, self.asked.flags, keywords, scope)
+        }
     }
 
     /// Makes the remote tree like what is here.
@@ -59,20 +82,26 @@ impl Request<'_> {
         let (root, only) = source::open(sources)?;
         let scope = source::scope(only, &self.comparison.exclude)?;
         let link_dest =
-            self.link_dest.iter().map(|dir| below(&remote.path, dir)).collect::<Result<Vec<_>, _>>();
+            self.asked.link_dest.iter().map(|dir| below(&remote.path, dir)).collect::<Result<Vec<_>, _>>();
         let link_dest = link_dest.map_err(|error| Failure::new(Exit::Usage, error).about("--link-dest"))?;
         // Without a state directory nothing is remembered, and nothing else is amiss.
         let state = state_dir().ok().filter(|_| self.comparison.spec.is_none());
         let memory = state.as_ref().map_or(Memory::none(), |state| source::memory(state, sources));
-        let given = self.comparison.spec.as_ref().map(|file| source::read_spec(file, &scope)).transpose()?;
+        let spool_dir = source::spool_dir()?;
+        let given = self
+            .comparison
+            .spec
+            .as_ref()
+            .map(|file| source::read_spec(file, &scope, self.choosing))
+            .transpose()?;
         // What a given specification does not speak of is left as it is.
         let keywords = given.as_ref().map_or_else(|| self.keywords(), |given| given.spec.keywords());
-        self.with(remote, show, |channel, show| {
+        self.with(remote, Side::Receiver, show, |channel, show| {
             let mut speaker = channel.speak();
             speaker.say(&open_message(remote))?;
             let round = self.round(Direction::Push, keywords, scope.clone());
-            let keeping = Keeping { link_dest: link_dest.clone(), ..round.keeping };
-            speaker.say(&Message::Round(Round { keeping, ..round }))?;
+            let round = Round { keeping: Keeping { link_dest, ..round.keeping }, ..round };
+            speaker.say(&Message::Round(round.clone()))?;
             // The server learns what it is about while we look what we have.
             speaker.end()?;
             let described = match given {
@@ -82,11 +111,16 @@ impl Request<'_> {
                     Ok::<_, Failure>(Offer { doubt: memory.doubt(&root, &scope), ..described })
                 })??,
             };
+            let spool = || Spool::create(&spool_dir);
+            let described = channel.while_working(|| described.in_guise(&self.guise, spool))??;
             show.step(&format!("{} entries described", described.spec.len()));
+            if self.asked.flags.has(Flags::ITEMIZE) {
+                show.census(described.spec.census());
+            }
             offer(channel, &described, show)?;
             welcome(channel, None)?;
-            let report = deliver(channel, &root, &described.spec, self.flags, show)?;
-            if report.exit() == Exit::Ok && !self.flags.has(Flags::DRY_RUN) {
+            let report = deliver(channel, &root, &described, &round, show)?;
+            if report.exit() == Exit::Ok && !self.asked.flags.has(Flags::DRY_RUN) {
                 memory.keep(&root, &scope, &described);
             }
             Ok(report)
@@ -103,7 +137,7 @@ impl Request<'_> {
     ) -> Result<Report, Failure> {
         let scope = source::scope(Vec::new(), &self.comparison.exclude)?;
         let (spool, state) = (source::spool_dir()?, state_dir()?);
-        self.with(remote, show, |channel, show| {
+        self.with(remote, Side::Sender, show, |channel, show| {
             let mut speaker = channel.speak();
             speaker.say(&open_message(remote))?;
             let round = self.round(Direction::Pull, self.keywords(), scope);
@@ -116,8 +150,8 @@ impl Request<'_> {
             let round = Round { scope: Scope::new(only, round.scope.patterns().to_vec()), ..round };
             // Only now, so that a refusal leaves nothing behind.
             let path = Path::new(dest);
-            let dest = Dest::open(dest, self.flags.has(Flags::DRY_RUN))?;
-            let links = links(path, dest.absent, self.link_dest)?;
+            let dest = Dest::open(dest, self.asked.flags.has(Flags::DRY_RUN))?;
+            let links = links(path, dest.absent, self.asked.link_dest)?;
             let root = dest.tree(if whole { below } else { &RelPath::ROOT })?;
             let links = links.iter().map(|root| Root::below(root.dir(), below));
             let links: Vec<Root> = links.flatten().filter(|root| !root.is_bare()).collect();
@@ -135,21 +169,24 @@ impl Request<'_> {
         })
     }
 
-    /// Does a round over a connection of its own, and tells the server how it ended.
+    /// Does a round over a connection of its own, of which the server is this side, and tells it how it ended.
     fn with(
         &self,
         remote: &Remote,
+        side: Side,
         show: &mut Show,
         round: impl FnOnce(&mut Channel, &mut Show) -> Result<Report, Failure>,
     ) -> Result<Report, Failure> {
         let mut channel = connect(self.config, &remote.host, Some(&remote.module), self.network)
             .map_err(|failure| failure.about(remote))?;
         show.step(&format!("connected to {}", remote.host));
+        show.meet(&remote.host.name, side);
         match round(&mut channel, show) {
             Ok(report) => {
                 let mut speaker = channel.speak();
                 // The report is here: that the server is gone already changes nothing.
                 let _ = speaker.say(&Message::Bye).and_then(|()| speaker.end());
+                show.traffic(channel.traffic());
                 Ok(report)
             }
             Err(failure) => Err(explain(&mut channel, failure).about(remote)),

@@ -138,10 +138,7 @@ impl<'o> Meta<'o> {
     /// The owner and group to be set, given those that are there.
     fn owner(&self, want: &Entry<'_>, stat: &Stat) -> (Option<u32>, Option<u32>) {
         let (user, group) = (self.owners.user(want), self.owners.group(want));
-        let kept = |wanted: Option<u32>, can: Option<u32>, there| {
-            can.is_none() && wanted.is_some_and(|id| id != there)
-        };
-        if kept(want.uid, user, stat.uid) || kept(want.gid, group, stat.gid) {
+        if self.owners.falls_short(want, stat.uid, stat.gid) {
             self.unowned.fetch_add(1, Ordering::Relaxed);
         }
         (other(user, stat.uid), other(group, stat.gid))

@@ -313,7 +313,7 @@ mod tests {
         fs::write(at("module/.smsync").join(name), "hello").unwrap();
         let open = |name| Dir::open_root(&at(name)).unwrap();
         let stage = Stage::open(&open("module"), &open("state")).unwrap();
-        let owners = Owners::own(|_| None, Vec::new());
+        let owners = Owners::own(|_| None, |_| None, Vec::new());
         let meta = Meta::new(&owners, false);
         let take = |text: &str, sha1: Option<&'static str>| {
             let mut digests = Digests::default();

@@ -3,9 +3,11 @@
 use crate::path::RelPath;
 use crate::plan::links::Links;
 use crate::plan::{Merge, Met, Owners};
-use crate::report::{Aspects, Change, Fate};
-use crate::spec::{Entry, Index, Kind, Spec};
-use std::collections::HashSet;
+use crate::report::Aspects;
+use crate::spec::{Entry, Index, InodeId, Kind, Spec, Time};
+use crate::sys::tick::{self, Tick};
+use crate::terms::{Comparison, Quick};
+use std::collections::{HashMap, HashSet};
 
 /// What is to be done at one path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +57,8 @@ pub struct Plan {
     pub steps: Vec<PlanStep>,
     /// Entries of the receiver that are not wanted and can be removed, in tree order.
     pub extras: Vec<Index>,
+    /// Wanted entries that the receiver is not to have, or not like that, in tree order.
+    pub left: Vec<Index>,
 }
 
 /// What decides besides the two specifications.
@@ -68,27 +72,34 @@ pub struct Rules<'r> {
     pub links: bool,
     /// Whether extended attributes are carried: then those that are not wanted go.
     pub xattrs: bool,
+    /// Which differences count.
+    pub comparison: Comparison,
+    /// How fine the times are that the receiver's file system keeps.
+    pub tick: Tick,
 }
 
 impl Plan {
-    /// What the steps and extras change, in tree order within each.
-    pub fn changes<'a>(&'a self, want: &'a Spec, have: &'a Spec) -> impl Iterator<Item = Change> + 'a {
-        let steps = self.steps.iter().map(|step| Change {
-            path: want.entry(step.want).path.into_owned(),
-            fate: if step.have.is_none() { Fate::Missing } else { Fate::Changed },
-            aspects: step.aspects,
-        });
-        let extras = self.extras.iter().map(|extra| Change {
-            path: have.entry(*extra).path.into_owned(),
-            fate: Fate::Extra,
-            aspects: Aspects::NONE,
-        });
-        steps.chain(extras)
+    /// Whether some times here look like those that are wanted, cut to what a coarse file system keeps.
+    #[must_use]
+    pub fn looks_coarse(&self, want: &Spec, have: &Spec) -> bool {
+        self.steps.iter().filter(|step| step.aspects.contains(Aspects::TIME)).any(|step| {
+            let there = step.have.and_then(|have_at| have.entry(have_at).time);
+            let times = want.entry(step.want).time.zip(there);
+            times.is_some_and(|(want, have)| tick::looks_cut(pair(want), pair(have)))
+        })
     }
 
     /// Lets these wanted files keep the contents that are there, which were found to be theirs: what is to be set is
     /// set in place, or in a copy where other names share the file.
     pub fn keep_contents(&mut self, have: &Spec, same: &HashSet<Index>) {
+        // Those that were only asked about, and the other names that they have already.
+        let inode = |step: &PlanStep| step.have.and_then(|at| have.entry(at).inode);
+        let asked = self.steps.iter().filter(|step| step.aspects.is_empty() && same.contains(&step.want));
+        let idle: HashMap<Index, Option<InodeId>> = asked.map(|step| (step.want, inode(step))).collect();
+        self.steps.retain(|step| match step.action {
+            Action::Link(first) => idle.get(&first).is_none_or(|kept| kept.is_none() || *kept != inode(step)),
+            _ => !idle.contains_key(&step.want),
+        });
         for step in self.steps.iter_mut().filter(|step| same.contains(&step.want)) {
             let shared = step.have.is_some_and(|at| have.entry(at).inode.is_some());
             step.action = if shared { Action::Detach } else { Action::Meta };
@@ -113,7 +124,10 @@ pub fn compare(want: &Spec, have: &Spec, hidden: &[RelPath<'_>], rules: &Rules<'
         unseen: None,
         in_the_way: None,
     };
-    let mut merge = Merge::new([want, have]).peekable();
+    let merge = Merge::new([want, have]);
+    // Where nothing proves that contents are the same, no entry may be passed over.
+    let merge = if rules.comparison.quick == Quick::Never { merge.complete() } else { merge };
+    let mut merge = merge.peekable();
     while let Some(met) = merge.next() {
         let occupied = merge.peek().is_some_and(|next| next.path.is_within(&met.path));
         compare.path(met, occupied);
@@ -158,6 +172,7 @@ impl Compare<'_> {
     fn path(&mut self, met: Met<'_, 2>, occupied: bool) {
         let Met { path, entries: [want, have] } = met;
         if below(self.ignored.as_ref(), &path) {
+            self.plan.left.extend(want.map(|(index, _)| index));
             return;
         }
         if want.as_ref().is_some_and(|(_, entry)| entry.ignore) {
@@ -166,10 +181,12 @@ impl Compare<'_> {
         if have.as_ref().is_some_and(|(_, entry)| entry.ignore) {
             self.unseen = Some(path.clone().into_owned());
         }
-        if let Some((_, want)) = &want
-            && self.keeps(want, have.as_ref().map(|(_, have)| have))
-        {
-            return;
+        if let Some((index, want)) = &want {
+            let have = have.as_ref().map(|(_, have)| have);
+            if self.keeps(want, have) || self.passes_over(want, have) {
+                self.plan.left.push(*index);
+                return;
+            }
         }
         match (want, have) {
             (Some((index, want)), None) => {
@@ -201,6 +218,21 @@ impl Compare<'_> {
             self.ignored = Some(want.path.clone().into_owned());
         }
         kept
+    }
+
+    /// Whether the comparison that was asked for leaves this path as it is.
+    fn passes_over(&mut self, want: &Entry<'_>, have: Option<&Entry<'_>>) -> bool {
+        let Comparison { existing, ignore_existing, update, .. } = self.rules.comparison;
+        let Some(have) = have else { return existing };
+        let directories = (want.kind == Kind::Dir, have.kind == Kind::Dir);
+        if ignore_existing && directories != (true, true) {
+            if directories != (false, false) {
+                self.ignored = Some(want.path.clone().into_owned());
+            }
+            return true;
+        }
+        let files = want.kind == Kind::File && have.kind == Kind::File;
+        update && files && have.time > want.time && self.other_time(want, have)
     }
 
     fn step(&mut self, want: Index, have: Option<Index>, action: Action, aspects: Aspects) {
@@ -249,9 +281,14 @@ impl Compare<'_> {
         }
         // Another time means other contents, unless digests say that they are the same.
         let proven = want.digests.agrees(&have.digests) == Some(true);
+        let differs = match self.rules.comparison.quick {
+            Quick::SizeAndTime => aspects.contains(Aspects::TIME),
+            Quick::Size => false,
+            Quick::Never => true,
+        };
         let remade = aspects
             .intersects(Aspects::SIZE.with(Aspects::DIGEST).with(Aspects::LINK).with(Aspects::DEVICE))
-            || want.kind == Kind::File && aspects.contains(Aspects::TIME) && !proven
+            || want.kind == Kind::File && differs && !proven
             || matches!(want.kind, Kind::Fifo | Kind::Block | Kind::Char) && aspects.contains(Aspects::MODE);
         if remade {
             self.links.lead(want, index, None);
@@ -273,6 +310,14 @@ impl Compare<'_> {
         }
     }
 
+    /// Whether the time differs, as far as it counts and as the file system could keep it.
+    fn other_time(&self, want: &Entry<'_>, have: &Entry<'_>) -> bool {
+        let (Some(want), Some(have)) = (want.time, have.time) else { return want.time.is_some() };
+        let within = self.rules.comparison.window > 0
+            && want.sec.abs_diff(have.sec) <= self.rules.comparison.window.into();
+        want != have && !within && self.rules.tick.cut(pair(want)) != pair(have)
+    }
+
     /// In what owner, mode and time differ.
     fn metadata(&self, want: &Entry<'_>, have: &Entry<'_>) -> Aspects {
         let mut aspects = Aspects::NONE;
@@ -281,10 +326,26 @@ impl Compare<'_> {
         aspects.note(Aspects::USER, differs(self.rules.owners.user(want), have.uid));
         aspects.note(Aspects::GROUP, differs(self.rules.owners.group(want), have.gid));
         aspects.note(Aspects::MODE, want.kind != Kind::Link && differs(want.mode, have.mode));
-        aspects.note(Aspects::TIME, want.time.is_some() && want.time != have.time);
-        aspects.note(Aspects::XATTR, self.rules.xattrs && self.rules.owners.xattrs(want) != have.xattrs);
+        aspects.note(Aspects::TIME, self.other_time(want, have));
+        if self.rules.xattrs {
+            let wanted = self.rules.owners.xattrs(want);
+            if wanted != have.xattrs {
+                let differ = |those: fn(&[u8]) -> bool| wanted.filtered(those) != have.xattrs.filtered(those);
+                aspects.note(Aspects::ACL, differ(is_acl));
+                aspects.note(Aspects::XATTR, differ(|name| !is_acl(name)));
+            }
+        }
         aspects
     }
+}
+
+fn pair(time: Time) -> (i64, u32) {
+    (time.sec, time.nsec)
+}
+
+/// Whether an extended attribute is a POSIX access control list.
+fn is_acl(name: &[u8]) -> bool {
+    name.starts_with(b"system.posix_acl_")
 }
 
 /// In what contents differ.

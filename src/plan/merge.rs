@@ -19,15 +19,21 @@ pub struct Merge<'s, const N: usize> {
     specs: [&'s Spec; N],
     next: [u32; N],
     heads: [Option<(Index, Entry<'s>)>; N],
+    /// Whether what all say in the same words is passed over.
+    passes: bool,
 }
 
 impl<'s, const N: usize> Merge<'s, N> {
     /// From the first path on.
     #[must_use]
     pub fn new(specs: [&'s Spec; N]) -> Merge<'s, N> {
-        let mut merge = Merge { specs, next: [0; N], heads: std::array::from_fn(|_| None) };
-        merge.refill();
-        merge
+        Merge { specs, next: [0; N], heads: std::array::from_fn(|_| None), passes: true }
+    }
+
+    /// Without passing over anything.
+    #[must_use]
+    pub fn complete(self) -> Merge<'s, N> {
+        Merge { passes: false, ..self }
     }
 
     /// Passes over what comes next in each specification, as long as all say the same.
@@ -48,7 +54,9 @@ impl<'s, const N: usize> Merge<'s, N> {
 
     /// Puts the next entry of each specification whose last one was taken at its head.
     fn refill(&mut self) {
-        self.skip();
+        if self.passes {
+            self.skip();
+        }
         for ((spec, next), head) in self.specs.iter().zip(&mut self.next).zip(&mut self.heads) {
             if head.is_none()
                 && let Some(index) = spec.index(*next)
@@ -64,12 +72,12 @@ impl<'s, const N: usize> Iterator for Merge<'s, N> {
     type Item = Met<'s, N>;
 
     fn next(&mut self) -> Option<Met<'s, N>> {
+        self.refill();
         let path = self.heads.iter().flatten().map(|(_, entry)| &entry.path).min()?.clone();
         let entries = std::array::from_fn(|at| {
             let head = self.heads.get_mut(at)?;
             if head.as_ref().is_some_and(|(_, entry)| entry.path == path) { head.take() } else { None }
         });
-        self.refill();
         Some(Met { path, entries })
     }
 }

@@ -1,11 +1,13 @@
 //! Decides on paper: what must be done to make one tree like another. Opens nothing.
 
+mod changes;
 mod compare;
 mod links;
 mod merge;
 mod owners;
 mod protect;
 
+pub use changes::Outcome;
 pub use compare::{Action, Because, Plan, PlanStep, Rules, compare, differences};
 pub use merge::{Merge, Met};
 pub use owners::{Lookup, Owners};

@@ -2,9 +2,12 @@
 
 use super::*;
 use crate::path::RelPath;
-use crate::report::{Aspects, Fate};
+use crate::report::{Aspects, Change, Fate};
 use crate::spec::Spec;
+use crate::sys::tick::Tick;
 use crate::sys::{Dir, Spool};
+use crate::terms::{Comparison, Quick};
+use std::collections::HashSet;
 use std::io::Write;
 use std::path::Path;
 
@@ -21,11 +24,23 @@ fn users(name: &[u8]) -> Option<u32> {
     (name == b"alice").then_some(1001)
 }
 
+/// What decides where nothing else is asked for.
+fn usual(owners: &Owners, delete: bool) -> Rules<'_> {
+    let (comparison, tick) = (Comparison::default(), Tick::FINE);
+    Rules { owners, delete, links: true, xattrs: true, comparison, tick }
+}
+
 /// The plan in words, a step a line, sorted as the plan is.
 fn plan(want: &str, have: &str, hidden: &[&str], delete: bool) -> Vec<String> {
+    by(want, have, hidden, delete, Comparison::default())
+}
+
+/// The same with a comparison that was asked for.
+fn by(want: &str, have: &str, hidden: &[&str], delete: bool, comparison: Comparison) -> Vec<String> {
     let (want, have) = (spec(want), spec(have));
     let hidden: Vec<RelPath<'_>> = hidden.iter().map(|path| RelPath::new(path.as_bytes()).unwrap()).collect();
-    let rules = Rules { owners: &Owners::any(users, users), delete, links: true, xattrs: true };
+    let owners = Owners::any(users, users);
+    let rules = Rules { comparison, ..usual(&owners, delete) };
     let plan = compare(&want, &have, &hidden, &rules);
     let mut words: Vec<String> = plan
         .steps
@@ -108,7 +123,8 @@ fn owners_go_by_name_then_by_number() {
     assert!(plan("./d type=dir uname=alice uid=5 gname=nobody-knows gid=7\n", have, &[], false).is_empty());
     assert_eq!(plan("./d type=dir uname=mallory uid=5\n", have, &[], false), ["d Meta user"]);
     let (want, have) = (spec("./d type=dir uid=0 gid=0\n"), spec("./d type=dir uid=1 gid=1\n"));
-    let rules = Rules { owners: &Owners::own(users, vec![1]), delete: false, links: true, xattrs: true };
+    let owners = Owners::own(users, users, vec![1]);
+    let rules = usual(&owners, false);
     let own = compare(&want, &have, &[], &rules);
     assert!(own.steps.is_empty(), "what an ordinary user cannot set is not compared");
 }
@@ -202,13 +218,23 @@ fn hard_links() {
 fn changes_are_named() {
     let (want, have) =
         (spec("./a type=dir\n./b type=dir mode=0700\n"), spec("./b type=dir mode=0755\n./c type=dir\n"));
-    let rules = Rules { owners: &Owners::any(users, users), delete: true, links: true, xattrs: true };
+    let owners = Owners::any(users, users);
+    let rules = usual(&owners, true);
     let plan = compare(&want, &have, &[], &rules);
-    let changes: Vec<_> = plan.changes(&want, &have).collect();
+    let outcome = Outcome {
+        owners: rules.owners,
+        taken_over: HashSet::new(),
+        found: Default::default(),
+        removed: true,
+    };
+    let changes: Vec<_> = plan.changes(&want, &have, &outcome).collect();
     let fates: Vec<_> = changes.iter().map(|change| change.fate).collect();
     assert_eq!(fates, [Fate::Missing, Fate::Changed, Fate::Extra]);
     assert_eq!(changes[1].aspects, Aspects::MODE);
-    assert_eq!(changes[1].to_string(), "changed: b (permissions)");
+    assert_eq!((&*changes[1].wanted[0], &*changes[1].found[0]), (&b"0700"[..], &b"0755"[..]));
+    let told: Vec<_> = changes.iter().map(Change::to_string).collect();
+    assert_eq!(told, ["made: a (missing)", "metadata: b (permissions)", "removed: c (extra)"]);
+    assert_eq!((want.census().dirs, want.census().total()), (3, 3));
 }
 
 #[test]
@@ -219,8 +245,8 @@ fn extended_attributes_are_metadata() {
     assert_eq!(plan(&with(""), &with(a), &[], false), ["f Meta extended attributes"]);
     assert!(plan(&with(a), &with(a), &[], false).is_empty());
     let (want, have) = (spec(&with("xattr.trusted.t=YQ== xattr.user.a=YQ==")), spec(&with(a)));
-    let rules = |owners, xattrs| Rules { owners, delete: false, links: true, xattrs };
-    let own = Owners::own(users, vec![]);
+    let rules = |owners, xattrs| Rules { xattrs, ..usual(owners, false) };
+    let own = Owners::own(users, users, vec![]);
     assert!(
         compare(&want, &have, &[], &rules(&own, true)).steps.is_empty(),
         "an ordinary user sets no trusted.*"
@@ -240,8 +266,59 @@ fn links_that_are_not_spoken_of_stay() {
         ),
     );
     let owners = Owners::any(users, users);
-    let steps = |links| {
-        compare(&want, &have, &[], &Rules { owners: &owners, delete: false, links, xattrs: true }).steps.len()
-    };
+    let steps = |links| compare(&want, &have, &[], &Rules { links, ..usual(&owners, false) }).steps.len();
     assert_eq!((steps(false), steps(true)), (0, 1));
+}
+
+#[test]
+fn a_comparison_that_was_asked_for() {
+    let want = "./d type=dir mode=0700\n./d/new type=fifo\n./e type=dir\n./e/f type=fifo\n".to_owned()
+        + &file("f", &format!("mode=0600 size=1 {T2}"))
+        + &file("g", &format!("size=2 {T1}"));
+    let have = "./d type=dir mode=0755\n".to_owned()
+        + &file("f", &format!("mode=0644 size=1 {T1}"))
+        + &file("g", &format!("size=3 {T2}"))
+        + &file("x", &format!("size=3 {T2}"));
+    let plan = |comparison| by(&want, &have, &[], true, comparison);
+    let usual = Comparison::default();
+    let (made, d) = (["d/new MakeNode", "e MakeDir", "e/f MakeNode"], "d Meta permissions");
+    let (f, g, x) = ("f Fetch modification time+permissions", "g Fetch size+modification time", "x extra");
+    assert_eq!(plan(usual), [d, made[0], made[1], made[2], f, g, x]);
+    let (existing, ignore_existing) = (true, true);
+    assert_eq!(plan(Comparison { existing, ..usual }), [d, f, g, x]);
+    assert_eq!(plan(Comparison { ignore_existing, ..usual }), [d, made[0], made[1], made[2], x]);
+    assert_eq!(plan(Comparison { existing, ignore_existing, ..usual }), [d, x]);
+    assert_eq!(plan(Comparison { update: true, existing, ..usual }), [d, f, x]);
+    let meta = "f Meta modification time+permissions";
+    assert_eq!(plan(Comparison { quick: Quick::Size, existing, ..usual }), [d, meta, g, x]);
+    assert_eq!(
+        plan(Comparison { window: 1, existing, ..usual }),
+        [d, "f Meta permissions", "g Fetch size", x]
+    );
+    let same = file("f", &format!("size=1 {T1}"));
+    let never = Comparison { quick: Quick::Never, ..usual };
+    assert_eq!(by(&same, &same, &[], true, never), ["f Fetch"]);
+    let digest = file("f", &format!("size=1 {T1} md5=d41d8cd98f00b204e9800998ecf8427e"));
+    assert_eq!(by(&digest, &digest, &[], true, never), [""; 0]);
+}
+
+#[test]
+fn times_as_a_coarse_file_system_keeps_them() {
+    let want = spec(&file("f", "size=1 time=1.123456789"));
+    let owners = Owners::any(users, users);
+    for (time, looks, tick, steps) in [
+        ("1.000000000", true, Tick::FINE, 1),
+        ("1.000000000", true, Tick::SECOND, 0),
+        ("2.000000000", false, Tick::SECOND, 1),
+        ("1.123456788", false, Tick::SECOND, 1),
+    ] {
+        let have = spec(&file("f", &format!("size=1 time={time}")));
+        let rules = |tick| Rules { tick, ..usual(&owners, false) };
+        assert_eq!(
+            compare(&want, &have, &[], &rules(Tick::FINE)).looks_coarse(&want, &have),
+            looks,
+            "{time}"
+        );
+        assert_eq!(compare(&want, &have, &[], &rules(tick)).steps.len(), steps, "{time} {tick:?}");
+    }
 }

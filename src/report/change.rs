@@ -1,6 +1,8 @@
 //! What a run changes, or would change, at one path.
 
 use crate::path::RelPath;
+use crate::report::Aspects;
+use crate::sys::FileKind;
 
 /// What becomes of a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -21,7 +23,7 @@ impl Fate {
         [Fate::Missing, Fate::Changed, Fate::Extra].into_iter().find(|fate| *fate as u8 == number)
     }
 
-    /// In mtree(8)'s words.
+    /// In a word of mtree(8).
     #[must_use]
     pub const fn words(self) -> &'static str {
         match self {
@@ -32,100 +34,77 @@ impl Fate {
     }
 }
 
-/// In what respects a path differs: a set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
-pub struct Aspects(u16);
+/// What is done about a path, or would be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Deed {
+    /// Its contents are sent.
+    Sent = 1,
+    /// Its contents were left in the stage by a run that was interrupted.
+    TakenOver,
+    /// Its contents, which other names share, are copied into a file of its own.
+    Copied,
+    /// It is made: a directory, a symbolic link, a named pipe or a device.
+    Made,
+    /// It becomes a hard link of another name.
+    Linked,
+    /// Only its metadata are set.
+    Set,
+    /// It is removed.
+    Removed,
+    /// It stays, though it is extra.
+    Kept,
+    /// Nothing can be done.
+    Blocked,
+}
 
-impl Aspects {
-    /// In none.
-    pub const NONE: Aspects = Aspects(0);
-    /// It is of another type.
-    pub const TYPE: Aspects = Aspects(1);
-    /// Size.
-    pub const SIZE: Aspects = Aspects(1 << 1);
-    /// Time of modification.
-    pub const TIME: Aspects = Aspects(1 << 2);
-    /// A digest of the contents.
-    pub const DIGEST: Aspects = Aspects(1 << 3);
-    /// Permissions.
-    pub const MODE: Aspects = Aspects(1 << 4);
-    /// Owner.
-    pub const USER: Aspects = Aspects(1 << 5);
-    /// Group.
-    pub const GROUP: Aspects = Aspects(1 << 6);
-    /// Target of a symbolic link.
-    pub const LINK: Aspects = Aspects(1 << 7);
-    /// Device number.
-    pub const DEVICE: Aspects = Aspects(1 << 8);
-    /// Which names are one file.
-    pub const HARDLINK: Aspects = Aspects(1 << 9);
-
-    /// Extended attributes and ACLs.
-    pub const XATTR: Aspects = Aspects(1 << 10);
-
-    /// Each aspect with mtree(8)'s word for it, where it has one.
-    pub const WORDS: [(Aspects, &'static str); 11] = [
-        (Aspects::TYPE, "type"),
-        (Aspects::SIZE, "size"),
-        (Aspects::TIME, "modification time"),
-        (Aspects::DIGEST, "digest"),
-        (Aspects::MODE, "permissions"),
-        (Aspects::USER, "user"),
-        (Aspects::GROUP, "group"),
-        (Aspects::LINK, "link ref"),
-        (Aspects::DEVICE, "device"),
-        (Aspects::HARDLINK, "hard links"),
-        (Aspects::XATTR, "extended attributes"),
+impl Deed {
+    /// Every deed, in the order of their numbers.
+    pub const ALL: [Deed; 9] = [
+        Deed::Sent,
+        Deed::TakenOver,
+        Deed::Copied,
+        Deed::Made,
+        Deed::Linked,
+        Deed::Set,
+        Deed::Removed,
+        Deed::Kept,
+        Deed::Blocked,
     ];
 
-    /// Whether all of `other` are in it.
+    /// The deed of this number on the wire.
     #[must_use]
-    pub const fn contains(self, other: Aspects) -> bool {
-        self.0 & other.0 == other.0
+    pub fn from_wire(number: u8) -> Option<Deed> {
+        Deed::ALL.into_iter().find(|deed| *deed as u8 == number)
     }
 
-    /// Whether any of `other` is in it.
+    /// In words.
     #[must_use]
-    pub const fn intersects(self, other: Aspects) -> bool {
-        self.0 & other.0 != 0
-    }
-
-    /// Both together.
-    #[must_use]
-    pub const fn with(self, other: Aspects) -> Aspects {
-        Aspects(self.0 | other.0)
-    }
-
-    /// Adds `other` when `differs`.
-    pub const fn note(&mut self, other: Aspects, differs: bool) {
-        if differs {
-            self.0 |= other.0;
+    pub const fn words(self) -> &'static str {
+        match self {
+            Deed::Sent => "sent",
+            Deed::TakenOver => "taken over",
+            Deed::Copied => "copied",
+            Deed::Made => "made",
+            Deed::Linked => "linked",
+            Deed::Set => "metadata",
+            Deed::Removed => "removed",
+            Deed::Kept => "kept",
+            Deed::Blocked => "blocked",
         }
     }
-
-    /// Whether there is none.
-    #[must_use]
-    pub const fn is_empty(self) -> bool {
-        self.0 == 0
-    }
-
-    /// The number on the wire.
-    #[must_use]
-    pub const fn bits(self) -> u16 {
-        self.0
-    }
-
-    /// The set of this number, unless a bit stands for nothing.
-    #[must_use]
-    pub fn from_bits(bits: u16) -> Option<Aspects> {
-        (bits < 1 << Aspects::WORDS.len()).then_some(Aspects(bits))
-    }
-
-    /// The words of those in it.
-    pub fn words(self) -> impl Iterator<Item = &'static str> {
-        Aspects::WORDS.into_iter().filter(move |(aspect, _)| self.contains(*aspect)).map(|(_, word)| word)
-    }
 }
+
+/// The types of a path with their names in mtree(5), in the order of their numbers on the wire, from 1 on.
+pub const KINDS: [(FileKind, &str); 7] = [
+    (FileKind::Block, "block"),
+    (FileKind::Char, "char"),
+    (FileKind::Dir, "dir"),
+    (FileKind::Fifo, "fifo"),
+    (FileKind::File, "file"),
+    (FileKind::Link, "link"),
+    (FileKind::Socket, "socket"),
+];
 
 /// One path that is changed, or would be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -134,14 +113,30 @@ pub struct Change {
     pub path: RelPath<'static>,
     /// What becomes of it.
     pub fate: Fate,
+    /// What it is to be, or is when it is extra.
+    pub kind: FileKind,
+    /// What is done about it.
+    pub deed: Deed,
     /// In what respects it differs.
     pub aspects: Aspects,
+    /// The target of a symbolic link that is wanted, or the name that a hard link is made of; empty for everything else.
+    pub target: Box<[u8]>,
+    /// What is wanted in each of these respects, in their order, as mtree(5) writes it; empty where it writes nothing.
+    pub wanted: Vec<Box<[u8]>>,
+    /// What is there, likewise.
+    pub found: Vec<Box<[u8]>>,
 }
 
 impl std::fmt::Display for Change {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: {}", self.fate.words(), self.path)?;
-        let words: Vec<&str> = self.aspects.words().collect();
-        if self.fate == Fate::Changed { write!(f, " ({})", words.join(", ")) } else { Ok(()) }
+        write!(f, "{}: {}", self.deed.words(), self.path)?;
+        let words: Vec<&str> = match self.fate {
+            Fate::Changed => self.aspects.words().collect(),
+            fate => vec![fate.words()],
+        };
+        if self.deed == Deed::Linked {
+            write!(f, " => {}", crate::vis::shown(&self.target))?;
+        }
+        write!(f, " ({})", words.join(", "))
     }
 }

@@ -1,13 +1,17 @@
 //! What happened: problems, changes, the sums of a round, and who is told.
 
+mod aspects;
+mod census;
 mod change;
 mod problem;
 mod refusal;
 mod sums;
 mod unsupported;
 
-pub use change::{Aspects, Change, Fate};
-pub use problem::{Problem, Problems, Step};
+pub use aspects::Aspects;
+pub use census::Census;
+pub use change::{Change, Deed, Fate, KINDS};
+pub use problem::{Problem, Problems, Side, Step};
 pub use refusal::{Doubt, Refusal, Why};
 pub use sums::Report;
 pub use unsupported::{Feature, Unsupported};
@@ -22,6 +26,9 @@ pub trait Monitor: Send {
 
     /// Something was changed, or would be.
     fn change(&mut self, change: &Change);
+
+    /// What the source is, by the specification of it.
+    fn census(&mut self, census: &Census);
 
     /// The round is stopped before it changes anything, since it would remove more than seems meant.
     fn refusal(&mut self, refusal: &Refusal);

@@ -38,13 +38,15 @@ pub enum Step {
     Remove,
     /// Reading or setting extended attributes and ACLs.
     Xattr,
+    /// Removing a file of the source that has arrived.
+    TakeAway,
     /// Keeping what is to be replaced or removed.
     Keep,
 }
 
 impl Step {
     /// Every step, in the order of their numbers.
-    pub const ALL: [Step; 16] = [
+    pub const ALL: [Step; 17] = [
         Step::List,
         Step::Stat,
         Step::Read,
@@ -60,6 +62,7 @@ impl Step {
         Step::Time,
         Step::Remove,
         Step::Xattr,
+        Step::TakeAway,
         Step::Keep,
     ];
 
@@ -88,8 +91,27 @@ impl Step {
             Step::Time => "set time of",
             Step::Remove => "remove",
             Step::Xattr => "carry extended attributes of",
+            Step::TakeAway => "remove from the source",
             Step::Keep => "keep a backup of",
         }
+    }
+}
+
+/// Where something failed: who has the files, or who gets them. Which of them is the client does not matter here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Side {
+    /// Who has the files.
+    Sender = 1,
+    /// Who gets them.
+    Receiver,
+}
+
+impl Side {
+    /// The side of this number on the wire.
+    #[must_use]
+    pub fn from_wire(number: u8) -> Option<Side> {
+        [Side::Sender, Side::Receiver].into_iter().find(|side| *side as u8 == number)
     }
 }
 
@@ -100,15 +122,24 @@ pub struct Problem {
     pub path: RelPath<'static>,
     /// Doing what.
     pub step: Step,
+    /// On which side.
+    pub side: Side,
     /// Why, as errno(3).
     pub errno: i32,
 }
 
 impl Problem {
-    /// Of an error of the system.
+    /// Of an error of the system, at the receiver.
     #[must_use]
     pub fn new(path: &RelPath<'_>, step: Step, error: &std::io::Error) -> Problem {
-        Problem { path: path.clone().into_owned(), step, errno: sys::errno(error) }
+        let path = path.clone().into_owned();
+        Problem { path, step, side: Side::Receiver, errno: sys::errno(error) }
+    }
+
+    /// The same at the sender.
+    #[must_use]
+    pub fn of_sender(self) -> Problem {
+        Problem { side: Side::Sender, ..self }
     }
 
     /// Why, in words.
@@ -127,6 +158,7 @@ impl Problem {
             (Step::Xattr, libc::ENOSPC | libc::E2BIG | libc::ERANGE) => {
                 "the file system there has no room for so large ones".into()
             }
+            (Step::TakeAway, libc::EEXIST) => "the source and the destination are one directory".into(),
             (_, libc::ESTALE) => "somebody else changed it meanwhile".into(),
             (_, errno) => sys::errno_words(errno),
         }

@@ -21,6 +21,8 @@ pub struct Report {
     pub changed: u64,
     /// Names removed.
     pub removed: u64,
+    /// Files removed from the source, since they have arrived.
+    pub moved: u64,
     /// Names that are extra and were kept.
     pub extra: u64,
     /// Names that would have been removed, were it not for a limit: then nothing was changed.
@@ -43,7 +45,7 @@ pub struct Report {
 
 impl Report {
     /// The names of the sums, as `--json` prints them, in the order of [`Report::values`].
-    pub const NAMES: [&'static str; 17] = [
+    pub const NAMES: [&'static str; 18] = [
         "entries",
         "files",
         "bytes",
@@ -52,6 +54,7 @@ impl Report {
         "linked",
         "changed",
         "removed",
+        "moved",
         "extra",
         "refused",
         "kept",
@@ -65,7 +68,7 @@ impl Report {
 
     /// The sums in the order of [`Report::NAMES`].
     #[must_use]
-    pub const fn values(&self) -> [u64; 17] {
+    pub const fn values(&self) -> [u64; 18] {
         [
             self.entries,
             self.files,
@@ -75,6 +78,7 @@ impl Report {
             self.linked,
             self.changed,
             self.removed,
+            self.moved,
             self.extra,
             self.refused,
             self.kept,
@@ -89,7 +93,7 @@ impl Report {
 
     /// The report of these sums.
     #[must_use]
-    pub const fn of_values(values: [u64; 17]) -> Report {
+    pub const fn of_values(values: [u64; 18]) -> Report {
         let [
             entries,
             files,
@@ -99,6 +103,7 @@ impl Report {
             linked,
             changed,
             removed,
+            moved,
             extra,
             refused,
             kept,
@@ -118,6 +123,7 @@ impl Report {
             linked,
             changed,
             removed,
+            moved,
             extra,
             refused,
             kept,

@@ -3,11 +3,11 @@
 use crate::exit::Exit;
 use crate::limits;
 use crate::path::RelPath;
-use crate::report::{Change, Monitor, Problem, Progress, Refusal, Report, Unsupported};
+use crate::report::{Census, Change, Monitor, Problem, Progress, Refusal, Report, Side, Unsupported};
 use crate::server::config::{Config, Module};
 use crate::server::log::Log;
 use crate::session::{Error, Memory, Offer, Receiver, deliver, greet_server, offer, receive};
-use crate::spec::{Keywords, SpecWriter};
+use crate::spec::{SpecWriter, WriteError};
 use crate::sys::stdio::Peer;
 use crate::sys::{Dir, Spool, Stream, private};
 use crate::tree::{Root, Scan, is_reserved, scan};
@@ -167,7 +167,8 @@ impl Session<'_> {
         let globals = &self.config.globals;
         let spool = Dir::open_root(&globals.spool_dir)
             .map_err(|error| Error::System("open the spool directory ('spool dir')", error))?;
-        let mut monitor = Logged { log: self.log, session: self.to_string(), module: &module.name };
+        let client = if round.direction == Direction::Push { Side::Sender } else { Side::Receiver };
+        let mut monitor = Logged { log: self.log, session: self.to_string(), module: &module.name, client };
         let started = Instant::now();
         let report = match round.direction {
             Direction::Push => {
@@ -186,22 +187,24 @@ impl Session<'_> {
                 receive(channel, &receiver, round, &mut monitor)?
             }
             Direction::Pull => {
-                // A client may ask for more than what every specification says, but not for less.
-                let keywords = round.keywords.union(Keywords::TRANSFER);
+                let keywords = round.keywords.for_transfer();
                 let what = Scan { scope: &round.scope, keywords, one_file_system: false, sockets: true };
                 // Without a state directory nothing is remembered, and nothing else is amiss.
                 let state = private::open_private_dir(&globals.state_dir, true).ok().map(Dir::from);
                 let source = [module.name.as_bytes(), &[0], path.as_bytes()].concat();
                 let memory = state.as_ref().map_or(Memory::none(), |state| Memory::of(state, &source));
+                let begun = crate::sys::clock::now();
                 let mut described = channel.while_working(|| {
-                    let spool = Spool::create(&spool)?;
-                    let mut writer = SpecWriter::new(spool, keywords)?;
+                    let mut writer = Spool::create(&spool)
+                        .and_then(|spool| SpecWriter::new(spool, keywords))
+                        .map_err(WriteError::Io)?;
                     let scanned = scan(&tree.root, what, &mut writer)?;
-                    Ok::<_, crate::spec::WriteError>(Offer::new(writer.seal()?, scanned))
+                    let described = Offer::new(writer.seal().map_err(WriteError::Io)?, scanned, begun);
+                    described.in_guise(&round.guise, || Spool::create(&spool))
                 })??;
                 described.doubt = memory.doubt(&tree.root, &round.scope);
                 offer(channel, &described, &mut monitor)?;
-                let report = deliver(channel, &tree.root, &described.spec, round.flags, &mut monitor)?;
+                let report = deliver(channel, &tree.root, &described, round, &mut monitor)?;
                 if report.exit() == Exit::Ok && !round.flags.has(Flags::DRY_RUN) {
                     memory.keep(&tree.root, &round.scope, &described);
                 }
@@ -245,13 +248,13 @@ impl Session<'_> {
     }
 }
 
-/// Whether this round may be: any may look, but only a push changes something.
+/// Whether this round may be: any may look, but only a push changes something, or a pull that removes what it took.
 fn permit(module: &Module, tree: &Tree, round: &Round) -> Result<(), Error> {
-    if round.direction == Direction::Pull {
+    if round.direction == Direction::Pull && !round.remove_source {
         Ok(())
     } else if module.read_only && !round.flags.has(Flags::DRY_RUN) {
         Err(refused(Exit::Refused, "the module is read only"))
-    } else if tree.root.is_bare() && !tree.root.is_nothing() {
+    } else if round.direction == Direction::Push && tree.root.is_bare() && !tree.root.is_nothing() {
         Err(refused(Exit::Refused, format!("{}: is no directory", tree.single)))
     } else {
         Ok(())
@@ -277,11 +280,14 @@ struct Logged<'l> {
     log: &'l Log,
     session: String,
     module: &'l str,
+    /// What the client is in this round.
+    client: Side,
 }
 
 impl Monitor for Logged<'_> {
     fn problem(&mut self, problem: &Problem) {
-        self.log.warning(format_args!("{}: {}: {problem}", self.session, self.module));
+        let client = if problem.side == self.client { "client: " } else { "" };
+        self.log.warning(format_args!("{}: {}: {client}{problem}", self.session, self.module));
     }
 
     fn unsupported(&mut self, lost: &Unsupported) {
@@ -295,6 +301,8 @@ impl Monitor for Logged<'_> {
     fn refusal(&mut self, refusal: &Refusal) {
         self.log.warning(format_args!("{}: {}: {refusal}", self.session, self.module));
     }
+
+    fn census(&mut self, _: &Census) {}
 
     fn progress(&mut self, _: &Progress) {}
 }

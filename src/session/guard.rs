@@ -3,7 +3,7 @@
 use crate::limits;
 use crate::path::{RelPath, Scope};
 use crate::plan::Plan;
-use crate::report::{Aspects, Change, Doubt, Fate, Monitor, Problem, Refusal, Report, Why};
+use crate::report::{Deed, Doubt, Monitor, Problem, Refusal, Report, Why};
 use crate::session::Error;
 use crate::spec::{Kind, Spec};
 use crate::terms::{Keeping, Limit};
@@ -80,9 +80,7 @@ impl Removal<'_> {
         }
         monitor.refusal(refusal);
         speaker.say(&Message::Refusal(refusal.clone()))?;
-        for extra in self.plan.extras.iter().take(limits::REFUSED) {
-            let path = self.have.path(*extra).into_owned();
-            let change = Change { path, fate: Fate::Extra, aspects: Aspects::NONE };
+        for change in self.plan.extras(self.have, Deed::Kept).take(limits::REFUSED) {
             monitor.change(&change);
             speaker.say(&Message::Change(change))?;
         }

@@ -2,7 +2,7 @@
 
 use crate::config::Durable;
 use crate::install::{Arrived, Failure, Incoming, Meta, Partial, Stage, hopeless, is_final};
-use crate::report::{Monitor, Problem, Problems, Progress, Step};
+use crate::report::{Monitor, Problem, Problems, Progress, Side, Step};
 use crate::session::Error;
 use crate::spec::{Entry, Index, Spec, Time};
 use crate::wire::{Channel, Listener, Message, Record, WireError};
@@ -198,7 +198,7 @@ impl<'i> Writer<'i> {
                     None => self.next(index)?,
                 };
                 let path = self.intake.want.entry(index).path.into_owned();
-                let problem = Problem { path, step: Step::Read, errno };
+                let problem = Problem { path, step: Step::Read, side: Side::Sender, errno };
                 if vanished(errno) {
                     self.taken.vanished.push(problem);
                 } else {

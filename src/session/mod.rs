@@ -8,14 +8,17 @@ mod delivery;
 mod error;
 mod greet;
 mod guard;
+mod guise;
 mod intake;
 mod memory;
+mod moving;
 mod offered;
 mod ranges;
 mod receive;
 mod room;
 mod send;
 mod spare;
+mod turns;
 
 pub use error::Error;
 pub use greet::{Hello, VERSION, greet_client, greet_server};

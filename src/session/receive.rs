@@ -2,24 +2,27 @@
 
 use crate::config::Durable;
 use crate::exit::Exit;
-use crate::install::{Install, Installed, Keep, Meta, Partial, Stage, StageError, Versions, for_files};
-use crate::limits;
+use crate::install::{Install, Installed, Keep, Meta, Stage, StageError, Versions, for_files};
 use crate::path::RelPath;
-use crate::plan::{Action, Owners, Plan, Rules, compare};
-use crate::report::{Fate, Monitor, Problems, Report};
+use crate::plan::{Outcome, Owners, Plan, Rules, compare};
+use crate::report::{Monitor, Problems, Report};
 use crate::session::Error;
 use crate::session::basis::{self, Found};
 use crate::session::error::WRITE_SPEC;
 use crate::session::guard::Removal;
 use crate::session::intake::{self, Intake, Taken};
+use crate::session::moving;
 use crate::session::offered::Offered;
 use crate::session::room;
 use crate::session::spare::{Here, Spared, spare};
-use crate::spec::{Index, Keyword, Keywords, Kind, Spec, SpecWriter};
+use crate::session::turns::{Changes, finish, forecast, want_files};
+use crate::spec::{Index, Keyword, Keywords, Spec, SpecWriter};
+use crate::sys::tick::{self, Tick};
 use crate::sys::{self, Dir, Spool};
 use crate::tree::{Root, Scan, Scanned, scan};
+use crate::vis::shown;
 use crate::wire::message::Round;
-use crate::wire::{Channel, Flags, Message};
+use crate::wire::{Channel, Flags};
 use std::collections::HashMap;
 
 /// Where a receiver works.
@@ -61,13 +64,17 @@ pub fn receive(
     let owners = owners();
     let (mut prepared, stage) = channel.while_working(|| prepare(receiver, offered, round, &owners))??;
     report.entries = prepared.want.len().into();
+    monitor.census(prepared.want.census());
     let Prepared { want, have, plan, scanned, .. } = &prepared;
     let removal = Removal { plan, want, have, scope: &round.scope };
     if prepared.delete
         && let Some(refusal) = removal.refusal(&round.keeping, doubt)
     {
         drop(stage);
-        return removal.refuse(channel, report, &scanned.problems, &refusal, monitor);
+        let report = removal.refuse(channel, report, &scanned.problems, &refusal, monitor)?;
+        // A sender that would remove what has arrived says that it did not.
+        let taken = round.remove_source && !round.flags.has(Flags::DRY_RUN);
+        return if taken { moving::hear(channel, report, monitor) } else { Ok(report) };
     }
     let meta = Meta::new(&owners, round.keywords.contains(Keyword::Xattr));
     // By all that has to get into the stage: what an interrupted run left there may not be on the disk either.
@@ -77,15 +84,21 @@ pub fn receive(
         let here = Here { want, have, root: receiver.root, stage: stage.as_ref(), meta: &meta, durable };
         spare(channel, &here, plan)?
     };
-    let rules = rules(round, &owners, prepared.delete);
+    let rules = Rules { tick: prepared.tick, ..rules(round, &owners, prepared.delete) };
     let found = {
         let lacking = prepared.plan.wanted().filter(|index| !spared.arrived.contains_key(index));
         channel.while_working(|| basis::find(receiver.links, &prepared.want, lacking, &rules))?
     };
-    let changes = Changes { flags: round.flags, prepared: &prepared, meta: &meta };
+    let mut outcome = Outcome {
+        owners: &owners,
+        taken_over: spared.arrived.keys().copied().collect(),
+        found: found.iter().map(|(index, found)| (*index, found.alike)).collect(),
+        removed: prepared.delete,
+    };
+    let changes = |outcome| Changes { round, root: receiver.root, prepared: &prepared, meta: &meta, outcome };
     let Some(stage) = stage else {
         forecast(&prepared, &found, round.keeping.backup.is_some() || receiver.versions > 0, &mut report);
-        return finish(channel, report, &changes, &Problems::default(), monitor);
+        return finish(channel, report, &changes(outcome), &Problems::default(), monitor);
     };
     let Spared { arrived, partial } = &spared;
     let there = |index| {
@@ -108,7 +121,8 @@ pub fn receive(
         Ok(listed) => {
             // Unlocked first: whoever reads the report may come back at once.
             drop(stage);
-            finish(channel, report, &changes, &listed, monitor)
+            outcome.removed &= report.extra == 0;
+            finish(channel, report, &changes(outcome), &listed, monitor)
         }
         Err(error) => {
             // A disk that is full is not left full; what any other end leaves, the next run takes over.
@@ -125,18 +139,20 @@ fn owners() -> Owners {
     if sys::ids::euid() == 0 {
         Owners::any(sys::ids::user_id, sys::ids::group_id)
     } else {
-        Owners::own(sys::ids::group_id, sys::ids::groups())
+        Owners::own(sys::ids::user_id, sys::ids::group_id, sys::ids::groups())
     }
 }
 
 /// What is known before anything is asked for.
 pub(super) struct Prepared {
     pub(super) want: Spec,
-    have: Spec,
-    scanned: Scanned,
+    pub(super) have: Spec,
+    pub(super) scanned: Scanned,
     pub(super) plan: Plan,
     /// Whether what is not wanted may go: it was asked for, and the sender could read everything.
-    delete: bool,
+    pub(super) delete: bool,
+    /// How fine the times are that the receiver's file system keeps.
+    tick: Tick,
 }
 
 /// Checks the specification, locks the module unless it is a dry run, scans its tree, and compares.
@@ -146,7 +162,12 @@ fn prepare(
     round: &Round,
     owners: &Owners,
 ) -> Result<(Prepared, Option<Stage>), Error> {
-    let Round { flags, scope, .. } = round;
+    let Round { flags, scope, guise, .. } = round;
+    // A name that is nowhere would be an error of every file.
+    if let Some((what, name)) = owners.unknown(guise) {
+        let text = format!("the receiver knows no {what} '{}' (--{what}map, --chown)", shown(name));
+        return Err(Error::Refused(Exit::System, text));
+    }
     let delete = flags.has(Flags::DELETE) && offered.whole;
     let want = offered.seal(scope)?;
     let stage = if flags.has(Flags::DRY_RUN) { None } else { Some(open_stage(receiver)?) };
@@ -160,17 +181,25 @@ fn prepare(
     let what = Scan { scope, keywords, one_file_system: true, sockets: false };
     let scanned = scan(receiver.root, what, &mut writer)?;
     let have = writer.seal().map_err(|error| Error::Disk(WRITE_SPEC, error))?;
-    let mut plan = compare(&want, &have, &scanned.hidden, &rules(round, owners, delete));
+    let rules = rules(round, owners, delete);
+    let mut plan = compare(&want, &have, &scanned.hidden, &rules);
+    // Asked only then: most file systems keep what they are given.
+    let tick =
+        if plan.looks_coarse(&want, &have) { tick::of_directory(receiver.root.dir()) } else { Tick::FINE };
+    if tick != Tick::FINE {
+        plan = compare(&want, &have, &scanned.hidden, &Rules { tick, ..rules });
+    }
     if let Some(backup) = &round.keeping.backup {
         plan.protect(&want, &have, backup);
     }
-    Ok((Prepared { want, have, scanned, plan, delete }, stage))
+    Ok((Prepared { want, have, scanned, plan, delete, tick }, stage))
 }
 
 /// What decides of the comparison.
 fn rules<'r>(round: &Round, owners: &'r Owners, delete: bool) -> Rules<'r> {
     let carries = |keyword| round.keywords.contains(keyword);
-    Rules { owners, delete, links: carries(Keyword::Inode), xattrs: carries(Keyword::Xattr) }
+    let (links, xattrs) = (carries(Keyword::Inode), carries(Keyword::Xattr));
+    Rules { owners, delete, links, xattrs, comparison: round.comparison, tick: Tick::FINE }
 }
 
 /// Locks the module. What waits at its root cannot be renamed into another file system.
@@ -243,113 +272,4 @@ fn run(
     }
     (report.unowned, report.unsupported) = (meta.unowned(), meta.unsupported());
     Ok(listed)
-}
-
-/// Asks for files, and for the ends of those that are there in part.
-fn want_files(
-    channel: &mut Channel,
-    wanted: &[Index],
-    partial: &HashMap<Index, Partial>,
-) -> Result<(), Error> {
-    let mut speaker = channel.speak();
-    let whole = |index: &Index| !partial.contains_key(index);
-    for row in wanted.chunk_by(|a, b| a.get() + 1 == b.get() && whole(a) && whole(b)) {
-        let Some(first) = row.first() else { continue };
-        let (index, count) = (first.get(), u32::try_from(row.len()).unwrap_or(u32::MAX));
-        speaker.say(&match partial.get(first) {
-            Some(there) => Message::Resume { index, offset: there.offset(), digest: there.digest() },
-            None => Message::Want { first: index, count },
-        })?;
-    }
-    speaker.say(&Message::WantEnd)?;
-    Ok(speaker.end()?)
-}
-
-/// Names indices, those in a row together.
-pub(super) fn ask<'m>(
-    channel: &mut Channel,
-    indices: &[Index],
-    end: Message<'m>,
-    message: impl Fn(u32, u32) -> Message<'m>,
-) -> Result<(), Error> {
-    let mut speaker = channel.speak();
-    for row in indices.chunk_by(|a, b| a.get() + 1 == b.get()) {
-        if let Some(first) = row.first() {
-            speaker.say(&message(first.get(), u32::try_from(row.len()).unwrap_or(u32::MAX)))?;
-        }
-    }
-    speaker.say(&end)?;
-    Ok(speaker.end()?)
-}
-
-/// What a run would do.
-fn forecast(prepared: &Prepared, found: &HashMap<Index, Found>, keeps: bool, report: &mut Report) {
-    let is_kept = |at: Index| keeps && prepared.have.entry(at).kind != Kind::Dir;
-    for step in &prepared.plan.steps {
-        let replaces = !matches!(step.action, Action::Detach | Action::Meta | Action::Blocked(_));
-        report.kept += u64::from(replaces && step.have.is_some_and(is_kept));
-        match step.action {
-            Action::Fetch if found.contains_key(&step.want) => {
-                basis::count(report, found.get(&step.want).is_some_and(|found| found.alike));
-            }
-            Action::Fetch => {
-                report.files += 1;
-                let size = prepared.want.entry(step.want).size.unwrap_or_default();
-                report.bytes = report.bytes.saturating_add(size);
-            }
-            Action::MakeDir | Action::MakeNode => report.made += 1,
-            Action::Link(_) => report.linked += 1,
-            Action::Detach | Action::Meta => report.changed += 1,
-            Action::Blocked(_) => report.problems += 1,
-        }
-    }
-    let extras = prepared.plan.extras.len() as u64;
-    if prepared.delete {
-        report.removed += extras;
-        report.kept += prepared.plan.extras.iter().filter(|extra| is_kept(**extra)).count() as u64;
-    } else {
-        report.extra += extras;
-    }
-}
-
-/// What is itemised in the last turn.
-struct Changes<'c> {
-    flags: Flags,
-    prepared: &'c Prepared,
-    meta: &'c Meta<'c>,
-}
-
-/// Turn 4: says how it went.
-fn finish(
-    channel: &mut Channel,
-    report: Report,
-    changes: &Changes<'_>,
-    listed: &Problems,
-    monitor: &mut dyn Monitor,
-) -> Result<Report, Error> {
-    let Changes { flags, prepared, meta } = changes;
-    let mut report = report;
-    let own = prepared.scanned.problems.iter().chain(listed.iter());
-    report.problems += prepared.scanned.problems.len() as u64;
-    let mut speaker = channel.speak();
-    for problem in own.take(limits::PROBLEMS) {
-        monitor.problem(problem);
-        speaker.say(&Message::Problem(problem.clone()))?;
-    }
-    for lost in meta.lost() {
-        monitor.unsupported(&lost);
-        speaker.say(&Message::Unsupported(lost))?;
-    }
-    if flags.has(Flags::ITEMIZE) {
-        let delete = flags.has(Flags::DELETE);
-        for change in prepared.plan.changes(&prepared.want, &prepared.have) {
-            if change.fate != Fate::Extra || delete {
-                monitor.change(&change);
-                speaker.say(&Message::Change(change))?;
-            }
-        }
-    }
-    speaker.say(&Message::Report(report))?;
-    speaker.end()?;
-    Ok(report)
 }

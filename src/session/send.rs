@@ -4,11 +4,15 @@ use crate::digest::Content;
 use crate::limits;
 use crate::path::RelPath;
 use crate::report::{Change, Doubt, Fate, Feature, Monitor, Problem, Report, Unsupported};
-use crate::session::Error;
 use crate::session::delivery;
+use crate::session::moving::{self, Had};
 use crate::session::ranges::Ranges;
+use crate::session::{Error, guise};
 use crate::spec::Spec;
+use crate::sys::Spool;
+use crate::terms::Guise;
 use crate::tree::{Root, Scanned};
+use crate::wire::message::Round;
 use crate::wire::{Channel, Flags, Message, Speaker, WireError};
 use std::io::{self, Write};
 
@@ -17,6 +21,8 @@ use std::io::{self, Write};
 pub struct Offer {
     /// The specification of it.
     pub spec: Spec,
+    /// What is shown instead of that, if it is to appear in another guise.
+    pub shown: Option<Spec>,
     /// What the scan could not read.
     pub problems: Vec<Problem>,
     /// Whether the specification shows everything that is there, or protects it.
@@ -29,14 +35,36 @@ pub struct Offer {
     pub mounts: Vec<RelPath<'static>>,
     /// What makes us think that not everything is there.
     pub doubt: Option<Doubt>,
+    /// When the description began, seconds and nanoseconds since 1970: what was touched later may be another thing.
+    pub begun: (i64, u32),
 }
 
 impl Offer {
-    /// Of a scan.
+    /// Of a scan that began at this time, seconds and nanoseconds since 1970.
     #[must_use]
-    pub fn new(spec: Spec, scanned: Scanned) -> Offer {
-        let Scanned { problems, whole, skipped, holes, mounts, .. } = scanned;
-        Offer { spec, problems, whole, skipped, holes, mounts, doubt: None }
+    pub fn new(spec: Spec, scanned: Scanned, begun: (i64, u32)) -> Offer {
+        let problems = scanned.problems.into_iter().map(Problem::of_sender).collect();
+        let Scanned { whole, skipped, holes, mounts, .. } = scanned;
+        Offer { spec, shown: None, problems, whole, skipped, holes, mounts, doubt: None, begun }
+    }
+}
+
+impl Offer {
+    /// The same in another guise; `spool` makes a nameless file.
+    ///
+    /// # Errors
+    /// There is no room for the other specification.
+    pub fn in_guise(self, guise: &Guise, spool: impl FnOnce() -> io::Result<Spool>) -> Result<Offer, Error> {
+        if guise.is_none() {
+            return Ok(self);
+        }
+        let spool = spool().map_err(|error| Error::System("make a file in the spool directory", error))?;
+        Ok(Offer { shown: Some(guise::shown(&self.spec, guise, spool)?), ..self })
+    }
+
+    /// What the receiver is told.
+    fn told(&self) -> &Spec {
+        self.shown.as_ref().unwrap_or(&self.spec)
     }
 }
 
@@ -57,16 +85,17 @@ pub fn offer(channel: &mut Channel, offer: &Offer, monitor: &mut dyn Monitor) ->
         speaker.say(&Message::Doubt(doubt.clone()))?;
     }
     let mut content = Content::new();
-    content.update(offer.spec.bytes());
+    let spec = offer.told();
+    content.update(spec.bytes());
     let mut pieces = Pieces { speaker: &mut speaker, failed: None };
-    let written = compress(&mut pieces, offer.spec.bytes());
+    let written = compress(&mut pieces, spec.bytes());
     if let Some(error) = pieces.failed {
         return Err(error.into());
     }
     written.map_err(|error| Error::System("compress the specification", error))?;
     speaker.say(&Message::SpecEnd {
         digest: content.finish(),
-        entries: offer.spec.len(),
+        entries: spec.len(),
         whole: offer.whole,
         skipped: offer.skipped,
         holes: offer.holes,
@@ -110,10 +139,13 @@ impl Write for Pieces<'_, '_> {
 pub fn deliver(
     channel: &mut Channel,
     root: &Root,
-    spec: &Spec,
-    flags: Flags,
+    offer: &Offer,
+    round: &Round,
     monitor: &mut dyn Monitor,
 ) -> Result<Report, Error> {
+    let (spec, flags) = (&offer.spec, round.flags);
+    let taking = round.remove_source && !flags.has(Flags::DRY_RUN);
+    let mut had = Had::default();
     let (mut asked, mut wanted) = (Some(Ranges::new(spec)), Some(Ranges::new(spec)));
     let mut told = Told { itemized: flags.has(Flags::ITEMIZE), entries: spec.len(), ..Told::default() };
     let broken = || WireError::Violation("a message that the sender does not expect");
@@ -147,6 +179,13 @@ pub fn deliver(
                     }
                     Message::Unsupported(lost) => monitor.unsupported(told.unsupported(&lost)?),
                     Message::Change(change) => monitor.change(told.change(&change)?),
+                    Message::Have { place, first, count } if taking => {
+                        had.add(spec, root, (place, first, count))?;
+                    }
+                    Message::Report(report) if taking => {
+                        let what = (root, spec);
+                        return moving::take_away(channel, what, &had, offer.begun, report, monitor);
+                    }
                     Message::Report(report) => return Ok(report),
                     _ => return Err(broken().into()),
                 }
@@ -211,11 +250,21 @@ impl Told {
 mod tests {
     use super::*;
     use crate::path::RelPath;
-    use crate::report::Aspects;
+    use crate::report::{Aspects, Deed};
+    use crate::sys::FileKind;
 
     #[test]
     fn a_receiver_cannot_tell_more_than_there_is() {
-        let change = |fate| Change { path: RelPath::ROOT, fate, aspects: Aspects::NONE };
+        let change = |fate| Change {
+            path: RelPath::ROOT,
+            fate,
+            kind: FileKind::File,
+            deed: Deed::Sent,
+            aspects: Aspects::NONE,
+            target: Box::default(),
+            wanted: Vec::new(),
+            found: Vec::new(),
+        };
         let mut told = Told { itemized: true, entries: 3, ..Told::default() };
         for fate in [Fate::Missing, Fate::Changed, Fate::Missing] {
             assert!(told.change(&change(fate)).is_ok());

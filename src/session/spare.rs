@@ -5,7 +5,7 @@ use crate::install::{Arrived, Meta, Partial, Stage, StageError};
 use crate::limits;
 use crate::plan::{Action, Plan, PlanStep};
 use crate::report::Aspects;
-use crate::session::receive::ask;
+use crate::session::turns::ask;
 use crate::session::{Error, delivery};
 use crate::spec::{Index, Spec};
 use crate::tree::{Cursor, Root};

@@ -3,6 +3,7 @@
 use crate::digest::Digests;
 use crate::path::RelPath;
 use crate::spec::Xattrs;
+use crate::sys::FileKind;
 use std::borrow::Cow;
 
 /// The type of a path. A socket means nothing on another host: it is named, so that what has its path elsewhere is left
@@ -48,6 +49,20 @@ impl Kind {
     #[must_use]
     pub fn from_name(name: &[u8]) -> Option<Kind> {
         Kind::ALL.into_iter().find(|kind| kind.name().as_bytes() == name)
+    }
+
+    /// What lstat(2) calls it.
+    #[must_use]
+    pub const fn in_stat(self) -> FileKind {
+        match self {
+            Kind::Block => FileKind::Block,
+            Kind::Char => FileKind::Char,
+            Kind::Dir => FileKind::Dir,
+            Kind::Fifo => FileKind::Fifo,
+            Kind::File => FileKind::File,
+            Kind::Link => FileKind::Link,
+            Kind::Socket => FileKind::Socket,
+        }
     }
 
     /// Whether `device=` belongs to it.
@@ -126,6 +141,12 @@ pub struct Entry<'a> {
 }
 
 impl<'a> Entry<'a> {
+    /// What lstat(2) says is its size, in bytes: that of a file, or the length of a link's target.
+    #[must_use]
+    pub fn length(&self) -> u64 {
+        self.size.or(self.link.as_ref().map(|target| target.len() as u64)).unwrap_or_default()
+    }
+
     /// An entry of which nothing but its type is said.
     #[must_use]
     pub fn new(path: RelPath<'a>, kind: Kind) -> Entry<'a> {

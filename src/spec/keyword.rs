@@ -219,6 +219,14 @@ impl Keywords {
         Keywords(self.0 & !other.0)
     }
 
+    /// With what no transfer can do without; and hard links only if both keywords that tell them are there.
+    #[must_use]
+    pub fn for_transfer(self) -> Keywords {
+        let all = self.union(Keywords::STRUCTURE);
+        let links = Keywords::of(&[Inode, Resdevice]);
+        if all.contains(Inode) && all.contains(Resdevice) { all } else { all.without(links) }
+    }
+
     /// The digests among them.
     #[must_use]
     pub fn algorithms(self) -> Algorithms {

@@ -2,6 +2,7 @@
 
 use crate::limits;
 use crate::path::RelPath;
+use crate::report::Census;
 use crate::spec::line::{self, LineError};
 use crate::spec::order::{Order, OrderError};
 use crate::spec::writer::SIGNATURE;
@@ -17,6 +18,7 @@ pub struct Spec {
     /// Where each line starts. Four bytes an entry are the price of asking by index.
     offsets: Vec<u32>,
     keywords: Keywords,
+    census: Census,
 }
 
 /// The place of an entry in one [`Spec`], `.` being 0. Only that spec hands it out, so it is always in range.
@@ -89,6 +91,7 @@ impl Spec {
         let mut offsets = Vec::new();
         let mut keywords = Keywords::of(&[Keyword::Type]);
         let mut order = Order::default();
+        let mut census = Census::default();
         let error = |line, fault| SpecError { line, fault };
         let mut rest = map.bytes().strip_prefix(SIGNATURE).ok_or_else(|| error(1, SpecFault::Signature))?;
         let mut number = 1;
@@ -102,18 +105,19 @@ impl Spec {
             if offsets.len() >= limits::SPEC_ENTRIES as usize {
                 return Err(error(number, SpecFault::TooMany));
             }
+            census.count(entry.kind.in_stat(), entry.length());
             offsets.push(offset);
             rest = tail;
         }
         if offsets.is_empty() {
             return Err(error(number, SpecFault::Empty));
         }
-        Ok(Spec { map, offsets, keywords })
+        Ok(Spec { map, offsets, keywords, census })
     }
 
     /// Of what [`crate::spec::SpecWriter`] checked while it wrote.
-    pub(crate) fn of_parts(map: Map, offsets: Vec<u32>, keywords: Keywords) -> Spec {
-        Spec { map, offsets, keywords }
+    pub(crate) fn of_parts(map: Map, offsets: Vec<u32>, keywords: Keywords, census: Census) -> Spec {
+        Spec { map, offsets, keywords, census }
     }
 
     /// The number of entries, at least one.
@@ -142,6 +146,12 @@ impl Spec {
             Ok(entry) => entry,
             Err(_) => unreachable!("every line parsed when the specification was made"),
         }
+    }
+
+    /// What the tree is made of.
+    #[must_use]
+    pub const fn census(&self) -> &Census {
+        &self.census
     }
 
     /// The path of the entry at an index of this spec.

@@ -1,6 +1,7 @@
 //! Writes a specification in canonical form, entry by entry, in the one order.
 
 use crate::limits;
+use crate::report::Census;
 use crate::spec::line::{self, LineError};
 use crate::spec::order::{Order, OrderError};
 use crate::spec::sealed::Spec;
@@ -20,6 +21,7 @@ pub struct SpecWriter<W: Write> {
     order: Order,
     offsets: Vec<u32>,
     bytes: u64,
+    census: Census,
     line: Vec<u8>,
     /// Whether the keywords that a type must have are written, so that the result is canonical.
     complete: bool,
@@ -74,6 +76,7 @@ impl<W: Write> SpecWriter<W> {
             order: Order::default(),
             offsets: Vec::new(),
             bytes: SIGNATURE.len() as u64,
+            census: Census::default(),
             line: Vec::new(),
             complete: NEEDED.without(keywords) == Keywords::NONE
                 && keywords.contains(Keyword::Inode) == keywords.contains(Keyword::Resdevice),
@@ -99,6 +102,7 @@ impl<W: Write> SpecWriter<W> {
         if self.bytes > limits::SPEC_BYTES || self.offsets.len() >= limits::SPEC_ENTRIES as usize {
             return Err(WriteError::TooLarge);
         }
+        self.census.count(entry.kind.in_stat(), entry.length());
         self.offsets.push(offset);
         self.out.write_all(&self.line)?;
         Ok(())
@@ -124,6 +128,6 @@ impl SpecWriter<Spool> {
         if !self.complete {
             return Err(io::ErrorKind::InvalidInput.into());
         }
-        Ok(Spec::of_parts(self.out.freeze()?, self.offsets, self.carried.union(self.keywords)))
+        Ok(Spec::of_parts(self.out.freeze()?, self.offsets, self.carried.union(self.keywords), self.census))
     }
 }

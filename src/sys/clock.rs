@@ -13,6 +13,13 @@ pub fn wait_until_past(stamp: (i64, u32), age: Duration) {
     }
 }
 
+/// Now: seconds and nanoseconds since 1970.
+#[must_use]
+pub fn now() -> (i64, u32) {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    (i64::try_from(now.as_secs()).unwrap_or(i64::MAX), now.subsec_nanos())
+}
+
 /// A moment in local time.
 #[derive(Debug, Clone, Copy)]
 pub struct Local(libc::tm);
@@ -31,6 +38,28 @@ impl Local {
             local
         };
         Local(local)
+    }
+
+    /// The moment this many seconds after 1970, or before it. `None` for one whose year no calendar has.
+    #[must_use]
+    pub fn at(seconds: i64) -> Option<Local> {
+        // SAFETY: a tm of zeros is valid (no names, no zone), and localtime_r reads the one number and writes only to
+        // the tm it is given. The environment it reads was settled before there were threads (`sys::stdio`).
+        #[allow(unsafe_code)]
+        unsafe {
+            let mut local: libc::tm = std::mem::zeroed();
+            let done = libc::localtime_r(&raw const seconds, &raw mut local);
+            (!done.is_null()).then_some(Local(local))
+        }
+    }
+
+    /// As ctime(3) has it: `Sun Sep 13 12:26:40 2020`.
+    #[must_use]
+    pub fn ctime(&self) -> String {
+        let days = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
+        let tm = &self.0;
+        let day = usize::try_from(tm.tm_wday).ok().and_then(|day| days.get(day)).unwrap_or(&"Sun");
+        format!("{day} {} {}", self.rfc3164(), i64::from(tm.tm_year) + 1900)
     }
 
     /// As rsync's log file has it: `2026/11/21 20:15:03`.

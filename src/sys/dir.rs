@@ -98,6 +98,27 @@ impl Dir {
         Ok(rustix::fs::statat(&self.0, one(name)?, AtFlags::SYMLINK_NOFOLLOW)?.into())
     }
 
+    /// stat(2) of the name: of what a symbolic link leads to, wherever that is, or of the link itself when it leads
+    /// nowhere. Only for a user's own wish to look at what his links lead to.
+    ///
+    /// # Errors
+    /// There is nothing of this name, or the directory cannot be searched.
+    pub fn stat_following(&self, name: &[u8]) -> io::Result<Stat> {
+        match rustix::fs::statat(&self.0, one(name)?, AtFlags::empty()) {
+            Ok(stat) => Ok(stat.into()),
+            Err(_) => self.stat(name),
+        }
+    }
+
+    /// Opens the directory that this name is or leads to, for listing. As [`Dir::stat_following`], for looking only.
+    ///
+    /// # Errors
+    /// It is no directory, or cannot be opened.
+    pub fn subdir_following(&self, name: &[u8]) -> io::Result<Dir> {
+        let flags = DIRECTORY | OFlags::RDONLY | OFlags::NONBLOCK;
+        Ok(Dir(rustix::fs::openat(&self.0, one(name)?, flags, Mode::empty())?))
+    }
+
     /// lstat(2) of the directory itself.
     ///
     /// # Errors
@@ -120,7 +141,19 @@ impl Dir {
     /// # Errors
     /// It is no regular file, or cannot be opened.
     pub fn open_file(&self, name: &[u8]) -> io::Result<(File, Stat)> {
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        self.open_for_reading(name, OFlags::NOFOLLOW)
+    }
+
+    /// Opens the regular file that this name is or leads to, for reading. As [`Dir::stat_following`], for looking only.
+    ///
+    /// # Errors
+    /// It is no regular file, or cannot be opened.
+    pub fn open_file_following(&self, name: &[u8]) -> io::Result<(File, Stat)> {
+        self.open_for_reading(name, OFlags::empty())
+    }
+
+    fn open_for_reading(&self, name: &[u8], how: OFlags) -> io::Result<(File, Stat)> {
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC | how;
         let file = File::from(rustix::fs::openat(&self.0, one(name)?, flags, Mode::empty())?);
         let stat = file.stat()?;
         match stat.kind {

@@ -1,5 +1,7 @@
 //! Who we are, and the names of users and groups.
 
+use std::io::Read;
+
 use nix::unistd::{Gid, Group, Uid, User};
 
 /// Our effective user id.
@@ -21,6 +23,17 @@ pub fn groups() -> Vec<u32> {
         nix::unistd::getgroups().unwrap_or_default().into_iter().map(Gid::as_raw).collect();
     groups.push(egid());
     groups
+}
+
+/// What names this host from one boot to the next; nothing where the kernel does not tell.
+#[must_use]
+pub fn boot_id() -> Vec<u8> {
+    let mut id = Vec::new();
+    let file = std::fs::File::open("/proc/sys/kernel/random/boot_id");
+    match file.and_then(|file| file.take(64).read_to_end(&mut id)) {
+        Ok(_) => id,
+        Err(_) => Vec::new(),
+    }
 }
 
 /// The name of a user; `None` when there is none.

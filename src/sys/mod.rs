@@ -23,6 +23,7 @@ mod state;
 pub mod stdio;
 mod stream;
 pub mod syslog;
+pub mod tick;
 pub mod xattr;
 
 pub use dir::Dir;

@@ -9,6 +9,15 @@ use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal};
 
+/// The bits of modes that what we make does not get: our umask.
+#[must_use]
+pub fn umask() -> u32 {
+    // It can only be asked for by setting it; nothing is made in between.
+    let mask = rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
+    rustix::process::umask(mask);
+    mask.bits()
+}
+
 /// A program to start with a socket on its standard descriptors. It inherits our environment, which `sys::stdio`
 /// cleared, and no descriptor but those.
 #[derive(Debug, Clone)]

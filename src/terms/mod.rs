@@ -1,5 +1,15 @@
-//! The terms of a round: what a client may ask for, beyond which part of the tree it is about.
+//! The terms of a round: what a client asks for, in types that the command line and the wire share.
 
+mod chmod;
+mod comparison;
+mod guise;
 mod keeping;
+mod mode;
+mod owners;
 
+pub use chmod::Chmod;
+pub use comparison::{Comparison, Quick};
+pub use guise::Guise;
 pub use keeping::{Backup, Keeping, Limit};
+pub use mode::{Clause, Operator, Permissions, clauses};
+pub use owners::{OwnerMap, To};

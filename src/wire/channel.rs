@@ -24,6 +24,8 @@ pub struct Channel {
     /// The record whose messages are being read.
     current: Option<Record>,
     batch: Batch,
+    /// Bytes written.
+    written: u64,
 }
 
 /// How long the peer is waited for.
@@ -66,7 +68,14 @@ impl Channel {
             inbox: Inbox::new(),
             current: None,
             batch: Batch::new(),
+            written: 0,
         }
+    }
+
+    /// Bytes written and read since the greeting, with all that records add to messages.
+    #[must_use]
+    pub const fn traffic(&self) -> (u64, u64) {
+        (self.written, self.inbox.read())
     }
 
     /// Begins a turn in which we speak.
@@ -196,6 +205,7 @@ impl Channel {
         while !left.is_empty() {
             let written = self.stream.try_write(left)?;
             left = left.get(written..).unwrap_or_default();
+            self.written += written as u64;
             if written > 0 {
                 progress = Instant::now();
             } else {

@@ -16,6 +16,8 @@ pub(super) struct Inbox {
     /// Memory of an earlier record.
     spare: Vec<u8>,
     heard: Instant,
+    /// Bytes read.
+    read: u64,
 }
 
 impl Inbox {
@@ -27,7 +29,13 @@ impl Inbox {
             body_read: 0,
             spare: Vec::new(),
             heard: Instant::now(),
+            read: 0,
         }
+    }
+
+    /// Bytes read so far.
+    pub(super) const fn read(&self) -> u64 {
+        self.read
     }
 
     /// When the last byte came, or when the connection was made.
@@ -52,7 +60,9 @@ impl Inbox {
             } else {
                 self.body.get_mut(self.body_read..)
             };
-            match stream.try_read(space.unwrap_or_default())? {
+            let read = stream.try_read(space.unwrap_or_default())?;
+            self.read += read.unwrap_or_default() as u64;
+            match read {
                 None => return Ok(None),
                 Some(0) => return Err(WireError::Closed),
                 Some(read) if self.header_read < HEADER => {

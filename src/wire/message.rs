@@ -3,12 +3,10 @@
 use crate::exit::Exit;
 use crate::limits;
 use crate::path::RelPath;
-use crate::report::{
-    Aspects, Change, Doubt, Fate, Feature, Problem, Refusal, Report, Step, Unsupported, Why,
-};
+use crate::report::{Change, Doubt, Feature, Problem, Refusal, Report, Side, Step, Unsupported};
 use crate::spec::Time;
-use crate::wire::WireError;
-use crate::wire::codec::{Reader, put_bytes};
+use crate::wire::codec::{Reader, errno, put_bytes, size, time};
+use crate::wire::{WireError, change, refusal};
 use std::borrow::Cow;
 
 pub use crate::wire::round::{Direction, Flags, Round};
@@ -141,6 +139,24 @@ pub enum Message<'a> {
     Resumed,
     /// The file system of the receiver does not keep something.
     Unsupported(Unsupported),
+    /// The receiver has what is at these indices: `count` entries from `first` on.
+    Have {
+        /// What stands for the directory it is in: no two hosts have the same.
+        place: [u8; 32],
+        /// Index of the first.
+        first: u32,
+        /// How many.
+        count: u32,
+    },
+    /// What the sender removed of that.
+    TakenAway {
+        /// Names removed.
+        removed: u64,
+        /// Names that are something else by now, and were kept.
+        kept: u64,
+        /// Names that could not be removed.
+        problems: u64,
+    },
     /// I give up.
     Abort {
         /// Which exit code stands for it.
@@ -182,11 +198,13 @@ impl<'a> Message<'a> {
             Message::Bye => 25,
             Message::Alive => 26,
             Message::Abort { .. } => 27,
-            Message::Doubt(_) => 29,
-            Message::Refusal(_) => 30,
-            Message::Resume { .. } => 31,
-            Message::Resumed => 32,
+            Message::Doubt(_) => 31,
+            Message::Refusal(_) => 32,
+            Message::Resume { .. } => 33,
+            Message::Resumed => 34,
             Message::Unsupported(_) => 28,
+            Message::Have { .. } => 29,
+            Message::TakenAway { .. } => 30,
         }
     }
 
@@ -216,6 +234,16 @@ impl<'a> Message<'a> {
                 out.extend_from_slice(&first.to_be_bytes());
                 out.extend_from_slice(&count.to_be_bytes());
             }
+            Message::Have { place, first, count } => {
+                out.extend_from_slice(place);
+                out.extend_from_slice(&first.to_be_bytes());
+                out.extend_from_slice(&count.to_be_bytes());
+            }
+            Message::TakenAway { removed, kept, problems } => {
+                [removed, kept, problems]
+                    .iter()
+                    .for_each(|value| out.extend_from_slice(&value.to_be_bytes()));
+            }
             Message::Digest { index, digest } => {
                 out.extend_from_slice(&index.to_be_bytes());
                 out.extend_from_slice(digest);
@@ -234,14 +262,11 @@ impl<'a> Message<'a> {
             }
             Message::Problem(problem) => {
                 out.push(problem.step as u8);
+                out.push(problem.side as u8);
                 out.extend_from_slice(&problem.errno.unsigned_abs().to_be_bytes());
                 put_bytes(out, problem.path.as_bytes());
             }
-            Message::Change(change) => {
-                out.push(change.fate as u8);
-                out.extend_from_slice(&change.aspects.bits().to_be_bytes());
-                put_bytes(out, change.path.as_bytes());
-            }
+            Message::Change(change) => change::encode(change, out),
             Message::Unsupported(lost) => {
                 out.push(lost.feature as u8);
                 out.extend_from_slice(&lost.entries.to_be_bytes());
@@ -250,16 +275,8 @@ impl<'a> Message<'a> {
             Message::Report(report) => {
                 report.values().iter().for_each(|value| out.extend_from_slice(&value.to_be_bytes()));
             }
-            Message::Doubt(doubt) => {
-                out.push(doubt.why as u8);
-                put_bytes(out, doubt.path.as_bytes());
-            }
-            Message::Refusal(refusal) => {
-                out.push(refusal.why as u8);
-                out.extend_from_slice(&refusal.removals.to_be_bytes());
-                out.extend_from_slice(&refusal.entries.to_be_bytes());
-                put_bytes(out, refusal.path.as_bytes());
-            }
+            Message::Doubt(doubt) => refusal::encode_doubt(doubt, out),
+            Message::Refusal(refusal) => refusal::encode(refusal, out),
             Message::Resume { index, offset, digest } => {
                 out.extend_from_slice(&index.to_be_bytes());
                 out.extend_from_slice(&offset.to_be_bytes());
@@ -322,14 +339,11 @@ impl<'a> Message<'a> {
             21 => Message::FilesEnd,
             22 => Message::Problem(Problem {
                 step: Step::from_wire(body.u8()?).ok_or(WireError::Malformed("an unknown step"))?,
+                side: Side::from_wire(body.u8()?).ok_or(WireError::Malformed("an unknown side"))?,
                 errno: errno(&mut body)?,
                 path: body.path()?.into_owned(),
             }),
-            23 => Message::Change(Change {
-                fate: Fate::from_wire(body.u8()?).ok_or(WireError::Malformed("an unknown fate"))?,
-                aspects: Aspects::from_bits(body.u16()?).ok_or(WireError::Malformed("an unknown aspect"))?,
-                path: body.path()?.into_owned(),
-            }),
+            23 => Message::Change(change::decode(&mut body)?),
             24 => Message::Report(decode_report(&mut body)?),
             25 => Message::Bye,
             26 => Message::Alive,
@@ -340,25 +354,17 @@ impl<'a> Message<'a> {
                     .ok_or(WireError::Malformed("an exit code that is no failure"))?,
                 text: body.text(limits::TEXT)?,
             },
-            29 => Message::Doubt(Doubt {
-                why: Why::from_wire(body.u8()?)
-                    .filter(|why| why.is_doubt())
-                    .ok_or(WireError::Malformed("an unknown doubt"))?,
-                path: body.path()?.into_owned(),
-            }),
-            30 => Message::Refusal(Refusal {
-                why: Why::from_wire(body.u8()?).ok_or(WireError::Malformed("an unknown reason"))?,
-                removals: body.u64()?,
-                entries: body.u64()?,
-                path: body.path()?.into_owned(),
-            }),
-            31 => Message::Resume { index: body.u32()?, offset: size(&mut body)?, digest: body.hash()? },
-            32 => Message::Resumed,
+            31 => Message::Doubt(refusal::decode_doubt(&mut body)?),
+            32 => Message::Refusal(refusal::decode(&mut body)?),
+            33 => Message::Resume { index: body.u32()?, offset: size(&mut body)?, digest: body.hash()? },
+            34 => Message::Resumed,
             28 => Message::Unsupported(Unsupported {
                 feature: Feature::from_wire(body.u8()?).ok_or(WireError::Malformed("an unknown feature"))?,
                 entries: body.u64()?,
                 path: body.path()?.into_owned(),
             }),
+            29 => Message::Have { place: body.hash()?, first: body.u32()?, count: body.u32()? },
+            30 => Message::TakenAway { removed: body.u64()?, kept: body.u64()?, problems: body.u64()? },
             _ => return Err(WireError::Malformed("an unknown kind of message")),
         };
         body.end()?;
@@ -372,23 +378,6 @@ fn decode_report(body: &mut Reader<'_>) -> Result<Report, WireError> {
         *value = body.u64()?;
     }
     Ok(Report::of_values(values))
-}
-
-fn size(body: &mut Reader<'_>) -> Result<u64, WireError> {
-    let size = body.u64()?;
-    if size > limits::FILE_SIZE { Err(WireError::Malformed("a file is too large")) } else { Ok(size) }
-}
-
-fn time(body: &mut Reader<'_>) -> Result<Time, WireError> {
-    let time = Time { sec: body.i64()?, nsec: body.u32()? };
-    if time.nsec < 1_000_000_000 { Ok(time) } else { Err(WireError::Malformed("a time is out of range")) }
-}
-
-fn errno(body: &mut Reader<'_>) -> Result<i32, WireError> {
-    match i32::try_from(body.u32()?) {
-        Ok(errno @ 1..=4095) => Ok(errno),
-        _ => Err(WireError::Malformed("an error number is out of range")),
-    }
 }
 
 #[cfg(test)]

@@ -2,8 +2,10 @@
 
 use super::*;
 use crate::path::{Pattern, RelPath, Scope};
+use crate::report::{Aspects, Deed, Doubt, Fate, KINDS, Refusal, Why};
 use crate::spec::Keywords;
-use crate::terms::{Backup, Keeping, Limit};
+use crate::sys::FileKind;
+use crate::terms::{Backup, Chmod, Comparison, Guise, Keeping, Limit, OwnerMap, Quick};
 
 fn path(text: &str) -> RelPath<'static> {
     RelPath::new(text.as_bytes().to_vec()).unwrap()
@@ -32,7 +34,7 @@ fn keeping() -> Keeping {
 /// A round over a whole tree on these terms.
 fn terms(keeping: Keeping) -> Message<'static> {
     let (direction, flags, keywords) = (Direction::Push, Flags::DELETE, Keywords::TRANSFER);
-    Message::Round(Round { direction, flags, keywords, scope: Scope::default(), keeping })
+    Message::Round(Round { keeping, ..Round::new(direction, flags, keywords, Scope::default()) })
 }
 
 fn round(
@@ -43,7 +45,29 @@ fn round(
 ) -> Message<'static> {
     let exclude = exclude.iter().map(|text| Pattern::new(text).unwrap()).collect();
     let scope = Scope::new(only, exclude);
-    Message::Round(Round { direction, flags, keywords: Keywords::TRANSFER, scope, keeping: keeping() })
+    let pull = direction == Direction::Pull;
+    let quick = if pull { Quick::Never } else { Quick::Size };
+    let comparison = Comparison {
+        existing: pull,
+        ignore_existing: !pull,
+        update: pull,
+        quick,
+        window: if pull { u32::MAX } else { 0 },
+    };
+    let users = OwnerMap::new(b"root:7,*:nobody").unwrap();
+    let chmod = Chmod::new(b"D755,Fg=u", 0o777).unwrap();
+    let guise = if pull { Guise { users, groups: OwnerMap::default(), chmod } } else { Guise::default() };
+    let keywords = Keywords::TRANSFER;
+    Message::Round(Round {
+        direction,
+        flags,
+        keywords,
+        scope,
+        comparison,
+        guise,
+        remove_source: pull,
+        keeping: keeping(),
+    })
 }
 
 /// Every kind of message, at the edges of what it can say.
@@ -96,6 +120,8 @@ fn samples() -> Vec<Message<'static>> {
         Message::Missing { index: 0, errno: 1 },
         Message::Missing { index: u32::MAX, errno: 4095 },
         Message::FilesEnd,
+        Message::Have { place: FULL, first: 0, count: u32::MAX },
+        Message::TakenAway { removed: 0, kept: 1, problems: u64::MAX },
         Message::Report(Report::default()),
         Message::Report(Report::of_values([u64::MAX; Report::NAMES.len()])),
         Message::Bye,
@@ -104,7 +130,7 @@ fn samples() -> Vec<Message<'static>> {
         Message::Abort { exit: Exit::Config, text: text(limits::TEXT) },
     ];
     list.extend(times.map(|time| Message::File { index: u32::MAX, size: limits::FILE_SIZE, time }));
-    let problem = |step| Message::Problem(Problem { path: longest(), step, errno: 4095 });
+    let problem = |step| Message::Problem(Problem { path: longest(), step, side: Side::Sender, errno: 4095 });
     list.extend(Step::ALL.map(problem));
     let refusal = |why| Refusal { why, removals: u64::MAX, entries: 1, path: longest() };
     list.extend(Why::ALL.map(|why| Message::Refusal(refusal(why))));
@@ -114,9 +140,29 @@ fn samples() -> Vec<Message<'static>> {
     );
     list.extend([Fate::Missing, Fate::Changed, Fate::Extra].map(|fate| {
         let aspects = Aspects::WORDS.into_iter().fold(Aspects::NONE, |all, (aspect, _)| all.with(aspect));
-        Message::Change(Change { path: RelPath::ROOT, fate, aspects })
+        Message::Change(change(fate, aspects))
+    }));
+    list.extend(KINDS.iter().flat_map(|(kind, _)| {
+        Deed::ALL
+            .map(|deed| Message::Change(Change { kind: *kind, deed, ..change(Fate::Missing, Aspects::LINK) }))
     }));
     list
+}
+
+/// A change that is as long as one can be in each of these aspects.
+fn change(fate: Fate, aspects: Aspects) -> Change {
+    let longest: Box<[u8]> = vec![0xff; limits::LINK].into();
+    let values = vec![longest.clone(); aspects.iter().count()];
+    Change {
+        path: self::longest(),
+        fate,
+        kind: FileKind::Link,
+        deed: Deed::Made,
+        aspects,
+        target: longest,
+        wanted: values.clone(),
+        found: values,
+    }
 }
 
 fn body(message: &Message<'_>) -> Vec<u8> {
@@ -138,7 +184,7 @@ fn what_is_written_is_read() {
         assert_eq!(Message::decode(message.kind(), &body).unwrap(), message);
         kinds.insert(message.kind());
     }
-    assert_eq!(kinds, (1..=32).collect(), "a kind of message has no sample");
+    assert_eq!(kinds, (1..=34).collect(), "a kind of message has no sample");
 }
 
 #[test]
@@ -156,7 +202,7 @@ fn nothing_shorter_or_longer_is_read() {
             body.pop();
         }
     }
-    for kind in [0].into_iter().chain(33..=255) {
+    for kind in [0].into_iter().chain(35..=255) {
         assert!(Message::decode(kind, &[]).is_err(), "kind {kind}");
     }
 }
@@ -178,7 +224,7 @@ fn each_bound_holds_one_beyond_it() {
         Message::File { index: 0, size: 0, time: Time { sec: 0, nsec: 1_000_000_000 } },
         Message::Missing { index: 0, errno: 0 },
         Message::Missing { index: 0, errno: 4096 },
-        Message::Problem(Problem { path: RelPath::ROOT, step: Step::Read, errno: 0 }),
+        Message::Problem(Problem { path: RelPath::ROOT, step: Step::Read, side: Side::Receiver, errno: 0 }),
         round(Direction::Push, Flags::NONE, (0..=limits::SCOPE).map(|n| path(&n.to_string())).collect(), &[]),
         round(Direction::Push, Flags::NONE, Vec::new(), &[&[b'*'; limits::PATH + 1]]),
         round(Direction::Push, Flags::NONE, Vec::new(), &vec![&b"*"[..]; limits::SCOPE + 1]),
@@ -209,8 +255,12 @@ fn each_bound_holds_one_beyond_it() {
         (6, [&[1], &[0; 8][..], b"\0\x02\0\x01b\0\x01a\0\0"].concat()),
         (6, [&[1], &[0; 8][..], b"\0\x02\0\x01a\0\x03a/b\0\0"].concat()),
         (6, [&[1], &[0; 8][..], b"\0\0\0\x01\0\x01/"].concat()),
+        (6, [&[1], &[0; 12][..], &[24], &[0; 13]].concat()),
+        (6, [&[1], &[0; 17][..], b"\0\x01x", &[0; 7]].concat()),
+        (6, [&[1], &[0; 23][..], &[2, 0, 0]].concat()),
+        (6, [&[1], &[0; 25][..], &[2]].concat()),
         (22, b"\0\0\0\0\x01\0\0".to_vec()),
-        (22, b"\x11\0\0\0\x01\0\0".to_vec()),
+        (22, b"\x12\0\0\0\x01\0\0".to_vec()),
         (23, b"\0\0\0\0\0".to_vec()),
         (23, b"\x04\0\0\0\0".to_vec()),
         (23, b"\x01\x08\0\0\0".to_vec()),
@@ -222,8 +272,8 @@ fn each_bound_holds_one_beyond_it() {
         (6, terms_of(b"\0\0\0\0\0\0\0\0\0\0\x01\0\0\0\x01/\0\0")),
         (6, terms_of(b"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01~\0\0")),
         (27, b"\x05\0\0".to_vec()),
-        (29, b"\0\0\0".to_vec()),
-        (30, [&[7], &[0; 18][..]].concat()),
+        (31, b"\0\0\0".to_vec()),
+        (32, [&[7], &[0; 18][..]].concat()),
     ];
     for (kind, body) in table {
         let error = Message::decode(kind, &body);
@@ -278,7 +328,7 @@ fn no_bytes_harm() {
             match random.below(6) {
                 0 => bytes.truncate(at),
                 1 => bytes.insert(at, random.byte()),
-                2 => kind = random.byte() % 34,
+                2 => kind = random.byte() % 36,
                 3 => bytes = (0..random.below(80)).map(|_| random.byte()).collect(),
                 4 if at < bytes.len() => bytes[at] = [0, 1, 0x7f, 0x80, 0xff][random.below(5)],
                 _ if at < bytes.len() => bytes[at] ^= 1 << random.below(8),

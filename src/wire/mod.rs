@@ -1,5 +1,6 @@
 //! Bytes and messages between client and server.
 
+mod change;
 mod channel;
 mod codec;
 mod error;
@@ -7,6 +8,7 @@ mod inbox;
 pub mod message;
 pub mod noise;
 mod record;
+mod refusal;
 mod round;
 
 pub use channel::{Channel, Listener, Patience, Speaker};

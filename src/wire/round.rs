@@ -3,7 +3,7 @@
 use crate::limits;
 use crate::path::{Pattern, RelPath, Scope};
 use crate::spec::Keywords;
-use crate::terms::{Backup, Keeping, Limit};
+use crate::terms::{Backup, Chmod, Comparison, Guise, Keeping, Limit, OwnerMap};
 use crate::wire::WireError;
 use crate::wire::codec::{Reader, put_bytes};
 
@@ -55,11 +55,32 @@ pub struct Round {
     pub keywords: Keywords,
     /// Which part of the tree.
     pub scope: Scope,
+    /// Which differences count, at the receiver.
+    pub comparison: Comparison,
+    /// In what guise the sender shows its tree.
+    pub guise: Guise,
+    /// Whether the sender is to remove what the receiver has then.
+    pub remove_source: bool,
     /// What may be removed, and what is kept.
     pub keeping: Keeping,
 }
 
 impl Round {
+    /// With nothing else asked for.
+    #[must_use]
+    pub fn new(direction: Direction, flags: Flags, keywords: Keywords, scope: Scope) -> Round {
+        Round {
+            direction,
+            flags,
+            keywords,
+            scope,
+            comparison: Comparison::default(),
+            guise: Guise::default(),
+            remove_source: false,
+            keeping: Keeping::default(),
+        }
+    }
+
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
         out.push(match self.direction {
             Direction::Push => 1,
@@ -72,6 +93,14 @@ impl Round {
         self.scope.only().iter().for_each(|path| put_bytes(out, path.as_bytes()));
         out.extend_from_slice(&count(self.scope.patterns().len()));
         self.scope.patterns().iter().for_each(|pattern| put_bytes(out, pattern.text()));
+        out.push(self.comparison.bits());
+        out.extend_from_slice(&self.comparison.window.to_be_bytes());
+        let Guise { users, groups, chmod } = &self.guise;
+        put_bytes(out, users.text());
+        put_bytes(out, groups.text());
+        put_bytes(out, chmod.text());
+        out.extend_from_slice(&u16::try_from(chmod.umask()).unwrap_or_default().to_be_bytes());
+        out.push(self.remove_source.into());
         encode_keeping(&self.keeping, out);
     }
 
@@ -100,9 +129,32 @@ impl Round {
         if scope.only() != only {
             return Err(WireError::Malformed("a scope is not in order"));
         }
+        let comparison = Comparison::from_bits(body.u8()?, body.u32()?)
+            .ok_or(WireError::Malformed("an unknown comparison"))?;
+        let guise = decode_guise(body)?;
+        let remove_source = body.bool()?;
         let keeping = decode_keeping(body)?;
-        Ok(Round { direction, flags: Flags(flags), keywords, scope, keeping })
+        Ok(Round {
+            direction,
+            flags: Flags(flags),
+            keywords,
+            scope,
+            comparison,
+            guise,
+            remove_source,
+            keeping,
+        })
     }
+}
+
+fn decode_guise(body: &mut Reader<'_>) -> Result<Guise, WireError> {
+    let mut map = || {
+        OwnerMap::new(body.bytes(limits::MAPPING)?).ok_or(WireError::Malformed("owners are mapped to nobody"))
+    };
+    let (users, groups) = (map()?, map()?);
+    let text = body.bytes(limits::MAPPING)?;
+    let chmod = Chmod::new(text, body.u16()?.into()).ok_or(WireError::Malformed("no change of a mode"))?;
+    Ok(Guise { users, groups, chmod })
 }
 
 fn encode_keeping(keeping: &Keeping, out: &mut Vec<u8>) {

@@ -14,6 +14,7 @@
 )]
 
 pub mod dice;
+pub mod edits;
 pub mod facts;
 pub mod forest;
 pub mod gate;
@@ -354,7 +355,7 @@ pub fn mtree_create(tree: &Path) -> Vec<u8> {
     output.stdout
 }
 
-/// The object with which `--json` ends, without its time.
+/// The object with which `--json` ends, without its time and what went over the wire.
 #[track_caller]
 pub fn end_object(output: &Output) -> serde_json::Map<String, serde_json::Value> {
     let text = String::from_utf8(output.stdout.clone()).unwrap();
@@ -362,5 +363,8 @@ pub fn end_object(output: &Output) -> serde_json::Map<String, serde_json::Value>
     let mut object: serde_json::Map<_, _> = serde_json::from_str(last).unwrap();
     assert_eq!(object["event"], "end", "{text}");
     assert!(object.remove("seconds").unwrap().is_number());
+    for name in ["wire_sent", "wire_received", "speedup"] {
+        assert!(object.remove(name).is_none_or(|value| value.is_number()), "{text}");
+    }
     object
 }

@@ -37,7 +37,7 @@ pub fn fifo(path: &Path) {
     rustix::fs::mknodat(CWD, path, FileType::Fifo, Mode::from_raw_mode(0o640), 0).unwrap();
 }
 
-fn device(path: &Path, kind: FileType, major: u32, minor: u32) {
+pub fn device(path: &Path, kind: FileType, major: u32, minor: u32) {
     let number = rustix::fs::makedev(major, minor);
     rustix::fs::mknodat(CWD, path, kind, Mode::from_raw_mode(0o660), number).unwrap();
 }

@@ -3,7 +3,7 @@
 use crate::peer::{Peer, frame, raw_frame};
 use crate::target::{Outcome, assert_clean_push, attack, session, site};
 use smsync::exit::Exit;
-use smsync::report::{Report, Step};
+use smsync::report::{Report, Side, Step};
 use smsync::wire::Message;
 use smsync::wire::message::{Direction, Flags};
 
@@ -159,7 +159,7 @@ fn the_offer_must_be_what_it_says() {
     outcome.assert(Exit::Protocol, "out of turn");
     let outcome = offer(&|peer| {
         let path = smsync::path::RelPath::ROOT;
-        let problem = smsync::report::Problem { path, step: Step::Read, errno: 5 };
+        let problem = smsync::report::Problem { path, step: Step::Read, side: Side::Sender, errno: 5 };
         for _ in 0..11 {
             peer.say(&vec![Message::Problem(problem.clone()); 1000]);
         }

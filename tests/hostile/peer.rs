@@ -2,8 +2,10 @@
 
 use smsync::exit::Exit;
 use smsync::path::{RelPath, Scope};
+use smsync::report::{Aspects, Change, Deed, Fate};
 use smsync::secret::Secret;
 use smsync::spec::Keywords;
+use smsync::sys::FileKind;
 use smsync::terms::Keeping;
 use smsync::wire::Message;
 use smsync::wire::message::{Direction, Flags, Round};
@@ -45,6 +47,20 @@ impl Heard {
 pub fn prologue(version: u16, cipher: u8, user: &[u8]) -> Vec<u8> {
     let length = u8::try_from(user.len()).unwrap();
     [b"smsync", &version.to_be_bytes()[..], &[cipher, length], user].concat()
+}
+
+/// A change of a file of which nothing more is said.
+pub fn change(path: RelPath<'static>, fate: Fate) -> Change {
+    Change {
+        path,
+        fate,
+        kind: FileKind::File,
+        deed: Deed::Sent,
+        aspects: Aspects::NONE,
+        target: Box::default(),
+        wanted: Vec::new(),
+        found: Vec::new(),
+    }
 }
 
 /// One message as a frame.
@@ -212,8 +228,8 @@ impl Peer {
     pub fn scoped_round(&mut self, direction: Direction, flags: Flags, scope: Scope) {
         // Most of them have little to remove, and all of it.
         let keeping = Keeping { force: true, ..Keeping::default() };
-        let keywords = Keywords::TRANSFER;
-        self.say(&[Message::Round(Round { direction, flags, keywords, scope, keeping })]);
+        let round = Round::new(direction, flags, Keywords::TRANSFER, scope);
+        self.say(&[Message::Round(Round { keeping, ..round })]);
     }
 
     /// Says what we have.

@@ -6,7 +6,7 @@ use crate::specs::REFUSED;
 use crate::target::{Evil, run, site, snapshot};
 use smsync::exit::Exit;
 use smsync::path::RelPath;
-use smsync::report::{Problem, Step};
+use smsync::report::{Problem, Side, Step};
 use smsync::spec::Time;
 use smsync::wire::Message;
 use std::fs;
@@ -184,7 +184,7 @@ fn a_server_does_not_drive_the_terminal() {
         let output = pull(&site, options, "", move |peer| {
             peer.say(&[WELCOME]);
             let path = RelPath::new(ESCAPES.as_bytes()).unwrap();
-            peer.say(&[Message::Problem(Problem { path, step: Step::Read, errno: 13 })]);
+            peer.say(&[Message::Problem(Problem { path, step: Step::Read, side: Side::Sender, errno: 13 })]);
             peer.offer(&spec);
             peer.hears(&Message::Bye);
         });
@@ -221,7 +221,7 @@ fn what_a_server_tells_is_bounded() {
     let site = site();
     let problem = |path: &[u8]| {
         let path = RelPath::new(path.to_vec()).unwrap();
-        Message::Problem(Problem { path, step: Step::Read, errno: 13 })
+        Message::Problem(Problem { path, step: Step::Read, side: Side::Sender, errno: 13 })
     };
     let output = pull(&site, &[], "", move |peer| {
         peer.say(&[WELCOME]);

@@ -1,11 +1,11 @@
 //! A hostile server and a client that pushes: it learns no more than was sent to it, and tells no more than there is.
 
 use crate::common::Site;
-use crate::peer::Peer;
+use crate::peer::{self, Peer};
 use crate::target::{Evil, run, site, snapshot};
 use smsync::exit::Exit;
 use smsync::path::RelPath;
-use smsync::report::{Aspects, Change, Fate, Problem, Report, Step};
+use smsync::report::{Fate, Problem, Report, Side, Step};
 use smsync::wire::Message;
 use std::fs;
 use std::process::Output;
@@ -110,12 +110,12 @@ fn a_server_gets_files_that_were_offered_and_nothing_else() {
 
 fn problem(path: &str) -> Message<'static> {
     let path = RelPath::new(path.as_bytes().to_vec()).unwrap();
-    Message::Problem(Problem { path, step: Step::Place, errno: 28 })
+    Message::Problem(Problem { path, step: Step::Place, side: Side::Receiver, errno: 28 })
 }
 
 fn change(path: &str, fate: Fate) -> Message<'static> {
     let path = RelPath::new(path.as_bytes().to_vec()).unwrap();
-    Message::Change(Change { path, fate, aspects: Aspects::SIZE })
+    Message::Change(peer::change(path, fate))
 }
 
 #[test]

@@ -1,11 +1,11 @@
 //! A client that pulls, and asks for what it must not have or says what cannot be.
 
 use crate::common::Site;
-use crate::peer::{Peer, raw_frame};
+use crate::peer::{self, Peer, raw_frame};
 use crate::target::{attack, connect, ended, inside, session, site};
 use smsync::exit::Exit;
 use smsync::path::RelPath;
-use smsync::report::{Aspects, Change, Fate, Problem, Report, Step};
+use smsync::report::{Fate, Problem, Report, Side, Step};
 use smsync::spec::{Keyword, Keywords};
 use smsync::wire::Message;
 use smsync::wire::message::{Direction, Flags};
@@ -38,11 +38,11 @@ fn report() -> Message<'static> {
 }
 
 fn problem() -> Message<'static> {
-    Message::Problem(Problem { path: RelPath::ROOT, step: Step::Write, errno: 28 })
+    Message::Problem(Problem { path: RelPath::ROOT, step: Step::Write, side: Side::Receiver, errno: 28 })
 }
 
 fn change(fate: Fate) -> Message<'static> {
-    Message::Change(Change { path: RelPath::ROOT, fate, aspects: Aspects::NONE })
+    Message::Change(peer::change(RelPath::ROOT, fate))
 }
 
 #[test]

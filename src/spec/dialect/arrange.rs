@@ -13,6 +13,8 @@ pub(super) struct Record {
     pub(super) line: u64,
     /// What it said.
     pub(super) entry: Box<Entry<'static>>,
+    /// The tags it has.
+    pub(super) tags: Box<[u8]>,
 }
 
 impl Record {
@@ -77,6 +79,9 @@ impl Tree {
         self.last.truncate(common);
         self.last.extend_from_slice(path.get(common..).unwrap_or_default());
         self.open.push((path.len(), record.kind() == Kind::Dir));
+        if !record.tags.is_empty() {
+            self.reading.tags.insert(self.reading.entries.len(), record.tags);
+        }
         self.push(*record.entry, record.line)
     }
 

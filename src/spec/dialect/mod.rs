@@ -20,8 +20,8 @@
 //! - A later line about a path replaces an earlier one of its type, all of it; another type is an error.
 //! - Directories that were left out are added with nothing said of them, the root too.
 //! - An entry without a type is an error (`.` is a directory), an unknown keyword too. What a type cannot have (the
-//!   size of a directory) is dropped, and so is `inode` without `resdevice`. `flags`, `tags`, `contents` and
-//!   SHA-512/256 are passed over.
+//!   size of a directory) is dropped, and so is `inode` without `resdevice`. `flags`, `contents` and
+//!   SHA-512/256 are passed over; `tags` select entries and are not carried.
 
 mod arrange;
 mod comment;
@@ -38,12 +38,23 @@ use crate::vis::{self, VisError};
 use arrange::{Record, arrange};
 use lex::{Line, Lines};
 use said::Said;
+use std::collections::BTreeMap;
 
 /// What a specification says.
 #[derive(Debug, Default)]
 pub struct Reading {
     /// Entries in tree order, `.` first, each path once, every parent there.
     pub entries: Vec<Entry<'static>>,
+    /// The tags of those that have any, by their place among the entries.
+    tags: BTreeMap<usize, Box<[u8]>>,
+}
+
+impl Reading {
+    /// The tags of the entry at this place; none where nothing is said of them.
+    pub fn tags(&self, place: usize) -> impl Iterator<Item = &[u8]> {
+        let tags = self.tags.get(&place).map(AsRef::as_ref).unwrap_or_default();
+        tags.split(|&byte: &u8| byte == b',').filter(|tag| !tag.is_empty())
+    }
 }
 
 /// Reads a specification in any dialect. The caller sees to it that it is no longer than
@@ -162,7 +173,8 @@ impl Reader {
         if self.here.as_ref() != Some(&here) {
             self.here = Some(here.into_owned());
         }
-        self.records.push(Record { line, entry: Box::new(said.into_entry(path, kind)) });
+        let tags = said.tags.clone();
+        self.records.push(Record { line, entry: Box::new(said.into_entry(path, kind)), tags });
         Ok(())
     }
 }

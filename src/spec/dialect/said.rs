@@ -13,6 +13,8 @@ use std::borrow::Cow;
 enum Meaning {
     /// This keyword, under its own name or another.
     Keyword(Keyword),
+    /// NetBSD's words by which entries are selected.
+    Tags,
     /// Something with a value that is not replicated.
     PassedOver,
 }
@@ -27,9 +29,8 @@ impl Meaning {
         Some(match name {
             // go-mtree's, of archives: the time without its nanoseconds, taken as it stands.
             b"tar_time" => Meaning::Keyword(Keyword::Time),
-            b"content" | b"contents" | b"flags" | b"sha512256" | b"sha512256digest" | b"tags" => {
-                Meaning::PassedOver
-            }
+            b"content" | b"contents" | b"flags" | b"sha512256" | b"sha512256digest" => Meaning::PassedOver,
+            b"tags" => Meaning::Tags,
             _ if name.starts_with(b"xattr.") => Meaning::Keyword(Keyword::Xattr),
             _ => return None,
         })
@@ -71,11 +72,19 @@ pub(super) struct Said {
     entry: Entry<'static>,
     inode: Option<u64>,
     resdevice: Option<Device>,
+    /// With commas between them; empty when there are none.
+    pub(super) tags: Box<[u8]>,
 }
 
 impl Default for Said {
     fn default() -> Said {
-        Said { kind: None, entry: Entry::new(RelPath::ROOT, Kind::Dir), inode: None, resdevice: None }
+        Said {
+            kind: None,
+            entry: Entry::new(RelPath::ROOT, Kind::Dir),
+            inode: None,
+            resdevice: None,
+            tags: Box::default(),
+        }
     }
 }
 
@@ -98,6 +107,10 @@ impl Said {
             };
             let keyword = match meaning {
                 Meaning::Keyword(keyword) => keyword,
+                Meaning::Tags => {
+                    self.tags = value.into();
+                    continue;
+                }
                 Meaning::PassedOver => continue,
             };
             // mtree(8) writes an owner by name if it has one, else by number: the one replaces the other when it comes
@@ -164,6 +177,7 @@ impl Said {
             match Meaning::of(word) {
                 _ if word.as_ref() == b"all" => *self = Said::default(),
                 Some(Meaning::Keyword(keyword)) => self.unset(keyword),
+                Some(Meaning::Tags) => self.tags = Box::default(),
                 Some(_) => {}
                 None => return Err(DialectFault::Keyword(vis::shown(word))),
             }

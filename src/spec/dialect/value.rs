@@ -3,6 +3,7 @@
 use super::fault::DialectFault;
 use crate::limits;
 use crate::spec::{Device, Time};
+use crate::terms::{Operator, Permissions, clauses};
 use crate::vis;
 
 /// A decimal number; leading zeros do not matter.
@@ -66,61 +67,29 @@ pub(super) fn mode(value: &[u8]) -> Option<u32> {
     number(value, 8).and_then(|mode| u32::try_from(mode).ok()).filter(|mode| *mode <= 0o7777)
 }
 
-/// The bits that each of `u`, `g`, `o` and `a` has a say in, the sticky bit aside.
-const fn who_bits(who: u8) -> u32 {
-    match who {
-        b'u' => 0o4700,
-        b'g' => 0o2070,
-        b'o' => 0o0007,
-        _ => 0o6777,
-    }
-}
-
 /// What setmode(3) makes of 0; where nobody is named, everybody is meant, whatever the umask.
 fn symbolic_mode(value: &[u8]) -> Option<u32> {
-    let mut mode = 0;
-    for clause in value.split(|&byte| byte == b',') {
-        let at = clause.iter().position(|byte| !matches!(byte, b'u' | b'g' | b'o' | b'a'))?;
-        let (who, mut rest) = clause.split_at(at);
-        let who = if who.is_empty() { b"a" } else { who };
-        let who = who.iter().fold(0, |bits, &who| bits | who_bits(who));
-        while let Some((operator, tail)) = rest.split_first() {
-            let end = tail.iter().position(|byte| matches!(byte, b'+' | b'-' | b'='));
-            let (permissions, next) = tail.split_at(end.unwrap_or(tail.len()));
-            let bits = permission_bits(permissions, mode)?;
-            // The sticky bit belongs to all but `o`, and `=` clears it only by naming it.
-            let bits = bits & if who == 0o0007 { who } else { who | 0o1000 };
-            mode = match operator {
-                b'+' => mode | bits,
-                b'-' => mode & !bits,
-                b'=' => mode & !who | bits,
-                _ => return None,
-            };
-            rest = next;
+    let clauses = clauses(value)?;
+    Some(clauses.into_iter().fold(0, |mode, clause| {
+        let who = if clause.who == 0 { 0o111 } else { clause.who };
+        // Each class with the bit that sets its id.
+        let who =
+            who * 7 | if who & 0o100 != 0 { 0o4000 } else { 0 } | if who & 0o010 != 0 { 0o2000 } else { 0 };
+        let bits = match clause.permissions {
+            Permissions::Copy(class) => (mode >> class & 7) * 0o111,
+            // `X` is execution where it was allowed before; against 0 it was not.
+            Permissions::These { each, set_id, sticky, executable: _ } => {
+                each * 0o111 | if set_id { 0o6000 } else { 0 } | if sticky { 0o1000 } else { 0 }
+            }
+        };
+        // The sticky bit belongs to all but `o`, and `=` clears it only by naming it.
+        let bits = bits & if who == 0o0007 { who } else { who | 0o1000 };
+        match clause.operator {
+            Operator::Add => mode | bits,
+            Operator::Remove => mode & !bits,
+            Operator::Set => mode & !who | bits,
         }
-    }
-    Some(mode)
-}
-
-/// The bits of `rwxXst`, for everybody; or what `u`, `g` or `o` may do in `mode`.
-fn permission_bits(permissions: &[u8], mode: u32) -> Option<u32> {
-    match permissions {
-        [b'u'] => Some((mode >> 6 & 7) * 0o111),
-        [b'g'] => Some((mode >> 3 & 7) * 0o111),
-        [b'o'] => Some((mode & 7) * 0o111),
-        _ => permissions.iter().try_fold(0, |bits, permission| {
-            Some(match permission {
-                b'r' => bits | 0o444,
-                b'w' => bits | 0o222,
-                b'x' => bits | 0o111,
-                // Executable if it was before; against 0 it was not.
-                b'X' => bits,
-                b's' => bits | 0o6000,
-                b't' => bits | 0o1000,
-                _ => return None,
-            })
-        }),
-    }
+    }))
 }
 
 /// A device number: one number, as st_rdev has it here, or `FORMAT,MAJOR,MINOR`. `None` if it is neither.
