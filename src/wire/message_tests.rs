@@ -283,7 +283,7 @@ fn each_bound_holds_one_beyond_it() {
 
 /// A round over a whole tree with these bytes for its terms.
 fn terms_of(bytes: &[u8]) -> Vec<u8> {
-    [&[1], &[0; 12][..], bytes].concat()
+    [&[1], &[0; 12 + 14][..], bytes].concat()
 }
 
 /// Marsaglia's xorshift: the same numbers in each run.

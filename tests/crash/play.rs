@@ -89,11 +89,13 @@ impl Play {
     pub(crate) fn run_on(&self, inetd: &Inetd, options: &[&str], told: &[(&str, &str)]) -> Output {
         let (remote, src) = (inetd.remote(&format!("m/{}", self.below)), self.site.src());
         let mut command = self.site.smsync();
-        command.args(options);
         match self.way {
-            Way::Push => command.args(["push", "--delete", "--force-delete"]).arg(src).arg(remote),
+            Way::Push => {
+                command.args(["push", "--delete", "--force-delete"]).args(options).arg(src).arg(remote)
+            }
             Way::Pull => command
                 .args(["pull", "--delete", "--force-delete"])
+                .args(options)
                 .arg(remote)
                 .arg(src)
                 .envs(told.iter().copied()),
