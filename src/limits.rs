@@ -48,8 +48,18 @@ pub const MODULE: usize = 64;
 pub const TEXT: usize = 512;
 /// Modules named in one answer to `List`.
 pub const MODULES: usize = 1024;
-/// Paths in the scope of one round, and patterns in its exclude list.
+/// Paths in the scope of one round, and rules in its filter.
 pub const SCOPE: usize = 4096;
+/// Paths in the scope of one round when they come before it: lists of what changed in the largest trees.
+pub const PATHS: usize = 1_000_000;
+/// Bytes of all of them, which the server keeps in memory.
+pub const PATHS_BYTES: usize = 128 << 20;
+/// Bytes of one file of filter rules in a directory: it is for people to write.
+pub const FILTER_FILE: u64 = 64 * 1024;
+/// Rules in all such files of a round: a few for each directory of a large tree. The receiver keeps them in memory.
+pub const FILTER_RULES: usize = 65_536;
+/// Bytes of the patterns of all such rules: in memory they take 16 times as much.
+pub const FILTER_BYTES: usize = 4 << 20;
 /// Bytes of a list that maps owners or changes modes: more than any command line has of such.
 pub const MAPPING: usize = 16 * 1024;
 /// Bytes of one file: what ext4 and XFS hold, and below where offsets overflow.
@@ -58,7 +68,7 @@ pub const FILE_SIZE: u64 = 8 << 50;
 pub const PROBLEMS: usize = 10_000;
 
 /// Names that are listed when a round is refused because it would remove too many: enough to see which they are.
-pub const REFUSED: usize = 1000;
+pub const REFUSED: u32 = 1000;
 /// Trees of `--link-dest` in one round, as in rsync(1).
 pub const LINK_DEST: usize = 20;
 /// Bytes that an interrupted run must have left of a file to make it worth comparing them before the rest is sent.

@@ -256,6 +256,7 @@ fn field(kind: &str, name: &str) -> Vec<u8> {
         "bytes" if name == "chmod" => [number(2)[..1].to_vec(), vec![3], b"a=r".to_vec()].concat(),
         "bytes" | "text" | "path" => [number(2), b"a".to_vec()].concat(),
         "rest" => b"abc".to_vec(),
+        "rule" => [number(2), field("bytes", name)].concat(),
         list => [number(2), field(list.strip_suffix("[]").unwrap(), name)].concat(),
     }
 }
@@ -319,6 +320,53 @@ fn the_numbers_in_messages_are_as_the_pages_say() {
     assert!(counts.ends_with(&Report::NAMES), "{counts:?}");
 }
 
+/// The names of a JSON object and of those in it.
+fn names_in(value: &serde_json::Value, names: &mut BTreeSet<String>) {
+    for (name, value) in value.as_object().into_iter().flatten() {
+        names.insert(name.clone());
+        names_in(value, names);
+    }
+}
+
+#[test]
+fn every_name_of_an_object_is_in_the_page() {
+    let site = Site::new();
+    let inetd = site.serve();
+    let (src, remote) = (site.src(), inetd.remote("m"));
+    let src = src.to_str().unwrap();
+    fs::write(site.src().join("f"), "1").unwrap();
+    fs::hard_link(site.src().join("f"), site.src().join("g")).unwrap();
+    fs::create_dir_all(site.dst().join("f/full")).unwrap();
+    fs::write(site.path("spec"), ". type=dir mode=0\n./none type=file\n").unwrap();
+    let spec = site.path("spec");
+    let mut names = BTreeSet::new();
+    for arguments in [
+        &["push", src, &remote][..],
+        &["push", "--delete", src, &remote],
+        &["check", src, &remote],
+        &["list", &format!("127.0.0.1:{}", inetd.port)],
+        &["spec", "--check", spec.to_str().unwrap(), src],
+    ] {
+        let output = site.run(&[&["--json"], arguments].concat());
+        for line in String::from_utf8(output.stdout).unwrap().lines() {
+            names_in(&serde_json::from_str(line).unwrap(), &mut names);
+        }
+    }
+    for name in ["side", "done", "target", "wanted", "differences", "speedup", "comment", "specials"] {
+        assert!(names.contains(name), "no object had {name}: {names:?}");
+    }
+    let page = page("smsync.1");
+    let json = section(&page, ".Ss JSON");
+    let said: BTreeSet<&str> = json
+        .lines()
+        .filter_map(|line| line.strip_prefix(".It Li ").or(line.strip_prefix(".Li ")))
+        .flat_map(|line| line.split([' ', ',']))
+        .collect();
+    for name in names {
+        assert!(said.contains(&name[..]), "smsync(1) does not say what {name} is");
+    }
+}
+
 #[test]
 fn every_limit_is_what_the_code_says() {
     let mut expected = BTreeMap::new();
@@ -336,6 +384,11 @@ fn every_limit_is_what_the_code_says() {
     limit("modules in a list", limits::MODULES as u64, "");
     limit("one name", limits::NAME as u64, bytes);
     limit("one path, or pattern", limits::PATH as u64, bytes);
+    limit("paths of a scope in messages before it", limits::PATHS as u64, "");
+    limit("all of these", limits::PATHS_BYTES as u64, bytes);
+    limit("file of rules", limits::FILTER_FILE, bytes);
+    limit("rules of files, and files without", limits::FILTER_RULES as u64, "");
+    limit("patterns of rules of files", limits::FILTER_BYTES as u64, bytes);
     limit("components of one path", limits::DEPTH as u64, "");
     limit("target of a link", limits::LINK as u64, bytes);
     limit("name of an owner or group", limits::OWNER as u64, bytes);
@@ -346,11 +399,11 @@ fn every_limit_is_what_the_code_says() {
     limit("a specification", limits::SPEC_BYTES, bytes);
     limit("window of the compressed specification", 1 << limits::SPEC_WINDOW, bytes);
     limit("size of a file", limits::FILE_SIZE, bytes);
-    limit("paths, and patterns, of a scope", limits::SCOPE as u64, "");
+    limit("paths, and rules, of a scope", limits::SCOPE as u64, "");
     limit("list of owners or modes", limits::MAPPING as u64, bytes);
     limit("text for people", limits::TEXT as u64, bytes);
     limit("Problems of one side", limits::PROBLEMS as u64, "");
-    limit("names listed with a Refusal", limits::REFUSED as u64, "");
+    limit("names listed with a Refusal", limits::REFUSED.into(), "");
     limit("files to Resume in a round", limits::PARTIALS as u64, "");
     limit("trees to link from", limits::LINK_DEST as u64, "");
     limit("the greeting", limits::HANDSHAKE.as_secs(), " seconds");

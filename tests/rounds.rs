@@ -10,7 +10,7 @@ use smsync::secret::Secret;
 use smsync::session::{Hello, Offer, deliver, greet_client, offer};
 use smsync::spec::{Keywords, SpecWriter};
 use smsync::sys::{Dir, Spool, Stream};
-use smsync::tree::{Root, Scan, scan};
+use smsync::tree::{Root, Scan, View, scan};
 use smsync::wire::message::{Direction, Round};
 use smsync::wire::noise::Cipher;
 use smsync::wire::{Channel, Flags, Message};
@@ -53,7 +53,8 @@ fn round(channel: &mut Channel, site: &Site, flags: Flags, first: bool) -> (Repo
     channel.speak().say(&Message::Round(round.clone())).unwrap();
     let spool = Spool::create(&Dir::open_root(&site.path("spool")).unwrap()).unwrap();
     let mut writer = SpecWriter::new(spool, keywords).unwrap();
-    let what = Scan { scope: &scope, keywords, one_file_system: false, sockets: true };
+    let view = View::Sender;
+    let what = Scan { scope: &scope, keywords, one_file_system: false, sockets: true, view };
     let scanned = scan(&root, what, &mut writer).unwrap();
     let described = Offer::new(writer.seal().unwrap(), scanned, smsync::sys::clock::now());
     let mut told = Told::default();

@@ -287,6 +287,11 @@ fn links_are_followed_by_wish() {
     symlink("nowhere", tree.join("dangling")).unwrap();
     let theirs = tool("mtree", "mtree-netbsd", &arguments(&["-c", "-L", "-k", "all", "-p"], &[], &tree));
     assert_as_mtree(&theirs.stdout, &tree, &["-L"], "-L");
+    let ours = spec(&tree, &["-L", "-k", "all"]);
+    assert_as_mtree(ours.as_bytes(), &tree, &["-L"], "-L");
+    let theirs_full = fed("mtree", "mtree-netbsd", &[OsStr::new("-C")], &theirs.stdout).stdout;
+    let theirs_full = format!("#mtree\n{}", String::from_utf8(theirs_full).unwrap());
+    assert_eq!(paths(&ours), paths(&theirs_full));
     assert_as_mtree(&theirs.stdout, &tree, &["-P"], "-P");
     // A loop is found.
     symlink("..", tree.join("d/up")).unwrap();
@@ -296,4 +301,64 @@ fn links_are_followed_by_wish() {
     assert_exit(&output, 1);
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(said.contains("d/up: cannot list directory: "), "{said}");
+    let written = tool(SMSYNC, "smsync", &arguments(&["spec", "-L"], &[], &tree));
+    assert_exit(&written, 1);
+    assert!(
+        String::from_utf8_lossy(&written.stderr).contains("d/up: cannot list directory: "),
+        "{written:?}"
+    );
+    assert!(paths(&String::from_utf8(written.stdout).unwrap()).contains("./to-dir/f"));
+}
+
+/// What mtree(8) would say of the same: it does not go into what is extra, nor into a directory that should be none.
+fn as_deep_as_mtree(told: BTreeSet<String>) -> BTreeSet<String> {
+    let closed: Vec<String> = told
+        .iter()
+        .filter_map(|told| match told.strip_prefix("extra: ") {
+            Some(path) => Some(format!("{path}/")),
+            None if told.contains(", dir)") => Some(format!("{}/", told.split(": ").next().unwrap())),
+            None => None,
+        })
+        .collect();
+    let seen = |told: &String| {
+        !told.strip_prefix("extra: ").is_some_and(|path| closed.iter().any(|above| path.starts_with(above)))
+    };
+    told.into_iter().filter(seen).collect()
+}
+
+#[test]
+fn a_check_of_a_remote_tree_tells_it_so_too() {
+    let seed = Dice::seed(0xc0ffee);
+    let mut dice = Dice::new(seed);
+    let site = Site::new();
+    site.write_private("smsyncd.conf", &site.server_conf("durable = none"));
+    let inetd = site.serve();
+    let (src, remote) = (site.src(), inetd.remote("m"));
+    let source = src.to_str().unwrap();
+    grow(&src, &mut dice);
+    assert_exit(&site.run(&["push", source, &remote]), 0);
+    for round in 0..8 {
+        let what = format!("SMSYNC_SEED={seed}, round {round}");
+        edit(&src, &mut dice);
+        // What mtree(8) does not know is left out.
+        let words = ["-R", "xattr,inode,resdevice,uname,gname"];
+        let output = site.run(&[&["check"], &words[..], &[source, &remote]].concat());
+        let spec = spec(&src, &["-R", "nlink"]);
+        let theirs = mtree(spec.as_bytes(), &site.dst(), &[]);
+        assert_eq!(as_deep_as_mtree(by_path(&output)), by_path(&theirs), "{what}");
+        assert_exit(&output, if output.stdout.is_empty() { 0 } else { 2 });
+        assert_exit(&site.run(&["push", "-q", "--delete", source, &remote]), 0);
+    }
+    // Contents too, by whatever digest is asked for.
+    fs::write(src.join("a/f"), "one").unwrap();
+    set_time(&src.join("a/f"), 1_000_000_000, 0);
+    assert_exit(&site.run(&["push", "-q", "--delete", source, &remote]), 0);
+    fs::write(site.dst().join("a/f"), "two").unwrap();
+    set_time(&site.dst().join("a/f"), 1_000_000_000, 0);
+    let output = site.run(&["check", "-K", "sha256", source, &remote]);
+    assert_exit(&output, 2);
+    let theirs = mtree(spec(&src, &["-K", "sha256"]).as_bytes(), &site.dst(), &[]);
+    let theirs: BTreeSet<String> =
+        by_path(&theirs).into_iter().filter(|told| told.starts_with("a/f")).collect();
+    assert_eq!(by_path(&output), theirs);
 }

@@ -5,6 +5,7 @@ mod connect;
 mod failure;
 pub mod options;
 pub mod remote;
+mod rules;
 mod show;
 mod source;
 mod spec;
@@ -83,7 +84,7 @@ fn one_way(options: &Options, transfer: &Transfer, push: bool, show: &mut Show) 
     show.transfer(&transfer.output, transfer.dry_run)?;
     let flags = Flags::NONE
         .with(Flags::DRY_RUN, transfer.dry_run)
-        .with(Flags::DELETE, transfer.delete)
+        .with(Flags::DELETE, transfer.delete || transfer.comparison.selection.given.delete_excluded)
         .with(Flags::ITEMIZE, show.itemizes());
     let keeping = transfer.keeping.terms().map_err(|error| Failure::new(Exit::Usage, error))?;
     if transfer.keeping.link_dest.len() > crate::limits::LINK_DEST {
@@ -126,7 +127,8 @@ fn carry_out(
 ) -> Result<Report, Failure> {
     let config = read_config(options)?;
     let guise = choosing.guise()?;
-    let request = Request { config: &config, network, comparison, choosing, guise, asked };
+    let taking = comparison.selection.given.taking();
+    let request = Request { config: &config, network, comparison, choosing, guise, taking, asked };
     match sides {
         Sides::Push(sources, dest) => request.push(sources, dest, show),
         Sides::Pull(..) if comparison.spec.is_some() => {

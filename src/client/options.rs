@@ -3,6 +3,7 @@
 mod choosing;
 mod keeping;
 mod output;
+mod selection;
 mod spec;
 
 pub use choosing::Choosing;
@@ -15,6 +16,8 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 use core::net::IpAddr;
 use std::ffi::OsString;
 use std::path::PathBuf;
+
+pub use selection::{RuleOption, Selection};
 
 const EXAMPLES: &str = "\
 A remote tree is [user@]host[:port]::module[/path]
@@ -107,9 +110,9 @@ pub struct Comparison {
     /// Take the specification of what is here from FILE, in any dialect of mtree(5); `-` is standard input
     #[arg(long, value_name = "FILE")]
     pub spec: Option<PathBuf>,
-    /// Leave out what matches PATTERN, as in rsync(1), on both sides; may be given several times
-    #[arg(long, value_name = "PATTERN", allow_hyphen_values = true)]
-    pub exclude: Vec<OsString>,
+    /// What of the trees is meant
+    #[command(flatten)]
+    pub selection: Selection,
 }
 
 /// How the server is reached.

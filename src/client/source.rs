@@ -1,15 +1,18 @@
 //! What is here: the roots of a push, and its specification, by a scan or from a file in any dialect.
 
 use crate::client::failure::{Failure, system};
-use crate::client::options::Choosing;
+use crate::client::options::{Choosing, Selection};
+use crate::client::rules;
 use crate::exit::Exit;
 use crate::install::hopeless;
 use crate::limits;
-use crate::path::{Pattern, RelPath, Scope};
+use crate::path::rule::texts;
+use crate::path::{Descent, Filter, RelPath, Scope, Side, Traits};
+use crate::report::{Problem, Step};
 use crate::session::{Memory, Offer};
-use crate::spec::{Entry, Keyword, Keywords, SpecWriter, WriteError, dialect};
+use crate::spec::{Entry, Keyword, Keywords, Kind, SpecWriter, WriteError, dialect};
 use crate::sys::{self, Dir, Spool};
-use crate::tree::{Root, Scan, scan};
+use crate::tree::{Root, STAGE, Scan, View, scan};
 use crate::vis::{shown, shown_text};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -67,25 +70,43 @@ fn name(source: &std::ffi::OsStr) -> String {
 }
 
 /// The part of the tree a transfer is about.
-pub(super) fn scope(only: Vec<RelPath<'static>>, exclude: &[OsString]) -> Result<Scope, Failure> {
+pub(super) fn scope(only: Vec<RelPath<'static>>, filter: Filter) -> Result<Scope, Failure> {
     let usage = |text: String| Failure::new(Exit::Usage, text);
-    if only.len() > limits::SCOPE || exclude.len() > limits::SCOPE {
-        return Err(usage(format!("more than {} sources or patterns", limits::SCOPE)));
+    if only.len() > limits::PATHS {
+        return Err(usage(format!("more than {} sources or listed paths", limits::PATHS)));
     }
-    let patterns = exclude.iter().map(|text| {
-        let pattern =
-            Pattern::new(text.as_encoded_bytes()).filter(|pattern| pattern.text().len() <= limits::PATH);
-        pattern.ok_or_else(|| usage(format!("--exclude '{}': no pattern", name(text))))
-    });
-    let patterns = patterns.collect::<Result<Vec<_>, _>>()?;
-    let scope = Scope::new(only, patterns);
-    let bytes: usize = scope.only().iter().map(|path| path.as_bytes().len() + 2).sum::<usize>()
-        + scope.patterns().iter().map(|pattern| pattern.text().len() + 2).sum::<usize>();
-    if bytes > limits::RECORD / 2 {
-        Err(usage("sources and patterns are too long together".into()))
-    } else {
-        Ok(scope)
+    if rules::bytes(&filter) > limits::RECORD / 2 {
+        return Err(usage("the filter rules are too long together".into()));
     }
+    Ok(Scope::new(only, filter))
+}
+
+/// The paths that `--files-from` names, if it is given; none in it is the whole tree, and none at all is nothing.
+pub(super) fn listed(
+    selection: &Selection,
+    one_directory: bool,
+) -> Result<Option<Vec<RelPath<'static>>>, Failure> {
+    let Some(file) = &selection.given.files_from else { return Ok(None) };
+    let usage = |text: String| Failure::new(Exit::Usage, text);
+    if !one_directory {
+        return Err(usage("--files-from goes with one source, a directory".into()));
+    }
+    let shown_name = shown(file.as_os_str().as_encoded_bytes());
+    let text = sys::read_input(file, limits::PATHS_BYTES as u64)
+        .map_err(|error| system(Exit::Io, &shown_name, &error))?;
+    let traits = if selection.given.from0 { Traits::NULS } else { Traits::NONE };
+    let mut paths = Vec::new();
+    for (line, text) in texts(&text, traits) {
+        let names: Vec<&[u8]> =
+            text.split(|byte| *byte == b'/').filter(|name| !matches!(*name, b"" | b".")).collect();
+        let path = RelPath::new(names.join(&b'/'))
+            .map_err(|error| usage(format!("{shown_name}, line {line}: {error}")))?;
+        if path.components().next() == Some(STAGE) {
+            return Err(usage(format!("{shown_name}, line {line}: the name '.smsync' is reserved")));
+        }
+        paths.push(path);
+    }
+    Ok(Some(paths))
 }
 
 /// Where the client spools: `$TMPDIR`, or where other programs keep large temporary files.
@@ -110,7 +131,7 @@ pub(super) fn describe(root: &Root, scope: &Scope, keywords: Keywords) -> Result
     };
     let begun = sys::clock::now();
     let mut writer = SpecWriter::new(spool()?, keywords).map_err(written)?;
-    let what = Scan { scope, keywords, one_file_system: false, sockets: true };
+    let what = Scan { scope, keywords, one_file_system: false, sockets: true, view: View::Sender };
     let scanned =
         scan(root, what, &mut writer).map_err(|error| Failure::from(crate::session::Error::from(error)))?;
     Ok(Offer::new(writer.seal().map_err(written)?, scanned, begun))
@@ -118,6 +139,10 @@ pub(super) fn describe(root: &Root, scope: &Scope, keywords: Keywords) -> Result
 
 /// Takes the specification from a file, in any dialect, or from standard input if it is `-`.
 pub(super) fn read_spec(file: &Path, scope: &Scope, choosing: &Choosing) -> Result<Offer, Failure> {
+    if scope.filter().files().next().is_some() {
+        let text = "--spec does not go with files of rules in directories (-F, dir-merge)";
+        return Err(Failure::new(Exit::Usage, text));
+    }
     let begun = sys::clock::now();
     let shown_name = shown_text(&file.to_string_lossy());
     let text = sys::read_input(file, limits::DIALECT_BYTES)
@@ -128,44 +153,44 @@ pub(super) fn read_spec(file: &Path, scope: &Scope, choosing: &Choosing) -> Resu
     };
     // Every keyword that is there goes with it; what a transfer does not replicate is not compared either.
     let mut writer = SpecWriter::new(spool()?, Keywords::of(&Keyword::ALL)).map_err(written)?;
+    let mut rules = Descent::new(scope.filter(), Side::Sender, &[]);
     let mut excluded: Option<&RelPath<'_>> = None;
     for (place, entry) in reading.entries.iter().enumerate() {
         if excluded.is_some_and(|above| entry.path.is_within(above)) || !scope.covers(&entry.path) {
             continue;
         }
-        if scope.excludes(&entry.path, entry.kind == crate::spec::Kind::Dir) {
+        if rules.excludes(&entry.path, entry.kind == Kind::Dir, false) {
             excluded = Some(&entry.path);
+            continue;
+        }
+        if scope.leads(&entry.path) && entry.kind != Kind::Dir {
             continue;
         }
         // Of a directory on the way to a source nothing is said: it is not to be changed.
         let entry =
             if scope.leads(&entry.path) { &Entry::new(entry.path.borrowed(), entry.kind) } else { entry };
         let unselected = entry.kind != crate::spec::Kind::Dir && !choosing.selects(reading.tags(place));
-        let alone;
-        let entry = if unselected {
-            alone = Entry { optional: true, nochange: true, ..entry.clone() };
-            &alone
-        } else {
-            entry
-        };
-        writer.push(entry).map_err(|error| match error {
+        let mut entry = entry.clone();
+        (entry.optional, entry.nochange) = (entry.optional || unselected, entry.nochange || unselected);
+        if choosing.numeric_ids {
+            // Who has no number goes by name all the same.
+            entry.uname = entry.uname.filter(|_| entry.uid.is_none());
+            entry.gname = entry.gname.filter(|_| entry.gid.is_none());
+        }
+        writer.push(&entry).map_err(|error| match error {
             WriteError::Io(error) => written(error),
             error => Failure::new(Exit::Data, format_args!("{shown_name}: {}: {error}", entry.path)),
         })?;
     }
-    let sockets = reading.entries.iter().filter(|entry| entry.kind == crate::spec::Kind::Socket);
+    let sockets = reading.entries.iter().filter(|entry| entry.kind == Kind::Socket);
     let skipped = sockets.count() as u64;
     let spec = writer.seal().map_err(written)?;
-    let mounts = Vec::new();
-    Ok(Offer {
-        spec,
-        shown: None,
-        problems: Vec::new(),
-        whole: true,
-        skipped,
-        holes: 0,
-        mounts,
-        doubt: None,
-        begun,
-    })
+    let mut meant =
+        |path: &&RelPath<'_>| ![false, true].iter().any(|is_dir| rules.excludes(path, *is_dir, false));
+    let absent = std::io::Error::from_raw_os_error(libc::ENOENT);
+    let missed = scope.only().iter().filter(|path| spec.find(path).is_none()).filter(|path| meant(path));
+    let problems: Vec<_> = missed.map(|path| Problem::new(path, Step::Stat, &absent)).collect();
+    let whole = problems.is_empty();
+    let (locals, mounts) = (Vec::new(), Vec::new());
+    Ok(Offer { spec, shown: None, problems, whole, skipped, locals, holes: 0, mounts, doubt: None, begun })
 }

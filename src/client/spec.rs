@@ -7,25 +7,27 @@ mod form;
 
 use crate::client::failure::{Failure, system};
 use crate::client::options::Spec;
+use crate::client::rules;
 use crate::client::show::Show;
 use crate::client::source;
 use crate::exit::Exit;
 use crate::limits;
-use crate::path::Scope;
+use crate::path::{Filter, Item, Scope, Traits};
 use crate::spec::{Keyword, Keywords, SpecWriter, dialect};
 use crate::sys;
-use crate::tree::{Root, Scan, scan};
+use crate::terms::Taking;
+use crate::tree::{Root, Scan, View, scan};
 use crate::vis::{shown, shown_text};
 use std::path::Path;
 
 /// Does what the command line asks for.
 pub(super) fn run(options: &Spec, show: &mut Show) -> Result<Exit, Failure> {
-    let patterns = source::scope(Vec::new(), &options.exclude)?.patterns().to_vec();
-    let mut scope = Scope::new(Vec::new(), patterns);
+    let mut items = rules::excluding(&options.exclude)?.items().to_vec();
     for file in &options.exclude_file {
         let patterns = excludes::patterns(&input(file, limits::CONFIG)?);
-        scope = Scope::new(Vec::new(), [scope.patterns(), &patterns].concat());
+        items.extend(patterns.iter().filter_map(|pattern| Item::new(Traits::BOTH, pattern.text())));
     }
+    let scope = Scope::new(Vec::new(), Filter::new(items));
     match &options.check {
         // mtree(8) has one code for all errors, and whoever asks for a comparison expects it.
         Some(spec) => compare(spec, options, &scope, show)
@@ -59,14 +61,23 @@ fn without_digests(keywords: Keywords) -> Keywords {
 /// Writes the specification of the tree.
 fn write(options: &Spec, scope: &Scope, show: &mut Show) -> Result<Exit, Failure> {
     let name = shown(options.dir.as_os_str().as_encoded_bytes());
-    let root = Root::open(&options.dir).map_err(|error| system(Exit::Io, &name, &error))?;
+    let mut root = Root::open(&options.dir).map_err(|error| system(Exit::Io, &name, &error))?;
+    if options.logical {
+        root.take(Taking::logical());
+    }
     let chosen = options.keywords.unwrap_or(Keywords::MTREE_DEFAULT);
     let chosen = chosen.union(options.add.unwrap_or_default());
     let chosen = chosen.without(options.remove.unwrap_or_default());
     let chosen = if options.directories { without_digests(chosen) } else { chosen };
     let out = std::io::BufWriter::new(std::io::stdout());
     let written = |error: std::io::Error| system(Exit::Io, "cannot write to standard output", &error);
-    let what = Scan { scope, keywords: chosen, one_file_system: options.one_file_system, sockets: true };
+    let what = Scan {
+        scope,
+        keywords: chosen,
+        one_file_system: options.one_file_system,
+        sockets: true,
+        view: View::Sender,
+    };
     let scanned = if options.classic || options.directories {
         let spooled = |error: std::io::Error| {
             system(Exit::Io, "cannot write the specification into the spool directory ($TMPDIR)", &error)

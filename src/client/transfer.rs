@@ -5,6 +5,7 @@ use crate::client::connect::connect;
 use crate::client::failure::{Failure, system};
 use crate::client::options::{Choosing, Comparison, Network, below};
 use crate::client::remote::{Place, Remote};
+use crate::client::rules;
 use crate::client::show::Show;
 use crate::client::source;
 use crate::config::Durable;
@@ -14,9 +15,10 @@ use crate::report::{Monitor, Report, Side};
 use crate::session::{Error, Memory, Offer, Receiver, deliver, offer, receive};
 use crate::spec::{Keyword, Keywords};
 use crate::sys::{self, Dir, Spool, private};
-use crate::terms::{Guise, Keeping};
+use crate::terms::{Guise, Keeping, Taking};
 use crate::tree::Root;
 use crate::wire::message::{Direction, Round};
+use crate::wire::scope::say_round;
 use crate::wire::{Channel, Flags, Message, WireError};
 use std::ffi::OsString;
 use std::path::Path;
@@ -29,6 +31,7 @@ pub(super) struct Request<'r> {
     pub(super) comparison: &'r Comparison,
     pub(super) choosing: &'r Choosing,
     pub(super) guise: Guise,
+    pub(super) taking: Taking,
     pub(super) asked: Asked<'r>,
 }
 
@@ -67,6 +70,7 @@ impl Request<'_> {
             comparison: self.choosing.comparison(),
             guise: self.guise.clone(),
             remove_source: self.asked.remove_source,
+            taking: self.taking,
             keeping: self.asked.keeping.clone(),
             ..Round::new(direction, self.asked.flags, keywords, scope)
         }
@@ -79,8 +83,13 @@ impl Request<'_> {
         remote: &Remote,
         show: &mut Show,
     ) -> Result<Report, Failure> {
-        let (root, only) = source::open(sources)?;
-        let scope = source::scope(only, &self.comparison.exclude)?;
+        let (mut root, only) = source::open(sources)?;
+        root.take(self.taking);
+        let listed = source::listed(&self.comparison.selection, only.is_empty())?;
+        if listed.as_ref().is_some_and(Vec::is_empty) {
+            return Ok(Report::default());
+        }
+        let scope = source::scope(listed.unwrap_or(only), rules::filter(&self.comparison.selection)?)?;
         let link_dest =
             self.asked.link_dest.iter().map(|dir| below(&remote.path, dir)).collect::<Result<Vec<_>, _>>();
         let link_dest = link_dest.map_err(|error| Failure::new(Exit::Usage, error).about("--link-dest"))?;
@@ -101,7 +110,7 @@ impl Request<'_> {
             speaker.say(&open_message(remote))?;
             let round = self.round(Direction::Push, keywords, scope.clone());
             let round = Round { keeping: Keeping { link_dest, ..round.keeping }, ..round };
-            speaker.say(&Message::Round(round.clone()))?;
+            say_round(&mut speaker, round.clone())?;
             // The server learns what it is about while we look what we have.
             speaker.end()?;
             let described = match given {
@@ -135,19 +144,23 @@ impl Request<'_> {
         below: &RelPath<'_>,
         show: &mut Show,
     ) -> Result<Report, Failure> {
-        let scope = source::scope(Vec::new(), &self.comparison.exclude)?;
+        let listed = source::listed(&self.comparison.selection, below.is_root())?;
+        if listed.as_ref().is_some_and(Vec::is_empty) {
+            return Ok(Report::default());
+        }
+        let scope = source::scope(listed.unwrap_or_default(), rules::filter(&self.comparison.selection)?)?;
         let (spool, state) = (source::spool_dir()?, state_dir()?);
         self.with(remote, Side::Sender, show, |channel, show| {
             let mut speaker = channel.speak();
             speaker.say(&open_message(remote))?;
             let round = self.round(Direction::Pull, self.keywords(), scope);
-            speaker.say(&Message::Round(round.clone()))?;
+            say_round(&mut speaker, round.clone())?;
             speaker.end()?;
             let single = welcome(channel, remote.path.split_last())?;
             let whole = single.is_none();
             // A single file goes into the directory, and nothing else in there is meant.
-            let only = single.into_iter().collect();
-            let round = Round { scope: Scope::new(only, round.scope.patterns().to_vec()), ..round };
+            let only = single.map_or_else(|| round.scope.only().to_vec(), |name| vec![name]);
+            let round = Round { scope: Scope::new(only, round.scope.filter().clone()), ..round };
             // Only now, so that a refusal leaves nothing behind.
             let path = Path::new(dest);
             let dest = Dest::open(dest, self.asked.flags.has(Flags::DRY_RUN))?;

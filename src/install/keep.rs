@@ -116,8 +116,8 @@ const OWN: u32 = 0o700;
 impl Shelf {
     /// The directory at `path` below `base`, which mirrors the directory `of` of the tree from `top` on.
     fn open(&mut self, base: &Dir, top: &[&[u8]], of: &RelPath<'_>, have: &Spec) -> Result<&Dir, Failure> {
-        let path = top.iter().copied().chain(of.components());
-        let path = path.fold(Ok(RelPath::ROOT), |path, name| path?.join(name));
+        let mut path = top.iter().copied().chain(of.components());
+        let path = path.try_fold(RelPath::ROOT, |path, name| path.join(name));
         let path = path.map_err(|_| (Step::Keep, io::Error::from_raw_os_error(libc::ENAMETOOLONG)))?;
         if self.last.as_ref().is_none_or(|(last, _)| *last != path) {
             let mut dir = base.again().map_err(at(Step::Keep))?;
@@ -208,8 +208,8 @@ impl Keep<'_> {
             // The oldest first: the time in their names is as long in each.
             there.sort_unstable();
             for name in names {
-                let of_it = |version: &&Box<[u8]>| is_version(version, &name, versions.suffix.len());
-                let all: Vec<_> = there.iter().filter(of_it).collect();
+                let of_it = |version: &&[u8]| is_version(version, &name, versions.suffix.len());
+                let all: Vec<&[u8]> = there.iter().map(AsRef::as_ref).filter(of_it).collect();
                 let surplus = all.len().saturating_sub(versions.most as usize);
                 for version in all.into_iter().take(surplus) {
                     let _ = dir.remove(version);

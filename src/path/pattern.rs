@@ -1,8 +1,8 @@
-//! One exclude pattern, by the rules of rsync(1), FILTER RULES.
+//! One pattern, by the rules of rsync(1), PATTERN MATCHING RULES.
 
 use std::borrow::Cow;
 
-/// A pattern that leaves paths out.
+/// A pattern that paths are matched against.
 ///
 /// `/` at its start anchors it at the root of the transfer; `/` at its end lets it match directories only; one with a
 /// `/` elsewhere, or with `**`, is matched against the whole path from any component on, every other against the last
@@ -19,6 +19,21 @@ pub struct Pattern {
     starts_anywhere: bool,
     /// It ends with `***`: a `/` stands behind a directory.
     ends_anywhere: bool,
+    /// The bytes before its first wildcard, and those behind its last one: most paths are told by them.
+    head: Vec<u8>,
+    tail: Vec<u8>,
+    shape: Shape,
+}
+
+/// What can be decided by head and tail alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    /// There is no wildcard.
+    Literal,
+    /// One `*`, in a pattern that is matched against a name.
+    OneStar,
+    /// Anything else.
+    Other,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,11 +45,53 @@ enum Token {
     Star,
     /// `**`: any bytes.
     DoubleStar,
-    /// `[…]`: one byte of these ranges, or of none of them; never `/`.
-    Class {
-        negated: bool,
-        ranges: Vec<(u8, u8)>,
-    },
+    /// `[…]`: one byte of a set.
+    Class(Box<Set>),
+    /// What rsync never matches: a class without an end, a `\` before nothing.
+    Never,
+}
+
+/// A set of bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Set([u64; 4]);
+
+impl Set {
+    fn add(&mut self, low: u8, high: u8) {
+        for byte in low..=high {
+            if let Some(word) = self.0.get_mut(usize::from(byte >> 6)) {
+                *word |= 1 << (byte & 63);
+            }
+        }
+    }
+
+    fn has(&self, byte: u8) -> bool {
+        self.0.get(usize::from(byte >> 6)).is_some_and(|word| word >> (byte & 63) & 1 == 1)
+    }
+}
+
+/// What a token makes of the next byte.
+enum Fit {
+    Stays,
+    Passes,
+    Fails,
+}
+
+impl Token {
+    fn fit(&self, byte: u8) -> Fit {
+        let one = |fits| if fits { Fit::Passes } else { Fit::Fails };
+        match self {
+            Token::Byte(expected) => one(*expected == byte),
+            Token::Any => one(byte != b'/'),
+            Token::Class(set) => one(byte != b'/' && set.has(byte)),
+            Token::Star if byte == b'/' => Fit::Fails,
+            Token::Star | Token::DoubleStar => Fit::Stays,
+            Token::Never => Fit::Fails,
+        }
+    }
+
+    fn literal(&self) -> Option<u8> {
+        if let Token::Byte(byte) = self { Some(*byte) } else { None }
+    }
 }
 
 impl Pattern {
@@ -47,15 +104,36 @@ impl Pattern {
         if body.is_empty() {
             return None;
         }
-        let whole = anchored || body.contains(&b'/') || body.windows(2).any(|pair| pair == b"**");
+        let double = body.windows(2).any(|pair| pair == b"**");
+        let slashes = body.iter().filter(|byte| **byte == b'/').count();
+        let mut tokens = tokens(body);
+        let separators = tokens.iter().filter(|token| **token == Token::Byte(b'/')).count();
+        if !anchored && !double && separators < slashes {
+            // As many names are looked at as there are slashes, and one in a class matches none.
+            tokens = vec![Token::Never];
+        }
+        let whole = anchored || slashes > 0 || double;
+        let head: Vec<u8> = tokens.iter().map_while(Token::literal).collect();
+        let mut tail: Vec<u8> = tokens.iter().rev().map_while(Token::literal).collect();
+        tail.reverse();
+        let shape = if head.len() == tokens.len() {
+            Shape::Literal
+        } else if !whole && head.len() + tail.len() + 1 == tokens.len() && tokens.contains(&Token::Star) {
+            Shape::OneStar
+        } else {
+            Shape::Other
+        };
         Some(Pattern {
             text: text.to_vec(),
-            tokens: tokens(body),
+            tokens,
             anchored,
             directory,
             whole,
             starts_anywhere: !anchored && body.starts_with(b"**"),
             ends_anywhere: body.ends_with(b"***"),
+            head,
+            tail,
+            shape,
         })
     }
 
@@ -65,6 +143,12 @@ impl Pattern {
         &self.text
     }
 
+    /// Whether it begins at the root of the transfer, or of what it was read in.
+    #[must_use]
+    pub fn is_anchored(&self) -> bool {
+        self.anchored
+    }
+
     /// Whether it matches this path, relative to the root of the transfer.
     #[must_use]
     pub fn matches(&self, path: &[u8], is_dir: bool) -> bool {
@@ -72,8 +156,18 @@ impl Pattern {
             return false;
         }
         if !self.whole {
-            let name = path.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
-            return self.accepts(name);
+            let name = path.iter().rposition(|&byte| byte == b'/').and_then(|at| path.get(at + 1..));
+            return self.matches_name(name.unwrap_or(path));
+        }
+        let behind = path.strip_suffix(&self.tail[..]);
+        if self.shape == Shape::Literal {
+            return behind.is_some_and(|rest| rest.is_empty() || !self.anchored && rest.ends_with(b"/"));
+        }
+        // A `/` stands before the path, or behind it, for some.
+        let after = behind.is_some() || self.starts_anywhere && self.tail.strip_prefix(b"/") == Some(path);
+        let before = !self.anchored || path.starts_with(&self.head) || self.ends_anywhere && is_dir;
+        if !after || !before {
+            return false;
         }
         let mut text = Cow::Borrowed(path);
         if self.starts_anywhere {
@@ -85,51 +179,70 @@ impl Pattern {
         self.accepts(&text)
     }
 
+    fn matches_name(&self, name: &[u8]) -> bool {
+        match self.shape {
+            Shape::Literal => name == self.head,
+            _ => {
+                let fits = name.len() >= self.head.len() + self.tail.len()
+                    && name.starts_with(&self.head)
+                    && name.ends_with(&self.tail);
+                fits && (self.shape == Shape::OneStar || self.accepts(name))
+            }
+        }
+    }
+
     /// Runs all ways to match at once, so that no pattern costs more than its length times that of the text. One that is
     /// matched against whole paths and not anchored begins at each component.
     fn accepts(&self, text: &[u8]) -> bool {
         let begins = |byte| byte == b'/' && self.whole && !self.anchored;
-        let (mut states, mut next) = (vec![false; self.tokens.len() + 1], vec![false; self.tokens.len() + 1]);
-        mark(&mut states, &self.tokens, 0);
+        let words = self.tokens.len() / 64 + 1;
+        let mut both = [0_u64; 2 * SMALL];
+        let mut large = Vec::new();
+        let states = if words <= SMALL {
+            &mut both[..]
+        } else {
+            large.resize(2 * words, 0);
+            &mut large[..]
+        };
+        let (mut states, mut next) = states.split_at_mut(words.max(SMALL));
+        self.mark(states, 0);
         for &byte in text {
-            next.fill(false);
+            next.fill(0);
             if begins(byte) {
-                mark(&mut next, &self.tokens, 0);
+                self.mark(next, 0);
             }
-            for (at, token) in self.tokens.iter().enumerate() {
-                if states.get(at) != Some(&true) {
-                    continue;
-                }
-                match token {
-                    Token::DoubleStar => mark(&mut next, &self.tokens, at),
-                    Token::Star if byte != b'/' => mark(&mut next, &self.tokens, at),
-                    Token::Byte(expected) if *expected == byte => mark(&mut next, &self.tokens, at + 1),
-                    Token::Any if byte != b'/' => mark(&mut next, &self.tokens, at + 1),
-                    Token::Class { negated, ranges } if byte != b'/' => {
-                        let inside = ranges.iter().any(|&(low, high)| (low..=high).contains(&byte));
-                        if inside != *negated {
-                            mark(&mut next, &self.tokens, at + 1);
-                        }
+            for (word, bits) in states.iter().enumerate() {
+                let mut bits = *bits;
+                while bits != 0 {
+                    let at = word * 64 + bits.trailing_zeros() as usize;
+                    bits &= bits - 1;
+                    match self.tokens.get(at).map(|token| token.fit(byte)) {
+                        Some(Fit::Stays) => self.mark(next, at),
+                        Some(Fit::Passes) => self.mark(next, at + 1),
+                        Some(Fit::Fails) | None => {}
                     }
-                    _ => {}
                 }
             }
             std::mem::swap(&mut states, &mut next);
         }
-        states.last() == Some(&true)
+        let end = self.tokens.len();
+        states.get(end / 64).is_some_and(|word| word >> (end % 64) & 1 == 1)
+    }
+
+    /// Marks a state, and those behind stars, which may stand for nothing.
+    fn mark(&self, states: &mut [u64], mut at: usize) {
+        while let Some(word) = states.get_mut(at / 64) {
+            *word |= 1 << (at % 64);
+            if !matches!(self.tokens.get(at), Some(Token::Star | Token::DoubleStar)) {
+                return;
+            }
+            at += 1;
+        }
     }
 }
 
-/// Marks a state, and those behind stars, which may stand for nothing.
-fn mark(states: &mut [bool], tokens: &[Token], mut at: usize) {
-    while let Some(state) = states.get_mut(at) {
-        *state = true;
-        if !matches!(tokens.get(at), Some(Token::Star | Token::DoubleStar)) {
-            return;
-        }
-        at += 1;
-    }
-}
+/// Words of states that need no memory of their own: patterns of up to 127 tokens.
+const SMALL: usize = 2;
 
 fn tokens(body: &[u8]) -> Vec<Token> {
     // As in rsync, a backslash is an escape only in a pattern that has a wildcard to escape.
@@ -143,6 +256,7 @@ fn tokens(body: &[u8]) -> Vec<Token> {
                 rest = tail;
                 Token::Byte(*escaped)
             }
+            (b'\\', []) if escapes => Token::Never,
             (b'*', [b'*', ..]) => {
                 rest = tail
                     .iter()
@@ -154,11 +268,11 @@ fn tokens(body: &[u8]) -> Vec<Token> {
             (b'*', _) => Token::Star,
             (b'?', _) => Token::Any,
             (b'[', _) => match class(tail) {
-                Some((class, tail)) => {
+                Some((set, tail)) => {
                     rest = tail;
-                    class
+                    Token::Class(Box::new(set))
                 }
-                None => Token::Byte(b'['),
+                None => Token::Never,
             },
             _ => Token::Byte(byte),
         });
@@ -166,36 +280,57 @@ fn tokens(body: &[u8]) -> Vec<Token> {
     tokens
 }
 
-/// What follows `[`, up to its `]`; `None` when there is none.
-fn class(text: &[u8]) -> Option<(Token, &[u8])> {
-    let (negated, mut rest) = match text {
-        [b'!' | b'^', rest @ ..] => (true, rest),
-        rest => (false, rest),
-    };
-    let mut ranges = Vec::new();
+/// What follows `[`, and what is behind its `]`; `None` when there is none, or an unknown class: nothing matches then.
+fn class(text: &[u8]) -> Option<(Set, &[u8])> {
+    let negated = matches!(text.first(), Some(b'!' | b'^'));
+    let mut at = usize::from(negated);
+    let mut set = Set::default();
+    // What a `-` would begin a range with.
+    let mut low = None;
     loop {
-        rest = match rest {
-            [b']', tail @ ..] if !ranges.is_empty() => return Some((Token::Class { negated, ranges }, tail)),
-            [b'[', b':', tail @ ..] => {
-                let end = tail.windows(2).position(|pair| pair == b":]")?;
-                ranges.extend_from_slice(posix(tail.get(..end)?)?);
-                tail.get(end + 2..)?
+        let byte = *text.get(at)?;
+        low = match (byte, low) {
+            (b'\\', _) => {
+                at += 1;
+                let escaped = *text.get(at)?;
+                set.add(escaped, escaped);
+                Some(escaped)
             }
-            [b'\\', byte, tail @ ..] => {
-                ranges.push((*byte, *byte));
-                tail
+            (b'-', Some(low)) if text.get(at + 1).is_some_and(|next| *next != b']') => {
+                at += 1;
+                at += usize::from(text.get(at) == Some(&b'\\'));
+                set.add(low, *text.get(at)?);
+                None
             }
-            [low, b'-', high, tail @ ..] if *high != b']' => {
-                ranges.push((*low, *high));
-                tail
+            (b'[', _) if text.get(at + 1) == Some(&b':') => {
+                let inside = text.get(at + 2..)?;
+                let end = inside.iter().position(|&byte| byte == b']')?;
+                match inside.get(..end).and_then(|inside| inside.strip_suffix(b":")) {
+                    Some(name) => {
+                        posix(name)?.iter().for_each(|(low, high)| set.add(*low, *high));
+                        at += 2 + end;
+                        None
+                    }
+                    None => {
+                        set.add(b'[', b'[');
+                        Some(b'[')
+                    }
+                }
             }
-            [byte, tail @ ..] => {
-                ranges.push((*byte, *byte));
-                tail
+            _ => {
+                set.add(byte, byte);
+                Some(byte)
             }
-            [] => return None,
         };
+        at += 1;
+        if *text.get(at)? == b']' {
+            break;
+        }
     }
+    if negated {
+        set.0.iter_mut().for_each(|word| *word = !*word);
+    }
+    Some((set, text.get(at + 1..)?))
 }
 
 /// The POSIX classes in the C locale.
@@ -218,58 +353,5 @@ fn posix(name: &[u8]) -> Option<&'static [(u8, u8)]> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn matches_as_rsync_says() {
-        // (pattern, path, is it a directory, does it match): the examples of rsync(1), PATTERN MATCHING RULES
-        let table = [
-            ("*.o", "a/b.o", false, true),
-            ("*.o", "b.oo", false, false),
-            ("/foo", "foo", false, true),
-            ("/foo", "a/foo", false, false),
-            ("foo", "a/foo", false, true),
-            ("foo/", "foo", false, false),
-            ("foo/", "a/foo", true, true),
-            ("foo/*/bar", "x/foo/y/bar", false, true),
-            ("foo/*/bar", "foo/y/z/bar", false, false),
-            ("/foo/**/bar", "foo/y/z/bar", false, true),
-            ("/foo/**/bar", "a/foo/y/bar", false, false),
-            ("**/bar", "a/b/bar", false, true),
-            ("**/bar", "bar", false, true),
-            ("/**/bar", "bar", false, false),
-            ("a**z", "b/axx/yz", false, true),
-            ("?", "ab", false, false),
-            ("[a-c]x", "bx", false, true),
-            ("[!a-c]x", "bx", false, false),
-            ("[]x]", "]", false, true),
-            ("[[:digit:]]", "7", false, true),
-            ("[", "[", false, true),
-            ("\\*", "*", false, true),
-            ("\\*", "a", false, false),
-            ("back\\slash", "back\\slash", false, true),
-            ("foo/***", "foo", true, true),
-            ("foo/***", "a/foo", true, true),
-            ("foo/***", "foo", false, false),
-            ("foo/***", "foo/a/b", false, true),
-        ];
-        for (pattern, path, is_dir, expected) in table {
-            let matched = Pattern::new(pattern.as_bytes()).unwrap().matches(path.as_bytes(), is_dir);
-            assert_eq!(matched, expected, "{pattern} on {path}");
-        }
-        assert!(Pattern::new(b"").is_none() && Pattern::new(b"/").is_none());
-    }
-
-    #[test]
-    fn no_pattern_is_expensive() {
-        let pattern = Pattern::new("*a".repeat(200).as_bytes()).unwrap();
-        assert!(!pattern.matches(&[b'a'; 199], false));
-        assert!(pattern.matches(&[b'a'; 200], false));
-        // The longest of both, begun at each of as many components as there can be: one that were tried anew at each
-        // would cost minutes.
-        let pattern = Pattern::new(&b"*a/".repeat(1365)).unwrap();
-        let path = b"aaaaaaaaaaaaaaa/".repeat(255);
-        assert!(!pattern.matches(&path, true));
-    }
-}
+#[path = "pattern_tests.rs"]
+mod tests;

@@ -133,6 +133,15 @@ impl<'a> RelPath<'a> {
         }
     }
 
+    /// The path one component longer than `ancestor` on the way to this one; this one when it is not below.
+    #[must_use]
+    pub fn next_below(&self, ancestor: &RelPath<'_>) -> RelPath<'_> {
+        let begin = if ancestor.is_root() { 0 } else { ancestor.as_bytes().len() + 1 };
+        let rest = self.0.get(begin..).unwrap_or_default();
+        let end = rest.iter().position(|&byte| byte == b'/').map_or(self.0.len(), |length| begin + length);
+        RelPath(Cow::Borrowed(self.0.get(..end).unwrap_or(&self.0)))
+    }
+
     /// Whether this is `ancestor` or below it.
     #[must_use]
     pub fn is_within(&self, ancestor: &RelPath<'_>) -> bool {

@@ -1,22 +1,25 @@
-//! What a round is about: the whole tree or some paths of it, less what is excluded. Both sides apply the same.
+//! What a round is about: the whole tree or some paths of it, less what its rules exclude.
 
-use crate::path::{Pattern, RelPath};
+use crate::path::{Filter, RelPath};
 
 /// The part of a tree that a round is about. Everything else neither side sees: it is not sent and not removed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Scope {
     only: Vec<RelPath<'static>>,
-    exclude: Vec<Pattern>,
+    filter: Filter,
 }
 
 impl Scope {
-    /// The whole tree, or only these paths and what is below them.
+    /// The whole tree, or only these paths and what is below them. The root is the whole tree.
     #[must_use]
-    pub fn new(mut only: Vec<RelPath<'static>>, exclude: Vec<Pattern>) -> Scope {
-        only.sort();
+    pub fn new(mut only: Vec<RelPath<'static>>, filter: Filter) -> Scope {
+        only.sort_unstable();
+        if only.first().is_some_and(RelPath::is_root) {
+            only.clear();
+        }
         // What is below another path of the list is covered by it.
         only.dedup_by(|later, earlier| later.is_within(earlier));
-        Scope { only, exclude }
+        Scope { only, filter }
     }
 
     /// The paths it is restricted to, sorted; none when it is the whole tree.
@@ -25,10 +28,10 @@ impl Scope {
         &self.only
     }
 
-    /// What is left out.
+    /// What leaves paths out: the sender hides them, the receiver protects them.
     #[must_use]
-    pub fn patterns(&self) -> &[Pattern] {
-        &self.exclude
+    pub fn filter(&self) -> &Filter {
+        &self.filter
     }
 
     /// Whether the path leads to a part of the scope without being in it: a directory that is not itself compared.
@@ -46,15 +49,17 @@ impl Scope {
         self.only.is_empty() || last.is_some_and(|only| path.is_within(only)) || self.leads(path)
     }
 
+    /// Those of the paths it is restricted to that are this one or below it: the first, and how many.
+    #[must_use]
+    pub fn within(&self, path: &RelPath<'_>) -> std::ops::Range<usize> {
+        let first = self.only.partition_point(|only| only < path);
+        let rest = self.only.get(first..).unwrap_or_default();
+        first..first + rest.partition_point(|only| only.is_within(path))
+    }
+
     /// How many of the paths it is restricted to stand before this one, or are this one.
     fn up_to(&self, path: &RelPath<'_>) -> usize {
         self.only.partition_point(|only| only <= path)
-    }
-
-    /// Whether the path is left out, and with it all below it. The root never is.
-    #[must_use]
-    pub fn excludes(&self, path: &RelPath<'_>, is_dir: bool) -> bool {
-        !path.is_root() && self.exclude.iter().any(|pattern| pattern.matches(path.as_bytes(), is_dir))
     }
 }
 
@@ -68,7 +73,7 @@ mod tests {
 
     #[test]
     fn covers_what_is_in_it_and_on_the_way() {
-        let scope = Scope::new(["b/c", "b-", "b/c/d", "x"].map(path).to_vec(), Vec::new());
+        let scope = Scope::new(["b/c", "b-", "b/c/d", "x"].map(path).to_vec(), Filter::default());
         assert_eq!(scope.only(), ["b/c", "b-", "x"].map(path));
         // (path, is it covered, does it only lead there): by the definition of a scope
         let table = [
@@ -92,12 +97,5 @@ mod tests {
         }
         let whole = Scope::default();
         assert!(whole.covers(&path("a/b")) && !whole.leads(&path("")));
-    }
-
-    #[test]
-    fn the_root_is_not_excluded() {
-        let scope = Scope::new(Vec::new(), vec![Pattern::new(b"*").unwrap()]);
-        assert!(scope.excludes(&path("a"), false));
-        assert!(!scope.excludes(&RelPath::ROOT, true));
     }
 }

@@ -40,13 +40,17 @@ pub enum Step {
     Xattr,
     /// Removing a file of the source that has arrived.
     TakeAway,
+    /// Reading a file of filter rules of the sender.
+    Filter,
+    /// Following a symbolic link of the sender.
+    Follow,
     /// Keeping what is to be replaced or removed.
     Keep,
 }
 
 impl Step {
     /// Every step, in the order of their numbers.
-    pub const ALL: [Step; 17] = [
+    pub const ALL: [Step; 19] = [
         Step::List,
         Step::Stat,
         Step::Read,
@@ -63,6 +67,8 @@ impl Step {
         Step::Remove,
         Step::Xattr,
         Step::TakeAway,
+        Step::Filter,
+        Step::Follow,
         Step::Keep,
     ];
 
@@ -92,6 +98,8 @@ impl Step {
             Step::Remove => "remove",
             Step::Xattr => "carry extended attributes of",
             Step::TakeAway => "remove from the source",
+            Step::Filter => "read the filter rules in",
+            Step::Follow => "follow the link",
             Step::Keep => "keep a backup of",
         }
     }
@@ -147,6 +155,10 @@ impl Problem {
     pub fn reason(&self) -> String {
         match (self.step, self.errno) {
             (Step::Verify, _) => "the contents that arrived are not those of the specification".into(),
+            (Step::Follow, libc::EXDEV) => "it leads out of the module".into(),
+            (Step::Follow, libc::ELOOP) => "it leads in a circle".into(),
+            (Step::Filter, libc::EINVAL) => "a line is no filter rule".into(),
+            (Step::Filter, libc::E2BIG) => "too many rules in files of rules".into(),
             (Step::Read, libc::ESTALE) => "it kept changing while it was read".into(),
             (Step::Place | Step::MakeDir, libc::ENOTEMPTY) => {
                 "a directory that is not empty is in the way (--delete replaces it, unless it holds what is excluded)".into()

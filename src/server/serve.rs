@@ -10,9 +10,10 @@ use crate::session::{Error, Memory, Offer, Receiver, deliver, greet_server, offe
 use crate::spec::{SpecWriter, WriteError};
 use crate::sys::stdio::Peer;
 use crate::sys::{Dir, Spool, Stream, private};
-use crate::tree::{Root, Scan, is_reserved, scan};
+use crate::tree::{Root, Scan, View, is_reserved, scan};
 use crate::vis::{shown, shown_text};
 use crate::wire::message::{Direction, Round};
+use crate::wire::scope::Ahead;
 use crate::wire::{Channel, Flags, Message, Patience, WireError};
 use std::borrow::Cow;
 use std::io;
@@ -95,15 +96,19 @@ impl Session<'_> {
         let mut exit = Exit::Ok;
         let mut tree: Option<Tree> = None;
         let mut welcome = false;
+        let mut ahead = Ahead::default();
         loop {
             match channel.listen().message()? {
+                Message::Paths(paths) => ahead.take(paths)?,
                 Message::Round(round) => {
+                    let round = ahead.join(round)?;
                     // What a dry run only thought of may be there by now, or is to be made.
                     let tree = match &mut tree {
                         Some(tree) if !tree.root.is_nothing() => tree,
                         none => none.insert(self.open(module, &path, &round)?),
                     };
                     permit(module, tree, &round)?;
+                    tree.root.take(round.taking);
                     if !std::mem::replace(&mut welcome, true) {
                         // Leaves with the first thing we have to say.
                         channel.speak().say(&Message::Welcome { single: tree.single.borrowed() })?;
@@ -188,11 +193,17 @@ impl Session<'_> {
             }
             Direction::Pull => {
                 let keywords = round.keywords.for_transfer();
-                let what = Scan { scope: &round.scope, keywords, one_file_system: false, sockets: true };
                 // Without a state directory nothing is remembered, and nothing else is amiss.
                 let state = private::open_private_dir(&globals.state_dir, true).ok().map(Dir::from);
                 let source = [module.name.as_bytes(), &[0], path.as_bytes()].concat();
                 let memory = state.as_ref().map_or(Memory::none(), |state| Memory::of(state, &source));
+                let what = Scan {
+                    scope: &round.scope,
+                    keywords,
+                    one_file_system: false,
+                    sockets: true,
+                    view: View::Sender,
+                };
                 let begun = crate::sys::clock::now();
                 let mut described = channel.while_working(|| {
                     let mut writer = Spool::create(&spool)

@@ -7,7 +7,7 @@ use crate::session::Error;
 use crate::session::ranges::{Beginning, Ranges};
 use crate::spec::{Entry, Index, Time};
 use crate::sys::{self, File, Stat, clock};
-use crate::tree::{Cursor, Root};
+use crate::tree::{Opener, Root};
 use crate::wire::{Batch, Channel, Message};
 use std::io::{self, Read};
 use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
@@ -23,9 +23,9 @@ pub(super) fn digests(connection: &mut Channel, root: &Root, asked: &Ranges<'_>)
         // Made in here, so that it goes when the connection breaks: by that the worker knows that it may end.
         let (done, from_worker) = sync_channel(ANSWERS_AHEAD);
         scope.spawn(move || {
-            let (mut cursor, mut buffer) = (Cursor::new(root, false), Vec::new());
+            let (mut opener, mut buffer) = (Opener::new(root, false), Vec::new());
             for (index, entry) in asked.files().flatten() {
-                if let Ok(digest) = digest(&mut cursor, &entry, &mut buffer)
+                if let Ok(digest) = digest(&mut opener, &entry, &mut buffer)
                     && done.send(Message::Digest { index: index.get(), digest }).is_err()
                 {
                     return;
@@ -43,11 +43,11 @@ pub(super) fn digests(connection: &mut Channel, root: &Root, asked: &Ranges<'_>)
 
 /// The digest of a file of the tree, if it is still what its specification says. `buffer` is for reading.
 pub(super) fn digest(
-    cursor: &mut Cursor<'_>,
+    opener: &mut Opener<'_>,
     entry: &Entry<'_>,
     buffer: &mut Vec<u8>,
 ) -> io::Result<[u8; 32]> {
-    let (mut file, stat) = open(cursor, entry)?;
+    let (mut file, stat) = opener.open(&entry.path)?;
     let changed = || io::Error::from_raw_os_error(libc::ESTALE);
     if entry.size != Some(stat.size) || entry.time != Some(time(&stat)) {
         return Err(changed());
@@ -62,11 +62,6 @@ pub(super) fn digest(
         content.update(buffer.get(..read).unwrap_or_default());
     }
     if file.stat()?.same_contents(&stat) { Ok(content.finish()) } else { Err(changed()) }
-}
-
-fn open(cursor: &mut Cursor<'_>, entry: &Entry<'_>) -> io::Result<(File, Stat)> {
-    let (holder, name) = cursor.holder(&entry.path)?;
-    holder.open_file(name)
 }
 
 fn time(stat: &Stat) -> Time {
@@ -95,7 +90,7 @@ pub(super) fn files(
         }
         scope.spawn(move || {
             let mut reader =
-                Reader { cursor: Cursor::new(root, false), batch: Batch::new(), progress, filled, to_worker };
+                Reader { opener: Opener::new(root, false), batch: Batch::new(), progress, filled, to_worker };
             // Nobody takes what is read any more: the connection ended, and the other thread knows why.
             let _ = reader.run(wanted);
         });
@@ -116,7 +111,7 @@ struct Gone;
 
 /// Reads files into records.
 struct Reader<'r> {
-    cursor: Cursor<'r>,
+    opener: Opener<'r>,
     batch: Batch,
     progress: Progress,
     filled: Sender<(Batch, Progress)>,
@@ -167,7 +162,7 @@ impl Reader<'_> {
         entry: &Entry<'_>,
         there: Option<Beginning>,
     ) -> Result<Reading, Gone> {
-        let (mut file, before) = match open(&mut self.cursor, entry) {
+        let (mut file, before) = match self.opener.open(&entry.path) {
             Ok(opened) => opened,
             Err(error) => return Ok(Reading::Failed(error)),
         };

@@ -80,7 +80,7 @@ impl Removal<'_> {
         }
         monitor.refusal(refusal);
         speaker.say(&Message::Refusal(refusal.clone()))?;
-        for change in self.plan.extras(self.have, Deed::Kept).take(limits::REFUSED) {
+        for change in self.plan.extras(self.have, Deed::Kept).take(limits::REFUSED as usize) {
             monitor.change(&change);
             speaker.say(&Message::Change(change))?;
         }

@@ -2,7 +2,7 @@
 
 use crate::digest::{self, Content};
 use crate::limits;
-use crate::path::{RelPath, Scope};
+use crate::path::{Descent, RelPath, Scope, Side};
 use crate::report::{Doubt, Why};
 use crate::session::Offer;
 use crate::sys::{Dir, FileKind};
@@ -110,7 +110,12 @@ impl<'m> Memory<'m> {
 }
 
 fn is_in(scope: &Scope, path: &RelPath<'_>) -> bool {
-    scope.covers(path) && !scope.leads(path) && !scope.excludes(path, true)
+    let mut rules = Descent::new(scope.filter(), Side::Sender, &[]);
+    let mut way = path.components().scan(RelPath::ROOT, |above, name| {
+        *above = above.join(name).ok()?;
+        Some(above.clone())
+    });
+    scope.covers(path) && !scope.leads(path) && !way.any(|path| rules.excludes(&path, true, false))
 }
 
 /// Whether a directory is on another file system than the one above it. One that is not there any more is not.

@@ -180,3 +180,75 @@ fn is_as_described(stat: &Stat, entry: &Entry<'_>, begun: (i64, u32)) -> bool {
         && entry.time.is_none_or(|there| there == time)
         && untouched
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::path::RelPath;
+    use crate::spec::SpecWriter;
+    use crate::spec::{InodeId, Keywords};
+    use crate::sys::Spool;
+
+    fn spec(dir: &Dir) -> Spec {
+        let mut writer = SpecWriter::new(Spool::create(dir).unwrap(), Keywords::TRANSFER).unwrap();
+        writer.push(&Entry::new(RelPath::ROOT, Kind::Dir)).unwrap();
+        for name in ["a", "b", "c"] {
+            writer.push(&Entry::new(RelPath::ROOT.join(name.as_bytes()).unwrap(), Kind::Fifo)).unwrap();
+        }
+        writer.seal().unwrap()
+    }
+
+    #[test]
+    fn what_the_receiver_has_is_in_order_and_in_range() {
+        let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let open = |dir: &tempfile::TempDir| Dir::open_root(dir.path()).unwrap();
+        let (spec, root) = (spec(&open(&here)), Root::new(open(&here)).unwrap());
+        let there = place(&open(&there)).unwrap();
+        let takes = |ranges: &[(u32, u32)]| {
+            let mut had = Had::default();
+            let taken =
+                ranges.iter().try_for_each(|(first, count)| had.add(&spec, &root, (there, *first, *count)));
+            taken.is_ok() && !had.own
+        };
+        assert!(takes(&[(0, 4)]) && takes(&[(0, 1), (1, 2), (3, 1)]));
+        for bad in
+            [&[(0, 5)][..], &[(4, 1)], &[(0, 0)], &[(1, u32::MAX)], &[(1, 2), (2, 1)], &[(2, 1), (0, 1)]]
+        {
+            assert!(!takes(bad), "{bad:?}");
+        }
+        let mut had = Had::default();
+        had.add(&spec, &root, (place(&open(&here)).unwrap(), 0, 4)).unwrap();
+        assert!(had.own);
+    }
+
+    #[test]
+    fn what_was_touched_is_not_as_described() {
+        let stat = Stat {
+            kind: Some(FileKind::File),
+            mode: 0o644,
+            uid: 0,
+            gid: 0,
+            size: 3,
+            blocks: 8,
+            mtime: (5, 6),
+            ctime: (7, 8),
+            dev: (1, 2),
+            ino: 9,
+            nlink: 1,
+            rdev: (0, 0),
+        };
+        let file = Entry {
+            size: Some(3),
+            time: Some(Time { sec: 5, nsec: 6 }),
+            ..Entry::new(RelPath::ROOT, Kind::File)
+        };
+        let is = |stat: Stat, entry: &Entry<'_>, begun| is_as_described(&stat, entry, begun);
+        assert!(is(stat, &file, (7, 8)) && !is(stat, &file, (7, 7)));
+        assert!(!is(Stat { size: 4, ..stat }, &file, (7, 8)));
+        assert!(!is(Stat { mtime: (5, 7), ..stat }, &file, (7, 8)));
+        assert!(!is(Stat { kind: Some(FileKind::Socket), ..stat }, &file, (7, 8)));
+        let device = crate::spec::Device { major: 1, minor: 2 };
+        let linked = Entry { inode: Some(InodeId { device, inode: 9 }), ..file };
+        assert!(is(stat, &linked, (0, 0)) && !is(Stat { ino: 10, ..stat }, &linked, (7, 8)));
+    }
+}

@@ -2,7 +2,7 @@
 
 use crate::digest::Content;
 use crate::limits;
-use crate::path::{RelPath, Scope};
+use crate::path::{Descent, Local, RelPath, Scope, Side};
 use crate::report::{Doubt, Monitor};
 use crate::session::Error;
 use crate::session::error::WRITE_SPEC;
@@ -26,6 +26,8 @@ pub(super) struct Offered {
     pub(super) holes: u64,
     /// What makes it think that not everything is there.
     pub(super) doubt: Option<Doubt>,
+    /// What the sender's files of filter rules say.
+    pub(super) locals: Vec<Local>,
 }
 
 impl Offered {
@@ -36,7 +38,7 @@ impl Offered {
         monitor: &mut dyn Monitor,
     ) -> Result<Offered, Error> {
         let mut text = Text::new(spool, limits::SPEC_BYTES)?;
-        let (mut problems, mut doubt) = (0, None);
+        let (mut problems, mut doubt, mut rules) = (0, None, Rules::default());
         let mut listener = channel.listen();
         loop {
             match listener.message()? {
@@ -48,19 +50,26 @@ impl Offered {
                     monitor.problem(&problem);
                 }
                 Message::Doubt(one) if doubt.is_none() => doubt = Some(one),
+                Message::Rules(local) => rules.take(local)?,
                 Message::Spec(piece) => text.take(piece)?,
                 Message::SpecEnd { digest, entries, whole, skipped, holes } => {
                     listener.end()?;
                     let spool = text.end(&digest)?;
-                    return Ok(Offered { spool, entries, whole, skipped, problems, holes, doubt });
+                    let locals = rules.locals;
+                    return Ok(Offered { spool, entries, whole, skipped, problems, holes, doubt, locals });
                 }
                 _ => return Err(WireError::Violation("something else than a specification").into()),
             }
         }
     }
 
-    /// Checks every line of the specification, and that it says nothing of what the round is not about.
-    pub(super) fn seal(self, scope: &Scope) -> Result<Spec, Error> {
+    /// Checks every line of the specification, and that it says nothing of what the round is not about. Gives back what
+    /// the sender's files of rules say too.
+    pub(super) fn seal(self, scope: &Scope) -> Result<(Spec, Vec<Local>), Error> {
+        let named = |local: &Local| scope.filter().files().any(|(at, ..)| at == local.file);
+        if !self.locals.iter().all(named) {
+            return Err(WireError::Violation("rules of a file that the round does not name").into());
+        }
         let spec = Spec::seal(self.spool)?;
         if spec.len() != self.entries {
             return Err(WireError::Malformed("another number of entries than was said").into());
@@ -71,22 +80,47 @@ impl Offered {
                 .iter()
                 .any(|name| RelPath::ROOT.join(name).is_ok_and(|path| spec.find(&path).is_some()))
         } else {
-            spec.iter().any(|(_, entry)| is_foreign(&entry, scope))
+            let mut rules = Descent::new(scope.filter(), Side::Sender, &self.locals);
+            spec.iter().any(|(_, entry)| is_foreign(&entry, scope, &mut rules))
         };
         if foreign {
             return Err(WireError::Violation("an entry outside of the scope").into());
         }
-        Ok(spec)
+        Ok((spec, self.locals))
+    }
+}
+
+/// What the sender's files of filter rules say: no more than they may.
+#[derive(Default)]
+struct Rules {
+    locals: Vec<Local>,
+    rules: usize,
+    bytes: usize,
+}
+
+impl Rules {
+    fn take(&mut self, local: Local) -> Result<(), WireError> {
+        let place = |local: &Local| (local.directory.clone(), local.file);
+        if self.locals.last().is_some_and(|last| place(last) >= place(&local)) {
+            return Err(WireError::Violation("rules of files are out of order"));
+        }
+        self.rules += local.rules.len().max(1);
+        self.bytes += local.bytes();
+        if self.rules > limits::FILTER_RULES || self.bytes > limits::FILTER_BYTES {
+            return Err(WireError::Violation("too many rules of files"));
+        }
+        self.locals.push(local);
+        Ok(())
     }
 }
 
 /// Whether the round is not about this entry: it is out of scope, excluded or reserved, or it says something of a
 /// directory that only leads to the scope.
-fn is_foreign(entry: &Entry<'_>, scope: &Scope) -> bool {
+fn is_foreign(entry: &Entry<'_>, scope: &Scope, rules: &mut Descent<'_>) -> bool {
     let path = &entry.path;
     let bare = || Entry { ignore: entry.ignore, ..Entry::new(path.borrowed(), Kind::Dir) };
     !scope.covers(path)
-        || scope.excludes(path, entry.kind == Kind::Dir)
+        || rules.excludes(path, entry.kind == Kind::Dir, false)
         || path.components().next().is_some_and(is_reserved)
         || scope.leads(path) && *entry != bare()
 }

@@ -19,7 +19,7 @@ use crate::session::turns::{Changes, finish, forecast, want_files};
 use crate::spec::{Index, Keyword, Keywords, Spec, SpecWriter};
 use crate::sys::tick::{self, Tick};
 use crate::sys::{self, Dir, Spool};
-use crate::tree::{Root, Scan, Scanned, scan};
+use crate::tree::{Root, Scan, Scanned, View, scan};
 use crate::vis::shown;
 use crate::wire::message::Round;
 use crate::wire::{Channel, Flags};
@@ -169,7 +169,7 @@ fn prepare(
         return Err(Error::Refused(Exit::System, text));
     }
     let delete = flags.has(Flags::DELETE) && offered.whole;
-    let want = offered.seal(scope)?;
+    let (want, locals) = offered.seal(scope)?;
     let stage = if flags.has(Flags::DRY_RUN) { None } else { Some(open_stage(receiver)?) };
     let spool = Spool::create(receiver.spool)
         .map_err(|error| Error::System("make a file in the spool directory", error))?;
@@ -178,7 +178,8 @@ fn prepare(
     let mut keywords = if xattrs { HAVE } else { HAVE.without(Keywords::of(&[Keyword::Xattr])) };
     digests.for_each(|keyword| keywords.insert(keyword));
     let mut writer = SpecWriter::new(spool, keywords).map_err(|error| Error::Disk(WRITE_SPEC, error))?;
-    let what = Scan { scope, keywords, one_file_system: true, sockets: false };
+    let view = View::Receiver { want: &want, locals: &locals };
+    let what = Scan { scope, keywords, one_file_system: true, sockets: false, view };
     let scanned = scan(receiver.root, what, &mut writer)?;
     let have = writer.seal().map_err(|error| Error::Disk(WRITE_SPEC, error))?;
     let rules = rules(round, owners, delete);

@@ -2,7 +2,7 @@
 
 use crate::digest::Content;
 use crate::limits;
-use crate::path::RelPath;
+use crate::path::{Local, RelPath};
 use crate::report::{Change, Doubt, Fate, Feature, Monitor, Problem, Report, Unsupported};
 use crate::session::delivery;
 use crate::session::moving::{self, Had};
@@ -35,6 +35,8 @@ pub struct Offer {
     pub mounts: Vec<RelPath<'static>>,
     /// What makes us think that not everything is there.
     pub doubt: Option<Doubt>,
+    /// What the files of filter rules say that were found.
+    pub locals: Vec<Local>,
     /// When the description began, seconds and nanoseconds since 1970: what was touched later may be another thing.
     pub begun: (i64, u32),
 }
@@ -43,9 +45,9 @@ impl Offer {
     /// Of a scan that began at this time, seconds and nanoseconds since 1970.
     #[must_use]
     pub fn new(spec: Spec, scanned: Scanned, begun: (i64, u32)) -> Offer {
-        let problems = scanned.problems.into_iter().map(Problem::of_sender).collect();
-        let Scanned { whole, skipped, holes, mounts, .. } = scanned;
-        Offer { spec, shown: None, problems, whole, skipped, holes, mounts, doubt: None, begun }
+        let Scanned { problems, whole, skipped, holes, mounts, locals, .. } = scanned;
+        let problems = problems.into_iter().map(Problem::of_sender).collect();
+        Offer { spec, shown: None, problems, whole, skipped, locals, holes, mounts, doubt: None, begun }
     }
 }
 
@@ -83,6 +85,9 @@ pub fn offer(channel: &mut Channel, offer: &Offer, monitor: &mut dyn Monitor) ->
     }
     if let Some(doubt) = &offer.doubt {
         speaker.say(&Message::Doubt(doubt.clone()))?;
+    }
+    for local in &offer.locals {
+        speaker.say(&Message::Rules(local.clone()))?;
     }
     let mut content = Content::new();
     let spec = offer.told();
@@ -194,9 +199,6 @@ pub fn deliver(
     }
 }
 
-/// Names that a receiver lists when it refuses.
-const REFUSED: u32 = limits::REFUSED as u32;
-
 /// What the receiver told of single paths: no more than there can be.
 #[derive(Default)]
 struct Told {
@@ -230,12 +232,12 @@ impl Told {
     }
 
     fn change<'c>(&mut self, change: &'c Change) -> Result<&'c Change, WireError> {
-        if !self.itemized && !(self.refused && change.fate == Fate::Extra) {
+        if !(self.itemized || self.refused && change.fate == Fate::Extra) {
             return Err(WireError::Violation("changes that nobody asked for"));
         }
         let (count, limit) = match change.fate {
             Fate::Missing | Fate::Changed => (&mut self.changes, self.entries),
-            Fate::Extra if self.refused => (&mut self.extras, REFUSED),
+            Fate::Extra if self.refused => (&mut self.extras, limits::REFUSED),
             Fate::Extra => (&mut self.extras, limits::SPEC_ENTRIES),
         };
         *count += 1;

@@ -8,7 +8,7 @@ use crate::report::Aspects;
 use crate::session::turns::ask;
 use crate::session::{Error, delivery};
 use crate::spec::{Index, Spec};
-use crate::tree::{Cursor, Root};
+use crate::tree::{Opener, Root};
 use crate::wire::{Channel, Message, WireError};
 use std::collections::{HashMap, HashSet};
 
@@ -101,7 +101,7 @@ impl Here<'_> {
     /// Finds the contents of these digests in the stage or in the tree. What cannot be read is sent like any other.
     fn compare(&self, answers: &[(PlanStep, [u8; 32])]) -> (HashMap<Index, Arrived>, HashSet<Index>) {
         let (mut arrived, mut same) = (HashMap::new(), HashSet::new());
-        let (mut cursor, mut buffer) = (Cursor::new(self.root, true), Vec::new());
+        let (mut opener, mut buffer) = (Opener::new(self.root, true), Vec::new());
         for (step, digest) in answers {
             let entry = self.want.entry(step.want);
             let taken = |stage: &Stage| {
@@ -111,7 +111,7 @@ impl Here<'_> {
             if let (true, Some(size), Some(time)) = (self.stage.is_some_and(taken), entry.size, entry.time) {
                 arrived.insert(step.want, Arrived { size, time });
             } else if let Some(at) = step.have.filter(|_| touched(step))
-                && delivery::digest(&mut cursor, &self.have.entry(at), &mut buffer)
+                && delivery::digest(&mut opener, &self.have.entry(at), &mut buffer)
                     .is_ok_and(|have| have == *digest)
             {
                 same.insert(step.want);

@@ -71,6 +71,24 @@ impl Dir {
         Ok(Dir(rustix::io::fcntl_dupfd_cloexec(&self.0, 3)?))
     }
 
+    /// The directory above this one, to go through it. Only for whoever may go anywhere: who is confined keeps the way that
+    /// it came.
+    ///
+    /// # Errors
+    /// It cannot be searched.
+    pub fn above(&self) -> io::Result<Dir> {
+        let flags = DIRECTORY | OFlags::PATH | OFlags::NOFOLLOW;
+        Ok(Dir(rustix::fs::openat(&self.0, c"..", flags, Mode::empty())?))
+    }
+
+    /// The same directory, opened for listing.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn to_list(&self) -> io::Result<Dir> {
+        Ok(Dir(rustix::fs::openat(&self.0, c".", DIRECTORY | OFlags::RDONLY, Mode::empty())?))
+    }
+
     /// The names in it, in no order. The directory must have been opened for listing.
     ///
     /// # Errors

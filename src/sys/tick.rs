@@ -58,7 +58,7 @@ pub fn of_directory(dir: &Dir) -> Tick {
 }
 
 fn by_type(dir: &Dir) -> Tick {
-    match rustix::fs::fstatfs(dir).map(|statfs| i64::from(statfs.f_type)) {
+    match rustix::fs::fstatfs(dir).map(|statfs| statfs.f_type) {
         // MSDOS_SUPER_MAGIC, of all kinds of FAT but the next.
         Ok(0x4d44) => Tick(2 * SECOND),
         // EXFAT_SUPER_MAGIC

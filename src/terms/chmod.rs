@@ -88,7 +88,7 @@ impl Chmod {
             SPECIAL.iter().filter(|(class, _)| classes & class != 0).fold(0, |all, (_, bit)| all | bit)
         };
         let (bits, cleared) = match clause.permissions {
-            Permissions::Copy(class) => (who * (mode >> class & 7) & !mask, who * 7 | special(who)),
+            Permissions::Copy(class) => ((who * (mode >> class & 7)) & !mask, (who * 7) | special(who)),
             Permissions::These { each, executable: x, set_id, sticky } => {
                 let each = each | u32::from(x && executable);
                 // Whoever has no such bit sets that of the owner.
@@ -98,7 +98,7 @@ impl Chmod {
                 };
                 let top = if set_id { ids } else { 0 } | if sticky { 0o1000 } else { 0 };
                 let named = if top == 0 { 0 } else { special(clause.who & 0o110) };
-                (who * each & !mask | top, who * 7 | named)
+                ((who * each) & !mask | top, (who * 7) | named)
             }
         };
         match clause.operator {

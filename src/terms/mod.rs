@@ -6,6 +6,7 @@ mod guise;
 mod keeping;
 mod mode;
 mod owners;
+mod taking;
 
 pub use chmod::Chmod;
 pub use comparison::{Comparison, Quick};
@@ -13,3 +14,4 @@ pub use guise::Guise;
 pub use keeping::{Backup, Keeping, Limit};
 pub use mode::{Clause, Operator, Permissions, clauses};
 pub use owners::{OwnerMap, To};
+pub use taking::Taking;

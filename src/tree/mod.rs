@@ -1,13 +1,18 @@
 //! The live tree: its root, the way to a path in it, and the scan that describes it.
 
 mod cursor;
+mod follow;
+mod look;
+mod opener;
 mod root;
 mod scan;
 mod scanned;
 
 pub use cursor::Cursor;
+pub use look::Look;
+pub use opener::Opener;
 pub use root::Root;
-pub use scan::{Scan, ScanError, scan};
+pub use scan::{Scan, ScanError, View, scan};
 pub use scanned::Scanned;
 
 /// The directory at the root of a receiver in which files wait until all have arrived: never in a specification,

@@ -2,6 +2,7 @@
 
 use crate::path::RelPath;
 use crate::sys::{Dir, FileKind, Stat};
+use crate::terms::Taking;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
@@ -14,6 +15,10 @@ pub struct Root {
     stat: Stat,
     /// Of a bare root: its names, and the directories that hold them.
     grafts: Option<BTreeMap<Vec<u8>, Dir>>,
+    /// The way from the root of a module to what holds the tree, from the top; `None` where there is no module, and links
+    /// may lead anywhere.
+    way: Option<Vec<Dir>>,
+    taking: Taking,
 }
 
 impl Root {
@@ -23,7 +28,7 @@ impl Root {
     /// It cannot be examined.
     pub fn new(dir: Dir) -> io::Result<Root> {
         let stat = dir.stat_self()?;
-        Ok(Root { dir, stat, grafts: None })
+        Ok(Root { dir, stat, grafts: None, way: None, taking: Taking::default() })
     }
 
     /// The tree below the directory of this path.
@@ -57,6 +62,28 @@ impl Root {
     #[must_use]
     pub fn is_nothing(&self) -> bool {
         self.grafts.as_ref().is_some_and(BTreeMap::is_empty)
+    }
+
+    /// From now on a sender takes this of the tree.
+    pub fn take(&mut self, taking: Taking) {
+        self.taking = taking;
+    }
+
+    /// What of the tree a sender takes.
+    #[must_use]
+    pub fn taking(&self) -> &Taking {
+        &self.taking
+    }
+
+    /// Whether links lead nowhere but into the module.
+    #[must_use]
+    pub fn is_confined(&self) -> bool {
+        self.way.is_some()
+    }
+
+    /// The directories from the root of the module to what holds the tree, from the top.
+    pub fn above(&self) -> impl Iterator<Item = &Dir> {
+        self.way.iter().flatten()
     }
 
     /// The names at the root.
@@ -93,14 +120,22 @@ impl Root {
     /// # Errors
     /// A component is missing, or is no directory on the way.
     pub fn below(module: &Dir, path: &RelPath<'_>) -> io::Result<Root> {
-        let Some((parent, last)) = path.split_last() else { return Root::new(module.again()?) };
-        let dir = through(module, &parent)?;
-        if dir.stat(last)?.kind == Some(FileKind::Dir) {
-            return Root::new(dir.subdir(last)?);
+        let Some((parent, last)) = path.split_last() else {
+            return Ok(Root { way: Some(Vec::new()), ..Root::new(module.again()?)? });
+        };
+        let mut way = vec![module.again()?];
+        for name in parent.components() {
+            let dir = way.last().ok_or(io::ErrorKind::NotFound)?.through(name)?;
+            way.push(dir);
         }
+        let dir = way.last().ok_or(io::ErrorKind::NotFound)?.again()?;
+        if dir.stat(last)?.kind == Some(FileKind::Dir) {
+            return Ok(Root { way: Some(way), ..Root::new(dir.subdir(last)?)? });
+        }
+        way.pop();
         let mut root = Root::nothing(dir.again()?)?;
         root.graft(last, dir);
-        Ok(root)
+        Ok(Root { way: Some(way), ..root })
     }
 
     /// The directory at `path` below a module's root, which is to be filled. When only its last component is missing,

@@ -1,16 +1,25 @@
 //! The scan: describes a live tree as a specification, in tree order.
 
-use crate::digest::{Algorithms, Digests, Hasher};
+mod facts;
+mod hidden;
+mod place;
+mod rules;
+
+use crate::digest::Algorithms;
 use crate::limits;
-use crate::path::{RelPath, Scope};
+use crate::path::{Descent, Local, RelPath, Scope};
 use crate::report::{Problem, Step};
-use crate::spec::{Device, Entry, InodeId, Keyword, Keywords, Kind, SpecWriter, Time, WriteError, Xattrs};
+use crate::spec::{Entry, Keyword, Keywords, Kind, Spec, SpecWriter, WriteError};
 use crate::sys::xattr::{self, ByName};
-use crate::sys::{self, Dir, FileKind, Stat};
+use crate::sys::{Dir, FileKind, Stat};
+use crate::terms::Taking;
+use crate::tree::follow::Way;
 use crate::tree::scanned::kind;
 use crate::tree::{Root, Scanned, is_reserved};
+use place::Place;
 use std::collections::HashMap;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
+use std::rc::Rc;
 
 /// What to describe, and how.
 #[derive(Debug, Clone, Copy)]
@@ -23,6 +32,22 @@ pub struct Scan<'a> {
     pub one_file_system: bool,
     /// Whether sockets are named; else they are hidden, like what is excluded.
     pub sockets: bool,
+    /// On which side it is.
+    pub view: View<'a>,
+}
+
+/// On which side a scan is: which rules of the scope it goes by.
+#[derive(Debug, Clone, Copy)]
+pub enum View<'a> {
+    /// It leaves out what is hidden, and reads the files of rules that it finds on the way.
+    Sender,
+    /// It leaves out what is protected, unless the specification wants it.
+    Receiver {
+        /// What is wanted.
+        want: &'a Spec,
+        /// What the sender's files of rules say.
+        locals: &'a [Local],
+    },
 }
 
 /// Why there is no specification.
@@ -52,18 +77,29 @@ fn walk<W: Write>(
     attributes: Option<&ByName>,
 ) -> Result<Scanned, ScanError> {
     let mut walk = Walk {
+        taking: if matches!(what.view, View::Sender) { *root.taking() } else { Taking::default() },
+        ids: Vec::new(),
         attributes,
         stands: false,
         what,
         algorithms: what.keywords.algorithms(),
         writer,
+        rules: what.rules(),
+        spare: what.spares(),
+        met: vec![false; what.scope.only().len()],
+        said: 0,
+        said_rules: 0,
         found: Scanned { whole: true, ..Scanned::default() },
         users: HashMap::new(),
         groups: HashMap::new(),
         buffer: Vec::new(),
     };
     walk.root(root)?;
+    walk.miss();
     let mut found = walk.found;
+    if matches!(what.view, View::Sender) {
+        found.locals = walk.rules.into_locals();
+    }
     // A directory is found to hide something after those below it.
     found.hidden.sort_unstable();
     found.hidden.dedup();
@@ -75,8 +111,19 @@ struct Walk<'a, W: Write> {
     /// Whether the thread stands in the directory of the last level, where attributes are read.
     stands: bool,
     what: Scan<'a>,
+    taking: Taking,
+    /// Where links are followed: the directories from the root down to the one being walked.
+    ids: Vec<Stat>,
     algorithms: Algorithms,
     writer: &'a mut SpecWriter<W>,
+    rules: Descent<'a>,
+    /// Whether any rule is perishable.
+    spare: bool,
+    /// Which of the paths of the scope were there, or excluded.
+    met: Vec<bool>,
+    /// Bytes and rules of the files of rules so far.
+    said: usize,
+    said_rules: usize,
     found: Scanned,
     users: HashMap<u32, Option<Vec<u8>>>,
     groups: HashMap<u32, Option<Vec<u8>>>,
@@ -87,21 +134,25 @@ struct Walk<'a, W: Write> {
 struct Level<'d> {
     dir: Held<'d>,
     path: RelPath<'static>,
-    /// Which file system it is on.
-    dev: (u32, u32),
     rest: Vec<Box<[u8]>>,
+    /// Whether the directory is known to be removed.
+    doomed: bool,
+    /// The file system that is walked.
+    dev: (u32, u32),
+    /// The one that the directory is on.
+    on: (u32, u32),
 }
 
 /// A directory of the walk: opened by it, or the root's.
 enum Held<'d> {
-    Own(Dir),
+    Own(Rc<Way>),
     Root(&'d Root),
 }
 
 impl Held<'_> {
     fn of(&self, name: &[u8]) -> io::Result<&Dir> {
         match self {
-            Held::Own(dir) => Ok(dir),
+            Held::Own(way) => Ok(&way.dir),
             Held::Root(root) => root.holder(name).ok_or_else(|| io::ErrorKind::NotFound.into()),
         }
     }
@@ -118,7 +169,8 @@ impl<W: Write> Walk<'_, W> {
             let now = root.dir().stat_self().unwrap_or(*root.stat());
             self.describe(RelPath::ROOT, Kind::Dir, &now)
         };
-        entry.ignore = listed.is_err();
+        let readable = listed.is_err() || root.is_bare() || self.read_rules(root.dir(), &RelPath::ROOT);
+        entry.ignore = listed.is_err() || !readable;
         if !bare && self.attributes.is_some() {
             entry.xattrs = self.known(&RelPath::ROOT, xattr::of_open(root.dir()));
         }
@@ -130,16 +182,24 @@ impl<W: Write> Walk<'_, W> {
                 return Ok(());
             }
         };
+        if !readable {
+            return Ok(());
+        }
         let rest = sorted(names.into_iter().filter(|name| !is_reserved(name)).collect());
+        let dev = root.stat().dev;
         let mut levels =
-            vec![Level { dir: Held::Root(root), path: RelPath::ROOT, dev: root.stat().dev, rest }];
+            vec![Level { dir: Held::Root(root), path: RelPath::ROOT, rest, doomed: false, dev, on: dev }];
+        if !root.is_bare() {
+            self.ids.push(*root.stat());
+        }
         while let Some(level) = levels.last_mut() {
             let Some(name) = level.rest.pop() else {
                 levels.pop();
+                self.ids.pop();
                 self.stands = false;
                 continue;
             };
-            if let Some(deeper) = self.name(level, &name, root.stat())? {
+            if let Some(deeper) = self.name(level, &name)? {
                 levels.push(deeper);
                 self.stands = false;
             }
@@ -148,20 +208,12 @@ impl<W: Write> Walk<'_, W> {
     }
 
     /// Describes one name of a directory; gives back the level below it when it is a directory to be walked.
-    fn name(
-        &mut self,
-        level: &Level<'_>,
-        name: &[u8],
-        root: &Stat,
-    ) -> Result<Option<Level<'static>>, ScanError> {
+    fn name(&mut self, level: &Level<'_>, name: &[u8]) -> Result<Option<Level<'static>>, ScanError> {
         let path = match level.path.join(name) {
             Ok(path) => path,
             Err(_) => {
                 let error = io::Error::from_raw_os_error(libc::ENAMETOOLONG);
-                // Nothing can stand for it.
-                self.hide(&level.path);
-                self.found.whole = false;
-                self.found.problems.push(Problem::new(&level.path, Step::List, &error));
+                self.lost(&level.path, &level.path, Step::List, &error);
                 return Ok(None);
             }
         };
@@ -176,7 +228,13 @@ impl<W: Write> Walk<'_, W> {
                 return self.missed(&level.path, &path, Step::Stat, &error);
             }
         };
-        if self.what.scope.excludes(&path, stat.kind == Some(FileKind::Dir)) {
+        let Some(place) = self.place(level, name, &path, stat) else { return Ok(None) };
+        let stat = place.stat;
+        let is_dir = stat.kind == Some(FileKind::Dir);
+        let hidden = self.rules.excludes(&path, is_dir, level.doomed) && self.wanted(&path).is_none();
+        self.meet(&path, hidden);
+        // Of a name on the way that is no directory a sender says nothing.
+        if hidden || !is_dir && matches!(self.what.view, View::Sender) && self.what.scope.leads(&path) {
             self.hide(&level.path);
             return Ok(None);
         }
@@ -187,37 +245,38 @@ impl<W: Write> Walk<'_, W> {
             return Ok(None);
         };
         match kind {
-            Kind::Dir => self.directory(level, name, path, &stat, root),
-            _ => self.leaf(level, name, path, kind, &stat),
+            Kind::Dir => self.directory(level, &place, path),
+            _ => self.leaf(level, &place, path, kind),
         }
     }
 
     fn directory(
         &mut self,
         level: &Level<'_>,
-        name: &[u8],
+        place: &Place<'_>,
         path: RelPath<'static>,
-        stat: &Stat,
-        root: &Stat,
     ) -> Result<Option<Level<'static>>, ScanError> {
-        let opened =
-            level.dir.of(name).and_then(|dir| dir.subdir(name)).and_then(|dir| Ok((dir.names()?, dir)));
-        // The descriptor tells which directory is walked; the name may have changed hands since the stat above.
-        let now = opened.as_ref().ok().and_then(|(_, dir)| dir.stat_self().ok()).unwrap_or(*stat);
-        let mounted = self.what.one_file_system && now.dev != root.dev;
+        let opened = place.list().and_then(|dir| Ok((dir.names()?, dir)));
+        // The descriptor tells which directory is walked; the name may have changed hands since the stat before.
+        let now = opened.as_ref().ok().and_then(|(_, dir)| dir.stat_self().ok()).unwrap_or(place.stat);
+        // What is grafted onto the root has a file system of its own.
+        let grafted = matches!(level.dir, Held::Root(root) if root.is_bare());
+        let dev = if grafted { now.dev } else { level.dev };
+        if now.dev != level.on && !grafted {
+            self.found.mounts.push(path.clone());
+        }
+        let stays = self.what.one_file_system || self.taking.has(Taking::ONE_FILE_SYSTEM);
+        let mounted = stays && now.dev != dev;
         let leads = self.what.scope.leads(&path);
         let mut entry = if leads {
             Entry::new(path.borrowed(), Kind::Dir)
         } else {
             self.describe(path.borrowed(), Kind::Dir, &now)
         };
-        entry.ignore = opened.is_err() || mounted;
-        let grafted = matches!(level.dir, Held::Root(root) if root.is_bare());
-        if now.dev != level.dev && !grafted {
-            self.found.mounts.push(path.clone());
-        }
+        let readable = opened.as_ref().map_or(true, |(_, dir)| mounted || self.read_rules(dir, &path));
+        entry.ignore = opened.is_err() || mounted || !readable;
         if !leads {
-            entry.xattrs = self.xattrs(level, name, &path);
+            entry.xattrs = self.xattrs(level, place, &path);
         }
         if let Err(error) = &opened
             && error.kind() == io::ErrorKind::NotFound
@@ -226,12 +285,22 @@ impl<W: Write> Walk<'_, W> {
         }
         self.writer.push(&entry)?;
         match opened {
-            Ok(_) if mounted => {
+            Ok(_) if mounted || !readable => {
                 self.hide(&path);
                 Ok(None)
             }
             Ok((names, dir)) => {
-                Ok(Some(Level { dir: Held::Own(dir), path, dev: now.dev, rest: sorted(names) }))
+                let doomed = self.spare && (level.doomed || self.wanted(&path) != Some(Kind::Dir));
+                let dir = match self.way(level, place, dir) {
+                    Ok(way) => Held::Own(way),
+                    Err(error) => {
+                        self.unlisted(&path, &error);
+                        self.found.whole = false;
+                        return Ok(None);
+                    }
+                };
+                self.ids.push(now);
+                Ok(Some(Level { dir, path, rest: sorted(names), doomed, dev, on: now.dev }))
             }
             Err(error) => {
                 self.unlisted(&path, &error);
@@ -243,11 +312,11 @@ impl<W: Write> Walk<'_, W> {
     fn leaf(
         &mut self,
         level: &Level<'_>,
-        name: &[u8],
+        place: &Place<'_>,
         path: RelPath<'static>,
         kind: Kind,
-        stat: &Stat,
     ) -> Result<Option<Level<'static>>, ScanError> {
+        let stat = &place.stat;
         if stat.size > limits::FILE_SIZE && kind == Kind::File {
             return self.missed(&level.path, &path, Step::Stat, &io::Error::from_raw_os_error(libc::EFBIG));
         }
@@ -255,129 +324,33 @@ impl<W: Write> Walk<'_, W> {
         if kind == Kind::File {
             self.found.holes += stat.size.saturating_sub(stat.blocks.saturating_mul(512));
         }
+        let mut left = kind == Kind::File && !self.taking.takes(stat.size);
         if kind == Kind::Link {
-            match level.dir.of(name).and_then(|dir| dir.read_link(name)) {
-                Ok(target) => entry.link = Some(target.into()),
+            match place.dir().and_then(|dir| dir.read_link(place.name())) {
+                Ok(target) => {
+                    left = self.taking.leaves(&path, &target);
+                    entry.link = Some(target.into());
+                }
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
                 Err(error) => {
                     return self.missed(&level.path, &path, Step::Stat, &error);
                 }
             }
         }
+        if left {
+            // Neither sent nor changed nor removed.
+            self.writer.push(&Entry { optional: true, nochange: true, inode: None, ..entry })?;
+            return Ok(None);
+        }
         if kind == Kind::File && !self.algorithms.is_empty() {
-            match level.dir.of(name).and_then(|dir| self.digest(dir, name, stat)) {
+            match place.dir().and_then(|dir| self.digest(dir, place.name(), stat)) {
                 Ok(digests) => entry.digests = digests,
                 Err(error) => self.found.problems.push(Problem::new(&path, Step::Read, &error)),
             }
         }
-        entry.xattrs = self.xattrs(level, name, &path);
+        entry.xattrs = self.xattrs(level, place, &path);
         self.writer.push(&entry)?;
         Ok(None)
-    }
-
-    /// The extended attributes of a name, if they are asked for.
-    fn xattrs(&mut self, level: &Level<'_>, name: &[u8], path: &RelPath<'_>) -> Xattrs<'static> {
-        let Some(attributes) = self.attributes else { return Xattrs::default() };
-        let entered =
-            if self.stands { Ok(()) } else { level.dir.of(name).and_then(|dir| attributes.enter(dir)) };
-        // Names that are grafted onto the root are each in a directory of their own.
-        self.stands = entered.is_ok() && matches!(level.dir, Held::Own(_));
-        let found = entered.and_then(|()| attributes.of(name));
-        self.known(path, found)
-    }
-
-    /// Those that could be read; a name that vanished or cannot be read has none.
-    fn known(&mut self, path: &RelPath<'_>, found: io::Result<xattr::Attributes>) -> Xattrs<'static> {
-        match found {
-            Ok(list) => Xattrs::of_values(list),
-            Err(error) => {
-                if error.kind() != io::ErrorKind::NotFound {
-                    self.found.problems.push(Problem::new(path, Step::Xattr, &error));
-                }
-                Xattrs::default()
-            }
-        }
-    }
-
-    /// The digests of the file, if it is still the one that was examined.
-    fn digest(&mut self, dir: &Dir, name: &[u8], stat: &Stat) -> io::Result<Digests<'static>> {
-        let (mut file, now) = dir.open_file(name)?;
-        if !now.same_contents(stat) {
-            return Err(io::Error::from_raw_os_error(libc::ESTALE));
-        }
-        let mut hasher = Hasher::new(self.algorithms);
-        self.buffer.resize(limits::RECORD, 0);
-        loop {
-            let read = file.read(&mut self.buffer)?;
-            if read == 0 {
-                return Ok(hasher.finish());
-            }
-            hasher.update(self.buffer.get(..read).unwrap_or_default());
-        }
-    }
-
-    /// The entry of what stat(2) said.
-    fn describe<'p>(&mut self, path: RelPath<'p>, kind: Kind, stat: &Stat) -> Entry<'p> {
-        let says = |keyword| self.what.keywords.contains(keyword);
-        let owner = |names: &mut HashMap<u32, Option<Vec<u8>>>, id, look: fn(u32) -> Option<Vec<u8>>| {
-            names
-                .entry(id)
-                .or_insert_with(|| look(id).filter(|name| (1..=limits::OWNER).contains(&name.len())))
-                .clone()
-        };
-        let file = kind == Kind::File;
-        let device = |(major, minor)| Device { major, minor };
-        let id = InodeId { device: device(stat.dev), inode: stat.ino };
-        Entry {
-            uid: Some(stat.uid).filter(|id| *id != u32::MAX),
-            gid: Some(stat.gid).filter(|id| *id != u32::MAX),
-            uname: says(Keyword::Uname)
-                .then(|| owner(&mut self.users, stat.uid, sys::ids::user_name))
-                .flatten()
-                .map(Into::into),
-            gname: says(Keyword::Gname)
-                .then(|| owner(&mut self.groups, stat.gid, sys::ids::group_name))
-                .flatten()
-                .map(Into::into),
-            mode: Some(stat.mode),
-            device: kind.is_device().then(|| device(stat.rdev)),
-            nlink: Some(stat.nlink),
-            size: file.then_some(stat.size),
-            time: Some(Time { sec: stat.mtime.0, nsec: stat.mtime.1 }),
-            inode: (kind != Kind::Dir && stat.nlink > 1).then_some(id),
-            ..Entry::new(path, kind)
-        }
-    }
-
-    /// Something in `dir` cannot be described. What has its path elsewhere is to be left alone, and a socket says that.
-    fn missed<L>(
-        &mut self,
-        dir: &RelPath<'_>,
-        path: &RelPath<'_>,
-        step: Step,
-        error: &io::Error,
-    ) -> Result<Option<L>, ScanError> {
-        if self.what.scope.leads(path) {
-            self.found.whole = false;
-        } else if self.what.sockets {
-            self.writer.push(&Entry::new(path.borrowed(), Kind::Socket))?;
-        }
-        self.hide(dir);
-        self.found.problems.push(Problem::new(path, step, error));
-        Ok(None)
-    }
-
-    /// A directory cannot be listed; it is marked `ignore`, which stands for what is in it.
-    fn unlisted(&mut self, path: &RelPath<'_>, error: &io::Error) {
-        self.hide(path);
-        self.found.problems.push(Problem::new(path, Step::List, error));
-    }
-
-    /// Remembers that the directory holds something the specification does not show.
-    fn hide(&mut self, dir: &RelPath<'_>) {
-        if self.found.hidden.last().is_none_or(|last| last != dir) {
-            self.found.hidden.push(dir.clone().into_owned());
-        }
     }
 }
 

@@ -14,7 +14,13 @@ fn a_file_of_a_size_that_no_entry_can_have_is_a_problem() {
     let spool = Spool::create(&Dir::open_root(Path::new("/tmp")).unwrap()).unwrap();
     let mut writer = SpecWriter::new(spool, Keywords::TRANSFER).unwrap();
     let (root, scope) = (Root::open(dir.path()).unwrap(), Scope::default());
-    let what = Scan { scope: &scope, keywords: Keywords::TRANSFER, one_file_system: true, sockets: false };
+    let what = Scan {
+        scope: &scope,
+        keywords: Keywords::TRANSFER,
+        one_file_system: true,
+        sockets: false,
+        view: View::Sender,
+    };
     let found = scan(&root, what, &mut writer).unwrap();
     let spec = writer.seal().unwrap();
     let paths: Vec<_> = spec.iter().map(|(_, entry)| entry.path.to_string()).collect();

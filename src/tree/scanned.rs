@@ -1,6 +1,6 @@
 //! What a scan finds besides the specification that it writes.
 
-use crate::path::RelPath;
+use crate::path::{Local, RelPath};
 use crate::report::Problem;
 use crate::spec::Kind;
 use crate::sys::{FileKind, Stat};
@@ -17,6 +17,8 @@ pub struct Scanned {
     /// Directories, in tree order, that hold something the specification does not show: excluded, not carried, on
     /// another file system, unreadable. They cannot be removed or replaced.
     pub hidden: Vec<RelPath<'static>>,
+    /// What the files of rules say that were found.
+    pub locals: Vec<Local>,
     /// Directories on which another file system is mounted.
     pub mounts: Vec<RelPath<'static>>,
     /// Bytes of regular files that take no room.

@@ -2,11 +2,11 @@
 
 use crate::exit::Exit;
 use crate::limits;
-use crate::path::RelPath;
+use crate::path::{Local, RelPath};
 use crate::report::{Change, Doubt, Feature, Problem, Refusal, Report, Side, Step, Unsupported};
 use crate::spec::Time;
 use crate::wire::codec::{Reader, errno, put_bytes, size, time};
-use crate::wire::{WireError, change, refusal};
+use crate::wire::{WireError, change, refusal, scope};
 use std::borrow::Cow;
 
 pub use crate::wire::round::{Direction, Flags, Round};
@@ -41,6 +41,10 @@ pub enum Message<'a> {
     ModulesEnd,
     /// The client begins a round.
     Round(Round),
+    /// Paths of the scope of the round that follows.
+    Paths(Vec<RelPath<'static>>),
+    /// What a file of filter rules says that the sender found.
+    Rules(Local),
     /// A piece of the specification, compressed.
     Spec(&'a [u8]),
     /// The specification is complete.
@@ -198,13 +202,15 @@ impl<'a> Message<'a> {
             Message::Bye => 25,
             Message::Alive => 26,
             Message::Abort { .. } => 27,
-            Message::Doubt(_) => 31,
-            Message::Refusal(_) => 32,
-            Message::Resume { .. } => 33,
-            Message::Resumed => 34,
+            Message::Doubt(_) => 33,
+            Message::Refusal(_) => 34,
+            Message::Resume { .. } => 35,
+            Message::Resumed => 36,
             Message::Unsupported(_) => 28,
             Message::Have { .. } => 29,
             Message::TakenAway { .. } => 30,
+            Message::Rules(_) => 31,
+            Message::Paths(_) => 32,
         }
     }
 
@@ -222,6 +228,8 @@ impl<'a> Message<'a> {
                 out.push((*read_only).into());
             }
             Message::Round(round) => round.encode(out),
+            Message::Rules(local) => scope::put_local(out, local),
+            Message::Paths(paths) => scope::put_paths(out, paths),
             Message::Spec(bytes) | Message::Data(bytes) => out.extend_from_slice(bytes),
             Message::SpecEnd { digest, entries, whole, skipped, holes } => {
                 out.extend_from_slice(digest);
@@ -354,10 +362,10 @@ impl<'a> Message<'a> {
                     .ok_or(WireError::Malformed("an exit code that is no failure"))?,
                 text: body.text(limits::TEXT)?,
             },
-            31 => Message::Doubt(refusal::decode_doubt(&mut body)?),
-            32 => Message::Refusal(refusal::decode(&mut body)?),
-            33 => Message::Resume { index: body.u32()?, offset: size(&mut body)?, digest: body.hash()? },
-            34 => Message::Resumed,
+            33 => Message::Doubt(refusal::decode_doubt(&mut body)?),
+            34 => Message::Refusal(refusal::decode(&mut body)?),
+            35 => Message::Resume { index: body.u32()?, offset: size(&mut body)?, digest: body.hash()? },
+            36 => Message::Resumed,
             28 => Message::Unsupported(Unsupported {
                 feature: Feature::from_wire(body.u8()?).ok_or(WireError::Malformed("an unknown feature"))?,
                 entries: body.u64()?,
@@ -365,6 +373,8 @@ impl<'a> Message<'a> {
             }),
             29 => Message::Have { place: body.hash()?, first: body.u32()?, count: body.u32()? },
             30 => Message::TakenAway { removed: body.u64()?, kept: body.u64()?, problems: body.u64()? },
+            31 => Message::Rules(scope::local(&mut body)?),
+            32 => Message::Paths(scope::paths(&mut body)?),
             _ => return Err(WireError::Malformed("an unknown kind of message")),
         };
         body.end()?;

@@ -1,11 +1,11 @@
 //! Messages as bytes: what is written is read, and nothing else is.
 
 use super::*;
-use crate::path::{Pattern, RelPath, Scope};
+use crate::path::{Filter, Item, RelPath, Rule, Scope, Traits};
 use crate::report::{Aspects, Deed, Doubt, Fate, KINDS, Refusal, Why};
 use crate::spec::Keywords;
 use crate::sys::FileKind;
-use crate::terms::{Backup, Chmod, Comparison, Guise, Keeping, Limit, OwnerMap, Quick};
+use crate::terms::{Backup, Chmod, Comparison, Guise, Keeping, Limit, OwnerMap, Quick, Taking};
 
 fn path(text: &str) -> RelPath<'static> {
     RelPath::new(text.as_bytes().to_vec()).unwrap()
@@ -43,8 +43,9 @@ fn round(
     only: Vec<RelPath<'static>>,
     exclude: &[&[u8]],
 ) -> Message<'static> {
-    let exclude = exclude.iter().map(|text| Pattern::new(text).unwrap()).collect();
-    let scope = Scope::new(only, exclude);
+    let exclude = exclude.iter().map(|text| Item::new(Traits::BOTH, text).unwrap());
+    let file = Item::new(Traits::FILE.and(Traits::HERE_ONLY), b".rules").unwrap();
+    let scope = Scope::new(only, Filter::new(exclude.chain([file]).collect()));
     let pull = direction == Direction::Pull;
     let quick = if pull { Quick::Never } else { Quick::Size };
     let comparison = Comparison {
@@ -58,6 +59,7 @@ fn round(
     let chmod = Chmod::new(b"D755,Fg=u", 0o777).unwrap();
     let guise = if pull { Guise { users, groups: OwnerMap::default(), chmod } } else { Guise::default() };
     let keywords = Keywords::TRANSFER;
+    let taking = if pull { Taking::new(31, 1, 2).unwrap() } else { Taking::default() };
     Message::Round(Round {
         direction,
         flags,
@@ -66,6 +68,7 @@ fn round(
         comparison,
         guise,
         remove_source: pull,
+        taking,
         keeping: keeping(),
     })
 }
@@ -128,6 +131,17 @@ fn samples() -> Vec<Message<'static>> {
         Message::Alive,
         Message::Abort { exit: Exit::Protocol, text: text(0) },
         Message::Abort { exit: Exit::Config, text: text(limits::TEXT) },
+        Message::Paths(Vec::new()),
+        Message::Paths(vec![RelPath::ROOT, longest(), path("b"), path("a")]),
+        Message::Rules(Local { directory: RelPath::ROOT, file: 0, clears: true, rules: Vec::new() }),
+        Message::Rules(Local {
+            directory: longest(),
+            file: 65_535,
+            clears: false,
+            rules: [&b"x"[..], b"/*/", &[b'?'; limits::PATH]]
+                .map(|text| Rule::new(Traits::SENDER.and(Traits::INCLUDE), text).unwrap().into())
+                .to_vec(),
+        }),
     ];
     list.extend(times.map(|time| Message::File { index: u32::MAX, size: limits::FILE_SIZE, time }));
     let problem = |step| Message::Problem(Problem { path: longest(), step, side: Side::Sender, errno: 4095 });
@@ -184,7 +198,7 @@ fn what_is_written_is_read() {
         assert_eq!(Message::decode(message.kind(), &body).unwrap(), message);
         kinds.insert(message.kind());
     }
-    assert_eq!(kinds, (1..=34).collect(), "a kind of message has no sample");
+    assert_eq!(kinds, (1..=36).collect(), "a kind of message has no sample");
 }
 
 #[test]
@@ -202,7 +216,7 @@ fn nothing_shorter_or_longer_is_read() {
             body.pop();
         }
     }
-    for kind in [0].into_iter().chain(35..=255) {
+    for kind in [0].into_iter().chain(37..=255) {
         assert!(Message::decode(kind, &[]).is_err(), "kind {kind}");
     }
 }
@@ -226,7 +240,6 @@ fn each_bound_holds_one_beyond_it() {
         Message::Missing { index: 0, errno: 4096 },
         Message::Problem(Problem { path: RelPath::ROOT, step: Step::Read, side: Side::Receiver, errno: 0 }),
         round(Direction::Push, Flags::NONE, (0..=limits::SCOPE).map(|n| path(&n.to_string())).collect(), &[]),
-        round(Direction::Push, Flags::NONE, Vec::new(), &[&[b'*'; limits::PATH + 1]]),
         round(Direction::Push, Flags::NONE, Vec::new(), &vec![&b"*"[..]; limits::SCOPE + 1]),
         terms(Keeping { limit: Limit::Percent(101), ..Keeping::default() }),
         terms(Keeping { link_dest: vec![path("d"); limits::LINK_DEST + 1], ..Keeping::default() }),
@@ -254,13 +267,21 @@ fn each_bound_holds_one_beyond_it() {
         (6, [&[1, 0, 0, 0, 0, 0x80], &[0; 7][..]].concat()),
         (6, [&[1], &[0; 8][..], b"\0\x02\0\x01b\0\x01a\0\0"].concat()),
         (6, [&[1], &[0; 8][..], b"\0\x02\0\x01a\0\x03a/b\0\0"].concat()),
-        (6, [&[1], &[0; 8][..], b"\0\0\0\x01\0\x01/"].concat()),
-        (6, [&[1], &[0; 12][..], &[24], &[0; 13]].concat()),
-        (6, [&[1], &[0; 17][..], b"\0\x01x", &[0; 7]].concat()),
-        (6, [&[1], &[0; 23][..], &[2, 0, 0]].concat()),
-        (6, [&[1], &[0; 25][..], &[2]].concat()),
+        (6, [&[1], &[0; 8][..], b"\0\0\0\x01\0\x06\0\x01/"].concat()),
+        (6, [&[1], &[0; 8][..], b"\0\0\0\x01\0\x46\0\x01x"].concat()),
+        (6, [&[1], &[0; 8][..], b"\0\0\0\x01\x08\0\0\x01x"].concat()),
+        (6, [&[1], &[0; 8][..], b"\0\0\0\x01\0\x20\0\x02.."].concat()),
+        (6, [&[1], &[0; 8][..], b"\0\0\0\x01\0\x20\0\x03a/b"].concat()),
+        (6, [&[1], &[0; 8][..], b"\0\0\0\x01\0\x06\x10\0", &[b'x'; limits::PATH + 1]].concat()),
+        (31, b"\0\0\0\0\0\0\x01\0\x26\0\x01x".to_vec()),
+        (31, b"\0\0\0\x02..\0\0\0".to_vec()),
+        (6, [&[1], &[0; 12][..], &[24], &[0; 30]].concat()),
+        (6, [&[1], &[0; 17][..], b"\0\x01x", &[0; 24]].concat()),
+        (6, [&[1], &[0; 23][..], &[2, 0, 0], &[0; 17]].concat()),
+        (6, [&[1], &[0; 25][..], &[2], &[0; 17]].concat()),
         (22, b"\0\0\0\0\x01\0\0".to_vec()),
-        (22, b"\x12\0\0\0\x01\0\0".to_vec()),
+        (22, b"\x40\0\0\0\x01\0\0".to_vec()),
+        (6, [&[1], &[0; 26][..], &[32], &[0; 16]].concat()),
         (23, b"\0\0\0\0\0".to_vec()),
         (23, b"\x04\0\0\0\0".to_vec()),
         (23, b"\x01\x08\0\0\0".to_vec()),
@@ -272,8 +293,8 @@ fn each_bound_holds_one_beyond_it() {
         (6, terms_of(b"\0\0\0\0\0\0\0\0\0\0\x01\0\0\0\x01/\0\0")),
         (6, terms_of(b"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01~\0\0")),
         (27, b"\x05\0\0".to_vec()),
-        (31, b"\0\0\0".to_vec()),
-        (32, [&[7], &[0; 18][..]].concat()),
+        (33, b"\0\0\0".to_vec()),
+        (34, [&[7], &[0; 18][..]].concat()),
     ];
     for (kind, body) in table {
         let error = Message::decode(kind, &body);
@@ -283,7 +304,7 @@ fn each_bound_holds_one_beyond_it() {
 
 /// A round over a whole tree with these bytes for its terms.
 fn terms_of(bytes: &[u8]) -> Vec<u8> {
-    [&[1], &[0; 12 + 14][..], bytes].concat()
+    [&[1], &[0; 12 + 14 + 17][..], bytes].concat()
 }
 
 /// Marsaglia's xorshift: the same numbers in each run.
@@ -311,8 +332,8 @@ fn weight(message: &Message<'_>) -> usize {
     let Message::Round(round) = message else { return body(message).len() };
     let paths: usize = round.scope.only().iter().map(|path| size_of_val(path) + path.as_bytes().len()).sum();
     // A token for each byte of a pattern, and its text.
-    let patterns = round.scope.patterns().iter().map(|p| size_of_val(p) + 33 * p.text().len());
-    paths + patterns.sum::<usize>()
+    let rules = round.scope.filter().items().iter().map(|item| size_of_val(item) + 33 * item.text().len());
+    paths + rules.sum::<usize>()
 }
 
 #[test]
@@ -328,7 +349,7 @@ fn no_bytes_harm() {
             match random.below(6) {
                 0 => bytes.truncate(at),
                 1 => bytes.insert(at, random.byte()),
-                2 => kind = random.byte() % 36,
+                2 => kind = random.byte() % 38,
                 3 => bytes = (0..random.below(80)).map(|_| random.byte()).collect(),
                 4 if at < bytes.len() => bytes[at] = [0, 1, 0x7f, 0x80, 0xff][random.below(5)],
                 _ if at < bytes.len() => bytes[at] ^= 1 << random.below(8),

@@ -10,6 +10,7 @@ pub mod noise;
 mod record;
 mod refusal;
 mod round;
+pub mod scope;
 
 pub use channel::{Channel, Listener, Patience, Speaker};
 pub use error::WireError;

@@ -1,11 +1,12 @@
 //! What one round is, and the bytes of it: smsync(4), MESSAGES.
 
 use crate::limits;
-use crate::path::{Pattern, RelPath, Scope};
+use crate::path::{Filter, Item, RelPath, Scope};
 use crate::spec::Keywords;
-use crate::terms::{Backup, Chmod, Comparison, Guise, Keeping, Limit, OwnerMap};
+use crate::terms::{Backup, Chmod, Comparison, Guise, Keeping, Limit, OwnerMap, Taking};
 use crate::wire::WireError;
 use crate::wire::codec::{Reader, put_bytes};
+use crate::wire::scope::{NO_RULE, count, in_order, paths, put_paths, put_rule, rule, scope_count};
 
 /// What a client asks for with a round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -61,6 +62,8 @@ pub struct Round {
     pub guise: Guise,
     /// Whether the sender is to remove what the receiver has then.
     pub remove_source: bool,
+    /// What of it the sender takes.
+    pub taking: Taking,
     /// What may be removed, and what is kept.
     pub keeping: Keeping,
 }
@@ -77,6 +80,7 @@ impl Round {
             comparison: Comparison::default(),
             guise: Guise::default(),
             remove_source: false,
+            taking: Taking::default(),
             keeping: Keeping::default(),
         }
     }
@@ -88,11 +92,10 @@ impl Round {
         });
         out.extend_from_slice(&self.flags.0.to_be_bytes());
         out.extend_from_slice(&self.keywords.bits().to_be_bytes());
-        let count = |length| u16::try_from(length).unwrap_or(u16::MAX).to_be_bytes();
-        out.extend_from_slice(&count(self.scope.only().len()));
-        self.scope.only().iter().for_each(|path| put_bytes(out, path.as_bytes()));
-        out.extend_from_slice(&count(self.scope.patterns().len()));
-        self.scope.patterns().iter().for_each(|pattern| put_bytes(out, pattern.text()));
+        put_paths(out, self.scope.only());
+        let items = self.scope.filter().items();
+        out.extend_from_slice(&count(items.len()));
+        items.iter().for_each(|item| put_rule(out, item.traits(), item.text()));
         out.push(self.comparison.bits());
         out.extend_from_slice(&self.comparison.window.to_be_bytes());
         let Guise { users, groups, chmod } = &self.guise;
@@ -101,6 +104,9 @@ impl Round {
         put_bytes(out, chmod.text());
         out.extend_from_slice(&u16::try_from(chmod.umask()).unwrap_or_default().to_be_bytes());
         out.push(self.remove_source.into());
+        out.push(self.taking.choices());
+        out.extend_from_slice(&self.taking.min_size.to_be_bytes());
+        out.extend_from_slice(&self.taking.max_size.to_be_bytes());
         encode_keeping(&self.keeping, out);
     }
 
@@ -115,35 +121,22 @@ impl Round {
             return Err(WireError::Malformed("an unknown flag"));
         }
         let keywords = Keywords::from_bits(body.u32()?).ok_or(WireError::Malformed("an unknown keyword"))?;
-        let mut only = Vec::new();
+        let only = paths(body)?;
+        let mut items = Vec::new();
         for _ in 0..scope_count(body)? {
-            only.push(body.path()?.into_owned());
+            let (traits, text) = rule(body)?;
+            items.push(Item::new(traits, text).ok_or(NO_RULE)?);
         }
-        let mut exclude = Vec::new();
-        for _ in 0..scope_count(body)? {
-            let text = body.bytes(limits::PATH)?;
-            exclude.push(Pattern::new(text).ok_or(WireError::Malformed("an empty pattern"))?);
-        }
-        let scope = Scope::new(only.clone(), exclude);
-        // One scope, one way to write it.
-        if scope.only() != only {
-            return Err(WireError::Malformed("a scope is not in order"));
-        }
+        let scope = in_order(only, Filter::new(items))?;
         let comparison = Comparison::from_bits(body.u8()?, body.u32()?)
             .ok_or(WireError::Malformed("an unknown comparison"))?;
         let guise = decode_guise(body)?;
         let remove_source = body.bool()?;
+        let taking = Taking::new(body.u8()?, body.u64()?, body.u64()?)
+            .ok_or(WireError::Malformed("an unknown way to take files"))?;
         let keeping = decode_keeping(body)?;
-        Ok(Round {
-            direction,
-            flags: Flags(flags),
-            keywords,
-            scope,
-            comparison,
-            guise,
-            remove_source,
-            keeping,
-        })
+        let flags = Flags(flags);
+        Ok(Round { direction, flags, keywords, scope, comparison, guise, remove_source, taking, keeping })
     }
 }
 
@@ -199,13 +192,4 @@ fn decode_keeping(body: &mut Reader<'_>) -> Result<Keeping, WireError> {
     }
     let link_dest = (0..count).map(|_| body.path().map(RelPath::into_owned)).collect::<Result<_, _>>()?;
     Ok(Keeping { limit, force, backup, link_dest })
-}
-
-fn scope_count(body: &mut Reader<'_>) -> Result<u16, WireError> {
-    let count = body.u16()?;
-    if usize::from(count) > limits::SCOPE {
-        Err(WireError::Malformed("a scope is too large"))
-    } else {
-        Ok(count)
-    }
 }

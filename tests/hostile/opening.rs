@@ -3,9 +3,11 @@
 use crate::peer::{Peer, frame, raw_frame};
 use crate::target::{Outcome, assert_clean_push, attack, session, site};
 use smsync::exit::Exit;
+use smsync::path::Scope;
 use smsync::report::{Report, Side, Step};
+use smsync::spec::Keywords;
 use smsync::wire::Message;
-use smsync::wire::message::{Direction, Flags};
+use smsync::wire::message::{Direction, Flags, Round};
 
 /// The body of `Open` with any path.
 fn open(module: &str, path: &[u8]) -> Vec<u8> {
@@ -93,11 +95,12 @@ fn rounds_that_mean_nothing_are_refused() {
 #[test]
 fn only_what_is_due_is_taken() {
     let site = site();
-    let firsts = [frame(&Message::Bye), frame(&Message::WantEnd), round(1, 0, 0, &[0; 4 + 17])];
+    let usual = Round::new(Direction::Push, Flags::NONE, Keywords::NONE, Scope::default());
+    let firsts = [frame(&Message::Bye), frame(&Message::WantEnd), frame(&Message::Round(usual))];
     for first in firsts {
         attack(&site, |peer| peer.record(&first)).assert(Exit::Protocol, "than the name of a module");
     }
-    for kind in [0, 33, 255] {
+    for kind in [0, 200, 255] {
         let unknown = raw_frame(kind, b"");
         attack(&site, |peer| peer.record(&unknown)).assert(Exit::Protocol, "unknown kind");
     }

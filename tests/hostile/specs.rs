@@ -2,7 +2,9 @@
 
 use crate::target::{assert_clean_push, attack, site};
 use smsync::exit::Exit;
-use smsync::path::{RelPath, Scope};
+use smsync::limits;
+use smsync::path::{Filter, Item, Local, RelPath, Rule, Scope, Traits};
+use smsync::wire::Message;
 use smsync::wire::message::{Direction, Flags};
 
 /// The lines of a specification after its root, the line that is refused, and why.
@@ -193,8 +195,45 @@ fn what_is_too_long_or_too_deep_is_refused() {
 /// A round about `dir/inner` and `new`, without `*.secret`.
 fn scope() -> Scope {
     let path = |text: &str| RelPath::new(text.as_bytes().to_vec()).unwrap();
-    let pattern = smsync::path::Pattern::new(b"*.secret").unwrap();
-    Scope::new(vec![path("dir/inner"), path("new")], vec![pattern])
+    let rule = Item::new(Traits::BOTH, b"*.secret").unwrap();
+    Scope::new(vec![path("dir/inner"), path("new")], Filter::new(vec![rule]))
+}
+
+/// What a file of rules says, the one that the round names at this place.
+fn rules(directory: &str, file: usize, rules: &[&str]) -> Message<'static> {
+    let directory = RelPath::new(directory.as_bytes().to_vec()).unwrap();
+    let rule = |text: &&str| Rule::new(Traits::BOTH, text.as_bytes()).unwrap().into();
+    Message::Rules(Local { directory, file, clears: false, rules: rules.iter().map(rule).collect() })
+}
+
+#[test]
+fn rules_of_files_are_those_of_the_round_and_bounded() {
+    let site = site();
+    let named = || {
+        let file = Item::new(Traits::BOTH.and(Traits::FILE), b".rules").unwrap();
+        Scope::new(Vec::new(), Filter::new(vec![file]))
+    };
+    let long = "x".repeat(limits::PATH);
+    let many: Vec<_> = (0..1100).map(|number| rules(&format!("d{number:05}"), 0, &[&long])).collect();
+    let table = [
+        (Scope::default(), vec![rules("", 0, &["x"])], "that the round does not name"),
+        (named(), vec![rules("", 1, &["x"])], "that the round does not name"),
+        (named(), vec![rules("dir", 0, &["x"]), rules("", 0, &["x"])], "rules of files are out of order"),
+        (named(), vec![rules("dir", 0, &["x"]), rules("dir", 0, &["y"])], "rules of files are out of order"),
+        (named(), many, "too many rules of files"),
+        // What its own files hide it must not send.
+        (named(), vec![rules("dir", 0, &["/x"])], "an entry outside of the scope"),
+    ];
+    for (scope, said, words) in table {
+        let outcome = attack(&site, |peer| {
+            peer.open_path("m", "");
+            peer.scoped_round(Direction::Push, Flags::DELETE, scope);
+            said.iter().for_each(|message| peer.say(std::slice::from_ref(message)));
+            peer.offer(&whole("./dir type=dir\n./dir/x type=dir"));
+        });
+        outcome.assert(Exit::Protocol, words);
+    }
+    assert_clean_push(&site);
 }
 
 #[test]

@@ -1,14 +1,14 @@
 //! A client that pulls, and asks for what it must not have or says what cannot be.
 
 use crate::common::Site;
-use crate::peer::{self, Peer, raw_frame};
+use crate::peer::{self, Peer};
 use crate::target::{attack, connect, ended, inside, session, site};
 use smsync::exit::Exit;
-use smsync::path::RelPath;
+use smsync::path::{RelPath, Scope};
 use smsync::report::{Fate, Problem, Report, Side, Step};
 use smsync::spec::{Keyword, Keywords};
 use smsync::wire::Message;
-use smsync::wire::message::{Direction, Flags};
+use smsync::wire::message::{Direction, Flags, Round};
 use std::fs;
 
 /// The module's specification has these indices: `.` 0, `dir` 1, `dir/inner` 2, `keep` 3, `link` 4.
@@ -149,19 +149,17 @@ fn contents(peer: &mut Peer, index: u32) -> Vec<u8> {
 #[test]
 fn every_specification_says_what_one_must() {
     let site = site();
-    let none = Keywords::NONE.bits();
-    for keywords in [none, Keywords::of(&[Keyword::Inode]).bits(), Keywords::of(&[Keyword::Resdevice]).bits()]
-    {
-        let round = [&[2], &[0; 4][..], &keywords.to_be_bytes(), &[0; 4 + 17]].concat();
+    for keywords in [&[][..], &[Keyword::Inode], &[Keyword::Resdevice]].map(Keywords::of) {
+        let round = Round::new(Direction::Pull, Flags::NONE, keywords, Scope::default());
         let outcome = attack(&site, |peer| {
             peer.open_path("m", "");
-            peer.record(&raw_frame(6, &round));
+            peer.say(&[Message::Round(round)]);
             peer.hear_until(&OFFER);
             assert_eq!(contents(peer, KEEP), b"old\n");
             peer.say(&[report()]);
             peer.say(&[Message::Bye]);
         });
-        assert_eq!((outcome.code, &outcome.abort), (0, &None), "{keywords:b}: {outcome:?}");
+        assert_eq!((outcome.code, &outcome.abort), (0, &None), "{keywords:?}: {outcome:?}");
     }
 }
 

@@ -7,6 +7,22 @@ use crate::vis::shown;
 /// A name that is longer, with what follows it, stands on a line of its own.
 const INDENT: usize = 8;
 
+/// The order in which mtree(8) compares, and after that what it does not compare.
+const ORDER: [Aspects; 12] = [
+    Aspects::TYPE,
+    Aspects::DEVICE,
+    Aspects::USER,
+    Aspects::GROUP,
+    Aspects::MODE,
+    Aspects::SIZE,
+    Aspects::TIME,
+    Aspects::DIGEST,
+    Aspects::LINK,
+    Aspects::HARDLINK,
+    Aspects::XATTR,
+    Aspects::ACL,
+];
+
 /// The lines of a change.
 pub(super) fn told(change: &Change) -> String {
     match change.fate {
@@ -14,12 +30,10 @@ pub(super) fn told(change: &Change) -> String {
         Fate::Extra => extra(&change.path.to_string()),
         Fate::Changed => {
             let values = change.wanted.iter().zip(&change.found);
-            let differences = change
-                .aspects
-                .iter()
-                .zip(values)
-                .map(|(aspect, (wanted, found))| difference(aspect, wanted, found));
-            changed(&change.path.to_string(), differences)
+            let mut told: Vec<_> = change.aspects.iter().zip(values).collect();
+            told.sort_by_key(|(aspect, _)| ORDER.iter().position(|other| other == aspect));
+            let told = told.into_iter().map(|(aspect, (wanted, found))| difference(aspect, wanted, found));
+            changed(&change.path.to_string(), told)
         }
     }
 }

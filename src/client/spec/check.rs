@@ -6,11 +6,11 @@ use crate::client::failure::{Failure, system};
 use crate::client::options::Spec;
 use crate::client::show::Show;
 use crate::exit::Exit;
-use crate::path::{RelPath, Scope};
+use crate::path::{Descent, RelPath, Scope, Side};
 use crate::report::{Fate, Monitor, Problem, Step};
 use crate::spec::{Entry, Kind};
 use crate::sys::{Dir, FileKind, Stat};
-use crate::tree::STAGE;
+use crate::tree::{Look, STAGE};
 use crate::vis::shown;
 use entry::Differences;
 use std::cmp::Ordering;
@@ -31,11 +31,11 @@ pub(super) fn check(
     let Some((root, below)) = entries.split_first() else { return Ok(Exit::Ok) };
     let mut check = Check {
         options,
-        scope,
+        rules: Descent::new(scope.filter(), Side::Sender, &[]),
         show,
         device: stat.dev,
-        differences: Differences::new(options.logical),
-        above: Vec::new(),
+        differences: Differences::default(),
+        look: Look::new(options.logical),
         different: false,
         failed: false,
     };
@@ -44,7 +44,10 @@ pub(super) fn check(
         check.changed(&root.path, &found);
     }
     if !root.ignore {
-        check.directory(&dir, &RelPath::ROOT, &stat, below);
+        match dir.names() {
+            Ok(names) => check.directory(&dir, &RelPath::ROOT, &stat, names, below),
+            Err(error) => check.failed(&RelPath::ROOT, Step::List, &error),
+        }
     }
     Ok(match check {
         Check { failed: true, .. } => Exit::Problems,
@@ -55,29 +58,31 @@ pub(super) fn check(
 
 struct Check<'c> {
     options: &'c Spec,
-    scope: &'c Scope,
+    rules: Descent<'c>,
     show: &'c mut Show,
     /// The file system of the root.
     device: (u32, u32),
     differences: Differences,
-    /// The directories on the way to the one in hand, by file system and number: a link to one of them is a loop.
-    above: Vec<((u32, u32), u64)>,
+    look: Look,
     different: bool,
     failed: bool,
 }
 
 impl Check<'_> {
     /// Compares what is in a directory with `entries`, which are all below it.
-    fn directory(&mut self, dir: &Dir, path: &RelPath<'_>, stat: &Stat, entries: &[Entry<'static>]) {
-        let mut names = match dir.names() {
-            Ok(names) => names,
-            Err(error) => return self.failed(path, Step::List, &error),
-        };
+    fn directory(
+        &mut self,
+        dir: &Dir,
+        path: &RelPath<'_>,
+        stat: &Stat,
+        mut names: Vec<Box<[u8]>>,
+        entries: &[Entry<'static>],
+    ) {
         if path.is_root() {
             names.retain(|name| **name != *STAGE);
         }
         names.sort_unstable();
-        self.above.push((stat.dev, stat.ino));
+        self.look.enter(stat);
         let (mut names, mut rest) = (names.iter().peekable(), entries);
         loop {
             let wanted = rest.first().and_then(|entry| Some((entry, entry.path.split_last()?.1)));
@@ -97,7 +102,7 @@ impl Check<'_> {
             rest = other;
             self.name(dir, path, name.map(|name| &**name), own);
         }
-        self.above.pop();
+        self.look.leave();
     }
 
     /// Compares what has a name in a directory, if there is one, with its entry and those below that, if there are any.
@@ -111,15 +116,14 @@ impl Check<'_> {
                 return self.failed(above, Step::List, &error);
             }
         };
-        let stat = if self.options.logical { dir.stat_following(name) } else { dir.stat(name) };
-        let stat = match stat {
+        let stat = match self.look.stat(dir, name) {
             Ok(stat) => stat,
             // It vanished since the directory was listed.
             Err(error) if error.kind() == io::ErrorKind::NotFound => return self.missing(entries),
             Err(error) => return self.failed(&path, Step::Stat, &error),
         };
         let is_dir = stat.kind == Some(FileKind::Dir);
-        if self.scope.excludes(&path, is_dir) {
+        if self.rules.excludes(&path, is_dir, false) {
             return self.missing(entries);
         }
         let Some((entry, below)) = entries.split_first() else {
@@ -133,24 +137,17 @@ impl Check<'_> {
             return;
         }
         if !entry.nochange {
-            let found = self.differences.of(entry, &stat, Some((dir, name)));
+            let found = self.differences.of(entry, &stat, Some((dir, name, &self.look)));
             self.changed(&path, &found);
         }
+        let mounted = self.options.one_file_system && stat.dev != self.device;
         if !is_dir || entry.kind != Kind::Dir {
             self.missing(below);
-        } else if !entry.ignore && !(self.options.one_file_system && stat.dev != self.device) {
-            self.deeper(dir, name, &stat, &path, below);
-        }
-    }
-
-    fn deeper(&mut self, dir: &Dir, name: &[u8], stat: &Stat, path: &RelPath<'_>, below: &[Entry<'static>]) {
-        if self.options.logical && self.above.contains(&(stat.dev, stat.ino)) {
-            return self.failed(path, Step::List, &io::Error::from_raw_os_error(libc::ELOOP));
-        }
-        let opened = if self.options.logical { dir.subdir_following(name) } else { dir.subdir(name) };
-        match opened {
-            Ok(opened) => self.directory(&opened, path, stat, below),
-            Err(error) => self.failed(path, Step::List, &error),
+        } else if !entry.ignore && !mounted {
+            match self.look.list(dir, name) {
+                Ok((names, opened)) => self.directory(&opened, &path, &stat, names, below),
+                Err(error) => self.failed(&path, Step::List, &error),
+            }
         }
     }
 

@@ -74,12 +74,12 @@ fn symbolic_mode(value: &[u8]) -> Option<u32> {
         let who = if clause.who == 0 { 0o111 } else { clause.who };
         // Each class with the bit that sets its id.
         let who =
-            who * 7 | if who & 0o100 != 0 { 0o4000 } else { 0 } | if who & 0o010 != 0 { 0o2000 } else { 0 };
+            (who * 7) | if who & 0o100 != 0 { 0o4000 } else { 0 } | if who & 0o010 != 0 { 0o2000 } else { 0 };
         let bits = match clause.permissions {
             Permissions::Copy(class) => (mode >> class & 7) * 0o111,
             // `X` is execution where it was allowed before; against 0 it was not.
             Permissions::These { each, set_id, sticky, executable: _ } => {
-                each * 0o111 | if set_id { 0o6000 } else { 0 } | if sticky { 0o1000 } else { 0 }
+                (each * 0o111) | if set_id { 0o6000 } else { 0 } | if sticky { 0o1000 } else { 0 }
             }
         };
         // The sticky bit belongs to all but `o`, and `=` clears it only by naming it.

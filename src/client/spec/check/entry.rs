@@ -5,15 +5,14 @@ use crate::digest::{Algorithms, Digests, Hasher};
 use crate::limits;
 use crate::report::Aspects;
 use crate::spec::{Device, Entry, Keyword, Kind, Time};
-use crate::sys::{self, Dir, FileKind, Stat};
+use crate::sys::{self, Dir, File, FileKind, Stat};
+use crate::tree::Look;
 use std::collections::HashMap;
 use std::io::{self, Read};
 
 /// Compares paths with entries.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Differences {
-    /// Whether symbolic links are followed.
-    logical: bool,
     /// Numbers of owners by their names: a tree has few, and asking for one may go over the network.
     users: Ids,
     groups: Ids,
@@ -21,13 +20,14 @@ pub(super) struct Differences {
 }
 
 impl Differences {
-    pub(super) fn new(logical: bool) -> Differences {
-        Differences { logical, users: HashMap::new(), groups: HashMap::new(), buffer: Vec::new() }
-    }
-
     /// In what a path of this status, which has this name in this directory, differs from its entry. The root has no
     /// name, nor contents that could differ.
-    pub(super) fn of(&mut self, entry: &Entry<'_>, stat: &Stat, at: Option<(&Dir, &[u8])>) -> Vec<String> {
+    pub(super) fn of(
+        &mut self,
+        entry: &Entry<'_>,
+        stat: &Stat,
+        at: Option<(&Dir, &[u8], &Look)>,
+    ) -> Vec<String> {
         let kind = stat.kind.map(name);
         if kind != Some(entry.kind.name()) {
             // Of another type nothing else can be compared.
@@ -36,9 +36,10 @@ impl Differences {
         }
         let mut found = Vec::new();
         self.metadata(entry, stat, &mut found);
-        if let Some((dir, name)) = at {
+        if let Some((dir, name, look)) = at {
             if !entry.digests.algorithms().is_empty() {
-                self.contents(entry, dir, name, &mut found);
+                let opened = look.open_file(dir, name);
+                self.contents(entry, opened.map(|(file, _)| file), &mut found);
             }
             if let Some(target) = &entry.link {
                 match dir.read_link(name) {
@@ -60,10 +61,10 @@ impl Differences {
             let packed = |Device { major, minor }: Device| format!("native,{major},{minor}");
             differs(Aspects::DEVICE, packed(wanted), packed(Device { major, minor }));
         }
-        let mut owner = |aspect, id: Option<u32>, name: Option<&[u8]>, ids: &mut Ids, look: Look, is: u32| {
+        let mut owner = |aspect, id: Option<u32>, name: Option<&[u8]>, ids: &mut Ids, find: Find, is: u32| {
             // On a line that has both, the number comes after the name and goes before it.
             let wanted =
-                id.or_else(|| *ids.entry(name?.to_vec()).or_insert_with_key(|name: &Vec<u8>| look(name)));
+                id.or_else(|| *ids.entry(name?.to_vec()).or_insert_with_key(|name: &Vec<u8>| find(name)));
             match (wanted, name) {
                 (Some(wanted), _) if wanted != is => differs(aspect, wanted.to_string(), is.to_string()),
                 // Nobody here has this name, so nothing here is his.
@@ -97,9 +98,9 @@ impl Differences {
     }
 
     /// Compares the digests that the entry has.
-    fn contents(&mut self, entry: &Entry<'_>, dir: &Dir, name: &[u8], found: &mut Vec<String>) {
+    fn contents(&mut self, entry: &Entry<'_>, opened: io::Result<File>, found: &mut Vec<String>) {
         let algorithms = entry.digests.algorithms();
-        match self.digests(algorithms, dir, name) {
+        match opened.and_then(|file| self.digests(algorithms, file)) {
             Ok(there) => {
                 for (algorithm, wanted) in entry.digests.iter() {
                     let text = |digest: &[u8]| [algorithm.keyword().as_bytes(), b"=", digest].concat();
@@ -111,15 +112,15 @@ impl Differences {
             }
             Err(error) => {
                 let words = algorithms.iter().map(|algorithm| Keyword::of_algorithm(algorithm).name());
-                let (name, reason) = (crate::vis::shown(name), reason(&error));
+                let name =
+                    entry.path.split_last().map(|(_, name)| crate::vis::shown(name)).unwrap_or_default();
+                let reason = reason(&error);
                 found.extend(words.map(|word| format!("{word}: {name}: {reason}")));
             }
         }
     }
 
-    fn digests(&mut self, algorithms: Algorithms, dir: &Dir, name: &[u8]) -> io::Result<Digests<'static>> {
-        let opened = if self.logical { dir.open_file_following(name) } else { dir.open_file(name) };
-        let (mut file, _) = opened?;
+    fn digests(&mut self, algorithms: Algorithms, mut file: File) -> io::Result<Digests<'static>> {
         let mut hasher = Hasher::new(algorithms);
         self.buffer.resize(limits::RECORD, 0);
         loop {
@@ -136,7 +137,7 @@ impl Differences {
 type Ids = HashMap<Vec<u8>, Option<u32>>;
 
 /// Finds the number of an owner.
-type Look = fn(&[u8]) -> Option<u32>;
+type Find = fn(&[u8]) -> Option<u32>;
 
 const fn name(kind: FileKind) -> &'static str {
     match kind {

@@ -1,0 +1,195 @@
+//! The part of a command line that says what of a tree is meant: rules, which go by their order across options.
+
+use crate::limits;
+use crate::terms::Taking;
+use clap::{ArgAction, ArgMatches, Args, Command, Error, FromArgMatches};
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// What of a tree is meant.
+#[derive(Debug, Default)]
+pub struct Selection {
+    /// The rules, and what names files of them, in the order of the command line.
+    pub rules: Vec<(RuleOption, OsString)>,
+    /// The rest.
+    pub given: Given,
+}
+
+/// Which option a rule comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RuleOption {
+    /// `--exclude`
+    Exclude,
+    /// `--include`
+    Include,
+    /// `--exclude-from`
+    ExcludeFrom,
+    /// `--include-from`
+    IncludeFrom,
+    /// `--filter`
+    Filter,
+    /// `-F`
+    Files,
+}
+
+/// The options as they are given.
+#[derive(Debug, Args, Default)]
+pub struct Given {
+    /// Leave out what matches PATTERN, as in rsync(1), on both sides
+    #[arg(long, value_name = "PATTERN", allow_hyphen_values = true)]
+    pub exclude: Vec<OsString>,
+    /// Take what matches PATTERN though a later rule leaves it out
+    #[arg(long, value_name = "PATTERN", allow_hyphen_values = true)]
+    pub include: Vec<OsString>,
+    /// Leave out what matches a pattern in FILE, one a line; `-` is standard input
+    #[arg(long, value_name = "FILE")]
+    pub exclude_from: Vec<OsString>,
+    /// Take what matches a pattern in FILE
+    #[arg(long, value_name = "FILE")]
+    pub include_from: Vec<OsString>,
+    /// Add a rule of rsync(1): - + . : H S P R ! with modifiers
+    #[arg(short = 'f', long, value_name = "RULE", allow_hyphen_values = true)]
+    pub filter: Vec<OsString>,
+    /// Read the rules in .smsync-filter of each directory; given twice, leave these files out
+    #[arg(short = 'F', action = ArgAction::Append, num_args = 0, default_missing_value = "")]
+    pub files: Vec<OsString>,
+    /// Take only the paths in FILE, one a line, and what is below them; `-` is standard input
+    #[arg(long, value_name = "FILE")]
+    pub files_from: Option<PathBuf>,
+    /// Files of patterns, rules and paths are separated by NUL, not by line ends
+    #[arg(short = '0', long)]
+    pub from0: bool,
+    /// Stay on the file system of the source: what is mounted below is left alone
+    #[arg(short = 'x', long)]
+    pub one_file_system: bool,
+    /// Leave alone files larger than SIZE (suffixes K M G T P, KB MB …, as in rsync(1))
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub max_size: Option<u64>,
+    /// Leave alone files smaller than SIZE
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub min_size: Option<u64>,
+    /// Send what symbolic links lead to, instead of the links
+    #[arg(short = 'L', long)]
+    pub copy_links: bool,
+    /// Do so for links that lead out of the source
+    #[arg(long)]
+    pub copy_unsafe_links: bool,
+    /// Leave alone links that lead out of the source
+    #[arg(long)]
+    pub safe_links: bool,
+    /// Take symbolic links to directories for directories
+    #[arg(long)]
+    pub copy_dirlinks: bool,
+    /// Remove excluded names at the destination too; as --delete
+    #[arg(long)]
+    pub delete_excluded: bool,
+}
+
+impl Given {
+    /// What of its tree the sender is to take.
+    #[must_use]
+    pub fn taking(&self) -> Taking {
+        let choices = [
+            (self.one_file_system, Taking::ONE_FILE_SYSTEM),
+            (self.copy_links, Taking::COPY_LINKS),
+            (self.copy_unsafe_links, Taking::COPY_UNSAFE_LINKS),
+            (self.safe_links, Taking::SAFE_LINKS),
+            (self.copy_dirlinks, Taking::COPY_DIRLINKS),
+        ];
+        let chosen = choices.iter().filter(|(given, _)| *given).map(|(_, choice)| choice);
+        let (min, max) = (self.min_size.unwrap_or(0), self.max_size.unwrap_or(u64::MAX));
+        Taking::new(chosen.sum(), min, max).unwrap_or_default()
+    }
+}
+
+/// Reads a size as rsync(1) has it: a number, perhaps with a fraction, a suffix, and `+1` or `-1`.
+fn size(text: &str) -> Result<u64, String> {
+    let wrong = || "a number with K, M, G, T or P, or KB, MB …, and perhaps +1 or -1".to_owned();
+    let (text, more) = match (text.strip_suffix("+1"), text.strip_suffix("-1")) {
+        (Some(rest), _) if !rest.is_empty() => (rest, 1),
+        (_, Some(rest)) if !rest.is_empty() => (rest, -1),
+        _ => (text, 0),
+    };
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, suffix) = text.split_at(end);
+    let suffix = suffix.to_ascii_lowercase();
+    let (letter, base) = match suffix.strip_suffix("ib").or_else(|| suffix.strip_suffix('b')) {
+        // A `b` alone is bytes.
+        Some("") | None if suffix.ends_with("ib") => return Err(wrong()),
+        Some(letter) if suffix.ends_with("ib") => (letter, 1024_u64),
+        Some(letter) => (letter, 1000),
+        None => (&*suffix, 1024),
+    };
+    let power = match letter {
+        "" => 0,
+        "k" => 1,
+        "m" => 2,
+        "g" => 3,
+        "t" => 4,
+        "p" => 5,
+        _ => return Err(wrong()),
+    };
+    let unit = base.pow(power);
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    if whole.is_empty() && fraction.is_empty() || fraction.contains('.') || fraction.len() > 15 {
+        return Err(wrong());
+    }
+    let digits = |text: &str| if text.is_empty() { Ok(0) } else { text.parse::<u64>() };
+    let (whole, part) = (digits(whole).map_err(|_| wrong())?, digits(fraction).map_err(|_| wrong())?);
+    let scale = 10_u128.pow(u32::try_from(fraction.len()).unwrap_or_default());
+    let part = u64::try_from(u128::from(part) * u128::from(unit) / scale).unwrap_or_default();
+    let bytes = whole.checked_mul(unit).and_then(|bytes| bytes.checked_add(part));
+    bytes
+        .and_then(|bytes| bytes.checked_add_signed(more))
+        .filter(|bytes| *bytes <= limits::FILE_SIZE)
+        .ok_or_else(|| "no file is so large, or smaller than nothing".to_owned())
+}
+
+/// The name of each option that makes rules.
+const OPTIONS: [(&str, RuleOption); 6] = [
+    ("exclude", RuleOption::Exclude),
+    ("include", RuleOption::Include),
+    ("exclude_from", RuleOption::ExcludeFrom),
+    ("include_from", RuleOption::IncludeFrom),
+    ("filter", RuleOption::Filter),
+    ("files", RuleOption::Files),
+];
+
+impl Selection {
+    /// Only `--exclude`, so often.
+    #[must_use]
+    pub fn excluding(patterns: &[OsString]) -> Selection {
+        let rules = patterns.iter().map(|pattern| (RuleOption::Exclude, pattern.clone())).collect();
+        Selection { rules, given: Given::default() }
+    }
+}
+
+impl FromArgMatches for Selection {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Selection, Error> {
+        let mut rules = Vec::new();
+        for (name, option) in OPTIONS {
+            let values = matches.get_many::<OsString>(name).into_iter().flatten().cloned();
+            rules.extend(
+                matches.indices_of(name).into_iter().flatten().zip(values.map(|text| (option, text))),
+            );
+        }
+        rules.sort_by_key(|(index, _)| *index);
+        let rules = rules.into_iter().map(|(_, rule)| rule).collect();
+        Ok(Selection { rules, given: Given::from_arg_matches(matches)? })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), Error> {
+        *self = Selection::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+impl Args for Selection {
+    fn augment_args(command: Command) -> Command {
+        Given::augment_args(command)
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Given::augment_args_for_update(command)
+    }
+}

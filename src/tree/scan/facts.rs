@@ -1,0 +1,102 @@
+//! What a scan says of one path: metadata, extended attributes, digests.
+
+use super::place::Place;
+use super::{Held, Level, Walk};
+use crate::digest::{Digests, Hasher};
+use crate::limits;
+use crate::path::RelPath;
+use crate::report::{Problem, Step};
+use crate::spec::{Device, Entry, InodeId, Keyword, Kind, Time, Xattrs};
+use crate::sys::xattr;
+use crate::sys::{self, Dir, Stat};
+use std::collections::HashMap;
+use std::io::{self, Read, Write};
+
+impl<W: Write> Walk<'_, W> {
+    /// The extended attributes of a name, if they are asked for.
+    pub(super) fn xattrs(
+        &mut self,
+        level: &Level<'_>,
+        place: &Place<'_>,
+        path: &RelPath<'_>,
+    ) -> Xattrs<'static> {
+        let Some(attributes) = self.attributes else { return Xattrs::default() };
+        if let Some(way) = place.referent() {
+            let found = way.dir.to_list().and_then(xattr::of_open);
+            return self.known(path, found);
+        }
+        let stands = self.stands && !place.is_elsewhere();
+        let entered = if stands { Ok(()) } else { place.dir().and_then(|dir| attributes.enter(dir)) };
+        // Names that are grafted onto the root are each in a directory of their own.
+        self.stands = entered.is_ok() && matches!(level.dir, Held::Own(_)) && !place.is_elsewhere();
+        let found = entered.and_then(|()| attributes.of(place.name()));
+        self.known(path, found)
+    }
+
+    /// Those that could be read; a name that vanished or cannot be read has none.
+    pub(super) fn known(
+        &mut self,
+        path: &RelPath<'_>,
+        found: io::Result<xattr::Attributes>,
+    ) -> Xattrs<'static> {
+        match found {
+            Ok(list) => Xattrs::of_values(list),
+            Err(error) => {
+                if error.kind() != io::ErrorKind::NotFound {
+                    self.found.problems.push(Problem::new(path, Step::Xattr, &error));
+                }
+                Xattrs::default()
+            }
+        }
+    }
+
+    /// The digests of the file, if it is still the one that was examined.
+    pub(super) fn digest(&mut self, dir: &Dir, name: &[u8], stat: &Stat) -> io::Result<Digests<'static>> {
+        let (mut file, now) = dir.open_file(name)?;
+        if !now.same_contents(stat) {
+            return Err(io::Error::from_raw_os_error(libc::ESTALE));
+        }
+        let mut hasher = Hasher::new(self.algorithms);
+        self.buffer.resize(limits::RECORD, 0);
+        loop {
+            let read = file.read(&mut self.buffer)?;
+            if read == 0 {
+                return Ok(hasher.finish());
+            }
+            hasher.update(self.buffer.get(..read).unwrap_or_default());
+        }
+    }
+
+    /// The entry of what stat(2) said.
+    pub(super) fn describe<'p>(&mut self, path: RelPath<'p>, kind: Kind, stat: &Stat) -> Entry<'p> {
+        let says = |keyword| self.what.keywords.contains(keyword);
+        let owner = |names: &mut HashMap<u32, Option<Vec<u8>>>, id, look: fn(u32) -> Option<Vec<u8>>| {
+            names
+                .entry(id)
+                .or_insert_with(|| look(id).filter(|name| (1..=limits::OWNER).contains(&name.len())))
+                .clone()
+        };
+        let file = kind == Kind::File;
+        let device = |(major, minor)| Device { major, minor };
+        let id = InodeId { device: device(stat.dev), inode: stat.ino };
+        Entry {
+            uid: Some(stat.uid).filter(|id| *id != u32::MAX),
+            gid: Some(stat.gid).filter(|id| *id != u32::MAX),
+            uname: says(Keyword::Uname)
+                .then(|| owner(&mut self.users, stat.uid, sys::ids::user_name))
+                .flatten()
+                .map(Into::into),
+            gname: says(Keyword::Gname)
+                .then(|| owner(&mut self.groups, stat.gid, sys::ids::group_name))
+                .flatten()
+                .map(Into::into),
+            mode: Some(stat.mode),
+            device: kind.is_device().then(|| device(stat.rdev)),
+            nlink: Some(stat.nlink),
+            size: file.then_some(stat.size),
+            time: Some(Time { sec: stat.mtime.0, nsec: stat.mtime.1 }),
+            inode: (kind != Kind::Dir && stat.nlink > 1).then_some(id),
+            ..Entry::new(path, kind)
+        }
+    }
+}
