@@ -320,53 +320,6 @@ fn the_numbers_in_messages_are_as_the_pages_say() {
     assert!(counts.ends_with(&Report::NAMES), "{counts:?}");
 }
 
-/// The names of a JSON object and of those in it.
-fn names_in(value: &serde_json::Value, names: &mut BTreeSet<String>) {
-    for (name, value) in value.as_object().into_iter().flatten() {
-        names.insert(name.clone());
-        names_in(value, names);
-    }
-}
-
-#[test]
-fn every_name_of_an_object_is_in_the_page() {
-    let site = Site::new();
-    let inetd = site.serve();
-    let (src, remote) = (site.src(), inetd.remote("m"));
-    let src = src.to_str().unwrap();
-    fs::write(site.src().join("f"), "1").unwrap();
-    fs::hard_link(site.src().join("f"), site.src().join("g")).unwrap();
-    fs::create_dir_all(site.dst().join("f/full")).unwrap();
-    fs::write(site.path("spec"), ". type=dir mode=0\n./none type=file\n").unwrap();
-    let spec = site.path("spec");
-    let mut names = BTreeSet::new();
-    for arguments in [
-        &["push", src, &remote][..],
-        &["push", "--delete", src, &remote],
-        &["check", src, &remote],
-        &["list", &format!("127.0.0.1:{}", inetd.port)],
-        &["spec", "--check", spec.to_str().unwrap(), src],
-    ] {
-        let output = site.run(&[&["--json"], arguments].concat());
-        for line in String::from_utf8(output.stdout).unwrap().lines() {
-            names_in(&serde_json::from_str(line).unwrap(), &mut names);
-        }
-    }
-    for name in ["side", "done", "target", "wanted", "differences", "speedup", "comment", "specials"] {
-        assert!(names.contains(name), "no object had {name}: {names:?}");
-    }
-    let page = page("smsync.1");
-    let json = section(&page, ".Ss JSON");
-    let said: BTreeSet<&str> = json
-        .lines()
-        .filter_map(|line| line.strip_prefix(".It Li ").or(line.strip_prefix(".Li ")))
-        .flat_map(|line| line.split([' ', ',']))
-        .collect();
-    for name in names {
-        assert!(said.contains(&name[..]), "smsync(1) does not say what {name} is");
-    }
-}
-
 #[test]
 fn every_limit_is_what_the_code_says() {
     let mut expected = BTreeMap::new();

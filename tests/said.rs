@@ -11,6 +11,7 @@ mod common;
 
 use common::tree::{For, build, chmod};
 use common::{Inetd, Site, assert_exit, is_root, tool};
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
@@ -163,4 +164,51 @@ fn a_problem_names_the_host_it_is_of() {
     chmod(&site.dst().join("x"), 0);
     let (_, err) = said(&site.run(&["pull", &remote, src]), 1);
     assert!(err.starts_with("smsync: 127.0.0.1: x: cannot read"), "{err}");
+}
+
+/// The names of a JSON object and of those in it.
+fn names_in(value: &serde_json::Value, names: &mut BTreeSet<String>) {
+    for (name, value) in value.as_object().into_iter().flatten() {
+        names.insert(name.clone());
+        names_in(value, names);
+    }
+}
+
+#[test]
+fn every_name_of_an_object_is_in_the_page() {
+    let (site, inetd) = new_site();
+    let (src, remote) = (site.src(), inetd.remote("m"));
+    let src = src.to_str().unwrap();
+    fs::write(site.src().join("f"), "1").unwrap();
+    fs::hard_link(site.src().join("f"), site.src().join("g")).unwrap();
+    fs::create_dir_all(site.dst().join("f/full")).unwrap();
+    fs::write(site.path("spec"), ". type=dir mode=0\n./none type=file\n").unwrap();
+    let spec = site.path("spec");
+    let mut names = BTreeSet::new();
+    for arguments in [
+        &["push", src, &remote][..],
+        &["push", "--delete", src, &remote],
+        &["check", src, &remote],
+        &["list", &format!("127.0.0.1:{}", inetd.port)],
+        &["spec", "--check", spec.to_str().unwrap(), src],
+    ] {
+        let output = site.run(&[&["--json"], arguments].concat());
+        for line in String::from_utf8(output.stdout).unwrap().lines() {
+            names_in(&serde_json::from_str(line).unwrap(), &mut names);
+        }
+    }
+    for name in ["side", "done", "target", "wanted", "differences", "speedup", "comment", "specials"] {
+        assert!(names.contains(name), "no object had {name}: {names:?}");
+    }
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("man/smsync.1")).unwrap();
+    let (_, json) = page.split_once("\n.Ss JSON\n").unwrap();
+    let (json, _) = json.split_once("\n.Sh ").unwrap();
+    let said: BTreeSet<&str> = json
+        .lines()
+        .filter_map(|line| line.strip_prefix(".It Li ").or(line.strip_prefix(".Li ")))
+        .flat_map(|line| line.split([' ', ',']))
+        .collect();
+    for name in names {
+        assert!(said.contains(&name[..]), "smsync(1) does not say what {name} is");
+    }
 }

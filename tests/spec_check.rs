@@ -276,6 +276,39 @@ fn what_is_left_out() {
 }
 
 #[test]
+fn extended_attributes_are_compared_when_the_specification_has_any() {
+    let site = Site::new();
+    let tree = site.src();
+    fs::create_dir(tree.join("d")).unwrap();
+    for name in ["f", "d/g"] {
+        fs::write(tree.join(name), name).unwrap();
+    }
+    symlink("f", tree.join("l")).unwrap();
+    let set = |path: &Path, name: &str, value: &[u8]| {
+        rustix::fs::lsetxattr(path, name, value, rustix::fs::XattrFlags::empty()).unwrap();
+    };
+    let without = spec(&tree, &["-K", "xattr"]);
+    set(&tree.join("d/g"), "user.a", b"1");
+    let with = spec(&tree, &["-K", "xattr"]);
+    let said = |spec: &str, options: &[&str]| -> String {
+        String::from_utf8(check(spec.as_bytes(), &tree, options).stdout).unwrap()
+    };
+    assert_eq!((said(&without, &[]), said(&with, &[])), (String::new(), String::new()));
+    set(&tree, "user.root", b"1");
+    set(&tree.join("f"), "user.b", b"1");
+    set(&tree.join("d/g"), "user.a", b"2");
+    let told = ".:      extended attributes\nd/g:    extended attributes\nf:      extended attributes\n";
+    assert_eq!(said(&with, &[]), told);
+    assert_exit(&check(with.as_bytes(), &tree, &[]), 2);
+    assert_eq!(said(&with, &["-L"]).lines().filter(|line| line.contains("attributes")).count(), 0);
+    // Of what is only on the way nothing is wanted.
+    set(&tree.join("d"), "user.dir", b"1");
+    let only = "#mtree\n./d/g type=file xattr.user.a=Mg==\n";
+    let output = check(only.as_bytes(), &tree, &[]);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "extra: f\nextra: l\n");
+}
+
+#[test]
 fn links_are_followed_by_wish() {
     let site = Site::new();
     let tree = site.src();

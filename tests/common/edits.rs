@@ -82,7 +82,7 @@ fn attribute(path: &Path, name: &str, value: &[u8]) {
 fn acl(path: &Path, name: &str, user: u32) {
     let mut text = 2u32.to_le_bytes().to_vec();
     let none = u32::MAX;
-    for (tag, bits, id) in [(1u16, 6u16, none), (2, 4, user), (4, 4, none), (16, 4, none), (32, 4, none)] {
+    for (tag, bits, id) in [(1u16, 7u16, none), (2, 4, user), (4, 4, none), (16, 4, none), (32, 4, none)] {
         text.extend(tag.to_le_bytes());
         text.extend(bits.to_le_bytes());
         text.extend(id.to_le_bytes());

@@ -9,6 +9,7 @@ use crate::exit::Exit;
 use crate::path::{Descent, RelPath, Scope, Side};
 use crate::report::{Fate, Monitor, Problem, Step};
 use crate::spec::{Entry, Kind};
+use crate::sys::xattr::{self, ByName};
 use crate::sys::{Dir, FileKind, Stat};
 use crate::tree::{Look, STAGE};
 use crate::vis::shown;
@@ -28,32 +29,28 @@ pub(super) fn check(
     let failed = |error: io::Error| system(Exit::Io, &name, &error);
     let dir = Dir::open_root(&options.dir).map_err(failed)?;
     let stat = dir.stat_self().map_err(failed)?;
-    let Some((root, below)) = entries.split_first() else { return Ok(Exit::Ok) };
     let mut check = Check {
         options,
         rules: Descent::new(scope.filter(), Side::Sender, &[]),
         show,
         device: stat.dev,
         differences: Differences::default(),
+        attributes: None,
         look: Look::new(options.logical),
         different: false,
         failed: false,
     };
-    if !root.nochange {
-        let found = check.differences.of(root, &stat, None);
-        check.changed(&root.path, &found);
+    // Those of what a link leads to cannot be had by name.
+    if entries.iter().any(|entry| !entry.xattrs.is_empty()) && !options.logical {
+        let run = ByName::run(|attributes| {
+            let mut check = Check { attributes: Some(attributes), ..check };
+            check.root(&dir, &stat, entries);
+            check.exit()
+        });
+        return run.map_err(|error| system(Exit::System, "cannot read extended attributes", &error));
     }
-    if !root.ignore {
-        match dir.names() {
-            Ok(names) => check.directory(&dir, &RelPath::ROOT, &stat, names, below),
-            Err(error) => check.failed(&RelPath::ROOT, Step::List, &error),
-        }
-    }
-    Ok(match check {
-        Check { failed: true, .. } => Exit::Problems,
-        Check { different: true, .. } => Exit::Different,
-        _ => Exit::Ok,
-    })
+    check.root(&dir, &stat, entries);
+    Ok(check.exit())
 }
 
 struct Check<'c> {
@@ -63,12 +60,37 @@ struct Check<'c> {
     /// The file system of the root.
     device: (u32, u32),
     differences: Differences,
+    /// How extended attributes are read, when the specification has any.
+    attributes: Option<&'c ByName>,
     look: Look,
     different: bool,
     failed: bool,
 }
 
 impl Check<'_> {
+    const fn exit(&self) -> Exit {
+        match self {
+            Check { failed: true, .. } => Exit::Problems,
+            Check { different: true, .. } => Exit::Different,
+            _ => Exit::Ok,
+        }
+    }
+
+    fn root(&mut self, dir: &Dir, stat: &Stat, entries: &[Entry<'static>]) {
+        let Some((root, below)) = entries.split_first() else { return };
+        if !root.nochange {
+            let mut found = self.differences.of(root, stat, None);
+            found.extend(self.attributes.and_then(|_| entry::attributes(root, xattr::of_open(dir))));
+            self.changed(&root.path, &found);
+        }
+        if !root.ignore {
+            match dir.names() {
+                Ok(names) => self.directory(dir, &RelPath::ROOT, stat, names, below),
+                Err(error) => self.failed(&RelPath::ROOT, Step::List, &error),
+            }
+        }
+    }
+
     /// Compares what is in a directory with `entries`, which are all below it.
     fn directory(
         &mut self,
@@ -137,7 +159,11 @@ impl Check<'_> {
             return;
         }
         if !entry.nochange {
-            let found = self.differences.of(entry, &stat, Some((dir, name, &self.look)));
+            let mut found = self.differences.of(entry, &stat, Some((dir, name, &self.look)));
+            let same_type = stat.kind == Some(entry.kind.in_stat());
+            let read = |by_name: &ByName| by_name.enter(dir).and_then(|()| by_name.of(name));
+            let there = self.attributes.filter(|_| same_type).map(read);
+            found.extend(there.and_then(|there| entry::attributes(entry, there)));
             self.changed(&path, &found);
         }
         let mounted = self.options.one_file_system && stat.dev != self.device;

@@ -4,7 +4,8 @@ use crate::client::show::mtree;
 use crate::digest::{Algorithms, Digests, Hasher};
 use crate::limits;
 use crate::report::Aspects;
-use crate::spec::{Device, Entry, Keyword, Kind, Time};
+use crate::spec::{Device, Entry, Keyword, Kind, Time, Xattrs};
+use crate::sys::xattr::{Attributes, is_carried};
 use crate::sys::{self, Dir, File, FileKind, Stat};
 use crate::tree::Look;
 use std::collections::HashMap;
@@ -130,6 +131,18 @@ impl Differences {
             }
             hasher.update(self.buffer.get(..read).unwrap_or_default());
         }
+    }
+}
+
+/// Whether the extended attributes that are there are other than those of the entry, in words. Nothing is wanted of a
+/// directory that a specification only has on the way to others.
+pub(super) fn attributes(entry: &Entry<'_>, there: io::Result<Attributes>) -> Option<String> {
+    let root = sys::ids::euid() == 0;
+    let wanted = entry.xattrs.filtered(|name| is_carried(name, root));
+    match there {
+        _ if *entry == Entry::new(entry.path.borrowed(), entry.kind) => None,
+        Ok(list) => (Xattrs::of_values(list) != wanted).then(|| "extended attributes".into()),
+        Err(error) => Some(format!("extended attributes: {}", reason(&error))),
     }
 }
 
