@@ -163,7 +163,7 @@ impl Problem {
             (Step::Place | Step::MakeDir, libc::ENOTEMPTY) => {
                 "a directory that is not empty is in the way (--delete replaces it, unless it holds what is excluded)".into()
             }
-            (Step::Place | Step::MakeDir | Step::MakeLink | Step::MakeNode | Step::Write, libc::EXDEV) => {
+            (_, libc::EXDEV) => {
                 "another file system is mounted there: export it as a module of its own".into()
             }
             // Of its own that is no full disk: some file systems keep attributes in one block.
