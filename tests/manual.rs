@@ -354,6 +354,9 @@ fn every_limit_is_what_the_code_says() {
     limit("list of owners or modes", limits::MAPPING as u64, bytes);
     limit("text for people", limits::TEXT as u64, bytes);
     limit("Problems of one side", limits::PROBLEMS as u64, "");
+    limit("names listed with a Refusal", limits::REFUSED.into(), "");
+    limit("files to Resume in a round", limits::PARTIALS as u64, "");
+    limit("trees to link from", limits::LINK_DEST as u64, "");
     limit("the greeting", limits::HANDSHAKE.as_secs(), " seconds");
     limit("work without a word", limits::ALIVE.as_secs(), " seconds");
     limit("silence, unless configured otherwise", limits::IDLE.as_secs(), " seconds");

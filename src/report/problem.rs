@@ -44,11 +44,13 @@ pub enum Step {
     Filter,
     /// Following a symbolic link of the sender.
     Follow,
+    /// Keeping what is to be replaced or removed.
+    Keep,
 }
 
 impl Step {
     /// Every step, in the order of their numbers.
-    pub const ALL: [Step; 18] = [
+    pub const ALL: [Step; 19] = [
         Step::List,
         Step::Stat,
         Step::Read,
@@ -67,6 +69,7 @@ impl Step {
         Step::TakeAway,
         Step::Filter,
         Step::Follow,
+        Step::Keep,
     ];
 
     /// The step of this number on the wire.
@@ -97,6 +100,7 @@ impl Step {
             Step::TakeAway => "remove from the source",
             Step::Filter => "read the filter rules in",
             Step::Follow => "follow the link",
+            Step::Keep => "keep a backup of",
         }
     }
 }

@@ -92,6 +92,10 @@ impl Run<'_> {
         match self.install.durable {
             Durable::None => Ok(()),
             Durable::Batch => everything(self),
+            // Versions are not in the tree.
+            Durable::File if self.install.keep.versions.is_some() && self.done.report.kept > 0 => {
+                everything(self)
+            }
             Durable::File => {
                 for path in std::mem::take(&mut self.disturbed) {
                     match self.open(&path) {
