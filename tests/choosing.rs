@@ -65,8 +65,8 @@ fn old(dst: &Path) {
     file(&dst.join("dir-for-file"), "file", 1_000_000_000, 0o644);
     file(&dst.join("older"), "from the target", 1_000_000_100, 0o644);
     file(&dst.join("newer"), "from the target", 1_000_000_000, 0o644);
-    file(&dst.join("near"), "same size", 1_000_000_001, 0o600);
-    file(&dst.join("nearly"), "same size", 1_000_000_000, 0o600);
+    file(&dst.join("near"), "same size", 1_000_000_001, 0o644);
+    file(&dst.join("nearly"), "same size", 1_000_000_000, 0o644);
     file(&dst.join("same"), "same size", 1_000_000_000, 0o644);
     file(&dst.join("pair"), "pair", 1_000_000_000, 0o640);
     file(&dst.join("size"), "small", 1_000_000_000, 0o644);
