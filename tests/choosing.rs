@@ -31,6 +31,13 @@ fn dirs(root: &Path, names: &[&str]) {
     names.iter().for_each(|name| fs::create_dir_all(root.join(name)).unwrap());
 }
 
+/// Gives a directory or a link the usual time.
+fn touch(path: &Path) {
+    let arguments = ["-h", "-d", "@1000000000"].map(OsStr::new);
+    let output = tool("touch", "coreutils", &[&arguments[..], &[path.as_os_str()]].concat());
+    assert!(output.status.success());
+}
+
 fn new(src: &Path) {
     dirs(src, &["d", "e", "dir-for-file"]);
     for name in ["d/new", "e/f", "new"] {
@@ -46,9 +53,7 @@ fn new(src: &Path) {
     symlink("new", src.join("link")).unwrap();
     symlink("new", src.join("new-link")).unwrap();
     for path in ["d", "e", "dir-for-file"] {
-        let path = src.join(path);
-        let arguments = ["-d".as_ref(), "@1000000000".as_ref(), path.as_os_str()];
-        assert!(tool("touch", "coreutils", &arguments).status.success());
+        touch(&src.join(path));
     }
     file(&src.join("pair"), "pair", 1_000_000_000, 0o640);
     fs::hard_link(src.join("pair"), src.join("d/pair-too")).unwrap();
@@ -68,12 +73,7 @@ fn old(dst: &Path) {
     file(&dst.join("extra/f"), "extra", 1_000_000_000, 0o644);
     symlink("old", dst.join("link")).unwrap();
     for path in ["link", "file-for-dir", "extra"] {
-        let touched = tool(
-            "touch",
-            "coreutils",
-            &["-h", "-d", "@1000000000", dst.join(path).to_str().unwrap()].map(OsStr::new),
-        );
-        assert!(touched.status.success());
+        touch(&dst.join(path));
     }
     fs::set_permissions(dst.join("d"), fs::Permissions::from_mode(0o711)).unwrap();
 }

@@ -19,6 +19,7 @@ pub mod facts;
 pub mod forest;
 pub mod gate;
 pub mod mounted;
+pub mod pair;
 pub mod relay;
 pub mod scenario;
 pub mod starter;
