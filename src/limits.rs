@@ -67,6 +67,17 @@ pub const FILE_SIZE: u64 = 8 << 50;
 /// Problems one side reports to the other; the rest are counted only.
 pub const PROBLEMS: usize = 10_000;
 
+/// Names that are listed when a round is refused because it would remove too many: enough to see which they are.
+pub const REFUSED: u32 = 1000;
+/// Trees of `--link-dest` in one round, as in rsync(1).
+pub const LINK_DEST: usize = 20;
+/// Bytes that an interrupted run must have left of a file to make it worth comparing them before the rest is sent.
+pub const PARTIAL: u64 = 1 << 20;
+/// Files that are gone on with in one round: each is held open, and one run leaves one.
+pub const PARTIALS: usize = 16;
+/// Sources that are remembered in one state directory, and mount points of one source.
+pub const REMEMBERED: usize = 4096;
+
 /// Files are stamped by a clock that ticks at least this often, at 100 ticks a second and with time to spare.
 pub const TICK: Duration = Duration::from_millis(20);
 

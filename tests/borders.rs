@@ -35,7 +35,7 @@ fn a_directory_that_cannot_be_listed() {
     fs::write(src.join("shut/new"), "new").unwrap();
     fs::write(src.join("way"), "a file").unwrap();
     fs::write(src.join("f"), "changed").unwrap();
-    let output = trees.push(&["--delete"]);
+    let output = trees.push(&["--delete", "--force-delete"]);
     assert_exit(&output, 1);
     let said = String::from_utf8_lossy(&output.stdout);
     for (path, step, reason) in [
@@ -65,7 +65,7 @@ fn a_directory_that_cannot_be_listed() {
     chmod(&src.join("shut"), 0);
     fs::remove_file(src.join("f")).unwrap();
     let before = traces(&dst.join("shut/new"));
-    let output = trees.push(&["--delete"]);
+    let output = trees.push(&["--delete", "--force-delete"]);
     chmod(&src.join("shut"), 0o700);
     assert_exit(&output, 1);
     chmod(&dst.join("shut"), 0o700);
@@ -88,7 +88,7 @@ fn a_file_that_cannot_be_read() {
     }
     chmod(&src.join("f"), 0);
     fs::write(trees.site.dst().join("extra"), "").unwrap();
-    let output = trees.push(&["--delete"]);
+    let output = trees.push(&["--delete", "--force-delete"]);
     assert_exit(&output, 1);
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(said.contains(r#""path":"f","reason":"Permission denied","step":"read""#), "{said}");
@@ -125,7 +125,14 @@ fn a_file_system_mounted_in_a_module() {
     let config = site.path("smsyncd.conf");
     let inetd = Inetd::start(move || within(&[OsStr::new(SMSYNCD), OsStr::new("-c"), config.as_os_str()]));
     let src = site.src();
-    let output = site.run(&["--json", "push", "--delete", src.to_str().unwrap(), &inetd.remote("m")]);
+    let output = site.run(&[
+        "--json",
+        "push",
+        "--delete",
+        "--force-delete",
+        src.to_str().unwrap(),
+        &inetd.remote("m"),
+    ]);
     assert_exit(&output, 1);
     let said = String::from_utf8_lossy(&output.stdout);
     for path in ["mounted/f", "mounted/d"] {

@@ -148,3 +148,79 @@ fn a_server_that_dies_and_cannot_exchange() {
     }
     assert!(gone >= 4, "nothing was ever away: the fault was not met");
 }
+
+/// Every way in which something is kept, or taken from elsewhere, at once: at each point the server dies, and what was
+/// there is there, or kept twice.
+#[test]
+fn a_server_that_dies_and_keeps() {
+    let site = Site::in_memory();
+    let play = Play::on(site, Way::Push, "none\nkeep versions = 9", "below/here");
+    // Of what is linked only the contents are compared: times of directories there do not matter.
+    let links = play.site.dst().join("links");
+    fs::create_dir(&links).unwrap();
+    for name in ["big", "small-0", "small-1", "new"] {
+        let copied = std::process::Command::new("cp")
+            .args(["-a"])
+            .arg(play.sender().join(name))
+            .arg(&links)
+            .status()
+            .unwrap();
+        assert!(copied.success());
+    }
+    let (attic, versions) = (play.receiver().join("attic"), play.site.dst().join(".smsync-versions"));
+    let options = ["-b", "--backup-dir", "attic", "--link-dest", "/links"];
+    let run = |fault: Option<&str>| play.run(&options, fault);
+    let rewind = || {
+        play.rewind();
+        let _ = fs::remove_dir_all(&versions);
+    };
+    let kept = |path: &std::path::Path, old: &common::walk::Node| {
+        let version = |entry: fs::DirEntry| {
+            common::walk::Node::of(&entry.path()).is_some_and(|node| node.what == old.what)
+        };
+        let name = format!("{}~", path.file_name().unwrap().display());
+        let dir = versions.join("below/here").join(path).parent().unwrap().to_owned();
+        let mut of_it = fs::read_dir(dir).into_iter().flatten().flatten();
+        let backup = common::walk::Node::of(&attic.join(path)).is_some_and(|node| node.what == old.what);
+        backup
+            && of_it.any(|entry| entry.file_name().display().to_string().starts_with(&name) && version(entry))
+    };
+    let (mut points, mut moved) = (0, 0);
+    for number in 1.. {
+        rewind();
+        let output = run(Some(&format!("abort:{number}")));
+        let Some(call) = play.fired() else {
+            assert_exit(&output, 0);
+            break;
+        };
+        let point = format!("abort:{number} ({call})");
+        for again in [false, true] {
+            let now = walk(&play.receiver());
+            for (path, old) in play.old.iter().filter(|(_, old)| !old.is_dir()) {
+                let there = now.get(path);
+                if there.is_some_and(|there| there.what == old.what) {
+                    continue;
+                }
+                let new = play.new.get(path).map(|new| &new.what);
+                assert!(there.is_none_or(|there| Some(&there.what) == new), "{point}: {path:?}: {there:?}");
+                assert!(kept(path, old), "{point}: {path:?} is gone, and not kept");
+                moved += 1;
+            }
+            if !again {
+                assert_exit(&run(None), 0);
+            }
+        }
+        let mut now = walk(&play.receiver());
+        now.retain(|path, _| !path.starts_with("attic"));
+        let what = |tree: &common::walk::Tree| -> Vec<String> {
+            tree.iter()
+                .map(|(path, node)| format!("{path:?} {:?} {:o} {:?}", node.what, node.mode, node.time))
+                .collect()
+        };
+        assert_eq!(what(&now), what(&play.new), "{point}");
+        assert!(!play.stage().exists(), "{point}");
+        points += 1;
+    }
+    println!("{points} points, {moved} names found kept");
+    assert!(points > 200 && moved > 1000, "{points} {moved}");
+}

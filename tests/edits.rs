@@ -175,7 +175,7 @@ fn every_type_becomes_every_other() {
         let path = trees.site.src().join("in/x");
         clear(&path);
         make(&path, old);
-        assert_exit(&trees.push(&["--delete"]), 0);
+        assert_exit(&trees.push(&["--delete", "--force-delete"]), 0);
         let files = u64::from(old != new) * (u64::from(new == "file") + u64::from(new == "full"));
         trees.edit(&format!("{old} to {new}"), files, |_| {
             if old != new {
@@ -188,7 +188,7 @@ fn every_type_becomes_every_other() {
     for (old, new) in pairs() {
         make(&trees.site.src().join(format!("{old}-{new}")), old);
     }
-    assert_exit(&trees.push(&["--delete"]), 0);
+    assert_exit(&trees.push(&["--delete", "--force-delete"]), 0);
     let others = kinds.len() as u64 - 1;
     trees.edit("all at once", 2 * others, |src| {
         for (old, new) in pairs().filter(|(old, new)| old != new) {

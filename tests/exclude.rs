@@ -191,7 +191,7 @@ fn rsync_leaves_out_the_same() {
         for (from, to, tree) in [Some(push), (number % 8 == 0).then_some(pull)].into_iter().flatten() {
             copy(&before, &tree);
             let command = if from == local { "push" } else { "pull" };
-            let arguments = [&[command, "--delete"], &excludes[..], &[from, to]].concat();
+            let arguments = [&[command, "--delete", "--force-delete"], &excludes[..], &[from, to]].concat();
             assert_exit(&site.run(&arguments), 0);
             let actual = outcome(&tree, &src);
             let (missed, surplus) = (differing(&expected, &actual), differing(&actual, &expected));

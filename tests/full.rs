@@ -52,8 +52,8 @@ impl Full {
         let (src, remote) = (self.site.src(), self.gate.remote("m"));
         let mut command = self.site.smsync();
         match push {
-            true => command.args(["push", "--delete"]).arg(src).arg(remote),
-            false => command.args(["pull", "--delete"]).arg(remote).arg(src),
+            true => command.args(["push", "--delete", "--force-delete"]).arg(src).arg(remote),
+            false => command.args(["pull", "--delete", "--force-delete"]).arg(remote).arg(src),
         };
         let output = output_within(&mut command, LIMIT);
         self.inetd.ended_within(LIMIT);
@@ -72,7 +72,7 @@ impl Full {
         assert!(started.elapsed() < LIMIT / 3, "{what}: it took {:?}", started.elapsed());
         assert!(said.starts_with("smsync: 127.0.0.1:") && said.lines().count() == 1, "{what}: {said}");
         let step = ": cannot write into the stage: No space left on device";
-        assert!(said.trim_end().ends_with(step), "{what}: {said}");
+        assert!(said.contains(step), "{what}: {said}");
         assert!(push || said.contains(": on this host: "), "{what}: whose disk is it? {said}");
         assert_eq!(differences(&before, &walk(receiver)), "", "{what}: something shows");
         assert_eq!(Node::of(receiver), root, "{what}: the root");
@@ -246,4 +246,66 @@ fn a_module_that_cannot_be_written_to() {
     // A run with nothing to do writes nothing, and so is none the worse.
     disk.again("ro");
     full.assert_converges(true, &dst, "with nothing to do");
+}
+
+/// Mounted read-only from elsewhere, which is another thing than a file system that is.
+#[test]
+fn a_module_that_is_a_read_only_bind_mount() {
+    if !may_mount("a_module_that_is_a_read_only_bind_mount") {
+        return;
+    }
+    let full = Full::new("src");
+    let dst = full.site.dst();
+    fs::create_dir(full.site.path("real")).unwrap();
+    scenario::old(&full.site.path("real"));
+    let disk = Mounted::bind(&full.site.path("real"), &dst);
+    disk.again("bind,ro");
+    let before = walk(&dst);
+    let started = Instant::now();
+    let output = full.run(true);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_exit(&output, 74);
+    assert!(started.elapsed() < LIMIT / 3, "it took {:?}", started.elapsed());
+    assert!(said.contains("cannot write into the stage: Read-only file system"), "{said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
+    assert_eq!(differences(&before, &walk(&dst)), "");
+    disk.again("bind,rw");
+    full.assert_converges(true, &dst, "when it can be written to");
+}
+
+/// As a kernel does it that found an error on the disk.
+#[test]
+fn a_module_that_becomes_read_only_in_the_middle() {
+    if !may_mount("a_module_that_becomes_read_only_in_the_middle") {
+        return;
+    }
+    let full = Full::new("src");
+    let dst = full.site.dst();
+    let image = full.site.path("image");
+    fs::File::create(&image).unwrap().set_len(256 << 20).unwrap();
+    let made = tool("mkfs.ext4", "e2fsprogs", &[OsStr::new("-q"), image.as_os_str()]);
+    assert!(made.status.success());
+    let disk = Mounted::ext4(&image, &dst);
+    fs::remove_dir(dst.join("lost+found")).unwrap();
+    scenario::old(&dst);
+    let before = walk(&dst);
+    full.gate.up.hold_after_more((BALLAST / 2) as u64);
+    std::thread::scope(|scope| {
+        let run = scope.spawn(|| full.run(true));
+        full.gate.up.wait_held();
+        disk.again("abort");
+        full.gate.up.release();
+        let output = run.join().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_exit(&output, 74);
+        assert!(said.contains("cannot ") && said.lines().count() == 1, "{said}");
+        assert!(said.contains("write into the stage: Read-only file system"), "{said}");
+    });
+    disk.end();
+    let _disk = Mounted::ext4(&image, &dst);
+    let mut after = walk(&dst);
+    after.retain(|path, _| !path.starts_with(".smsync"));
+    assert_eq!(differences(&before, &after), "", "something shows");
+    let full = Full { gate: Gate::to(full.inetd.port), ..full };
+    full.assert_converges(true, &dst, "when it is mounted again");
 }

@@ -48,7 +48,7 @@ impl Push {
 
     fn command(&self, remote: &str) -> Command {
         let mut command = self.site.smsync();
-        command.args(["--json", "push", "--delete"]).arg(self.site.src()).arg(remote);
+        command.args(["--json", "push", "--delete", "--force-delete"]).arg(self.site.src()).arg(remote);
         command
     }
 
@@ -153,4 +153,95 @@ fn a_server_that_stands_still() {
     let third = output_within(&mut push.command(&push.inetd.remote("m")), LIMIT);
     assert_exit(&third, 0);
     assert_eq!(differences(&walk(&push.site.src()), &walk(&push.site.dst())), "");
+}
+
+/// Bytes of the file of which a run is killed near its end.
+const HUGE: usize = 200 << 20;
+/// What is held back of it: more than sockets hold, which would deliver it after the death of the client.
+const HELD: usize = 16 << 20;
+/// What is on its way into the stage.
+const ON_ITS_WAY: usize = 4 << 20;
+
+/// A push of one large file after some small ones, killed when nearly all of it was sent: gives back what the next push
+/// sent, after `between`.
+fn nearly_all(client_dies: bool, between: impl Fn(&Site)) -> (Site, usize) {
+    let site = Site::in_memory();
+    for number in 0..100 {
+        fs::write(site.src().join(format!("{number}")), format!("file {number}")).unwrap();
+    }
+    let mut noise: Vec<u8> = (0..HUGE).map(|at| at.wrapping_mul(2_654_435_761).to_le_bytes()[2]).collect();
+    // Nothing that repeats may pass for what belongs elsewhere.
+    noise
+        .chunks_mut(4096)
+        .zip(0u32..)
+        .for_each(|(chunk, number)| chunk[..4].copy_from_slice(&number.to_le_bytes()));
+    fs::write(site.src().join("huge"), noise).unwrap();
+    let inetd = site.serve();
+    let gate = Gate::to(inetd.port);
+    gate.up.hold_after((HUGE - HELD) as u64);
+    let push = |remote: String| {
+        let mut command = site.smsync();
+        command.args(["--json", "push"]).arg(site.src()).arg(remote);
+        command
+    };
+    let mut client = push(gate.remote("m")).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    gate.up.wait_held();
+    if client_dies {
+        client.kill().unwrap();
+        gate.up.release();
+        client.wait().unwrap();
+        inetd.ended_within(LIMIT);
+    } else {
+        // Not before it has written what came.
+        let staged = || {
+            let entries = fs::read_dir(site.dst().join(".smsync")).unwrap();
+            entries.map(|entry| entry.unwrap().metadata().unwrap().len()).max().unwrap()
+        };
+        let deadline = Instant::now() + LIMIT;
+        while staged() < (HUGE - HELD - ON_ITS_WAY) as u64 {
+            assert!(Instant::now() < deadline, "{} bytes were staged", staged());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        signal(inetd.ids()[0], Signal::KILL);
+        inetd.ended_within(AT_ONCE);
+        gate.up.release();
+        ended_within(client, AT_ONCE);
+    }
+    assert_eq!(walk(&site.dst()).len(), 0, "something shows before all arrived");
+    between(&site);
+    let output = output_within(&mut push(inetd.remote("m")), LIMIT);
+    assert_exit(&output, 0);
+    assert_eq!(differences(&walk(&site.src()), &walk(&site.dst())), "");
+    assert!(!site.dst().join(".smsync").exists());
+    let text = String::from_utf8_lossy(&output.stdout);
+    let sums: serde_json::Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+    let sent = usize::try_from(sums["bytes"].as_u64().unwrap()).unwrap();
+    (site, sent)
+}
+
+#[test]
+fn a_copy_killed_near_its_end_goes_on_there() {
+    for client_dies in [false, true] {
+        let (_, sent) = nearly_all(client_dies, |_| {});
+        assert!((1..HELD + ON_ITS_WAY).contains(&sent), "{client_dies}: {sent} bytes were sent again");
+    }
+}
+
+/// What is in the stage is believed only when the sender has the same.
+#[test]
+fn a_beginning_that_is_not_the_right_one_is_sent_again() {
+    let (_, sent) = nearly_all(false, |site| {
+        let stage = fs::read_dir(site.dst().join(".smsync")).unwrap().map(|entry| entry.unwrap().path());
+        let huge = stage.max_by_key(|path| fs::metadata(path).unwrap().len()).unwrap();
+        let file = OpenOptions::new().write(true).open(huge).unwrap();
+        std::os::unix::fs::FileExt::write_all_at(&file, b"x", 100 << 20).unwrap();
+    });
+    assert!(sent >= HUGE, "{sent}");
+    // And when the source is another file by now, that one arrives.
+    let (site, sent) = nearly_all(true, |site| {
+        let file = OpenOptions::new().write(true).open(site.src().join("huge")).unwrap();
+        std::os::unix::fs::FileExt::write_all_at(&file, b"another beginning", 0).unwrap();
+    });
+    assert!(sent >= HUGE, "{sent}");
+    assert!(fs::read(site.dst().join("huge")).unwrap().starts_with(b"another beginning"));
 }

@@ -179,14 +179,14 @@ fn random_edits_on_both_sides_converge() {
         for _ in 0..dice.roll(6) {
             change(&dst, &mut dice);
         }
-        let dry = trees.push(&["-n", "--delete", "-c"]);
-        let run = trees.push(&["--delete", "-c"]);
+        let dry = trees.push(&["-n", "--delete", "--force-delete", "-c"]);
+        let run = trees.push(&["--delete", "--force-delete", "-c"]);
         assert_exit(&run, 0);
         assert_eq!(events(&dry), events(&run), "{what}: the dry run said something else");
         assert_same(&src, &dst, &what);
         assert_eq!(rsync_differences(&src, &dst), "", "{what}");
         let before = traces(&dst);
-        let again = end_object(&trees.push(&["--delete", "-c"]));
+        let again = end_object(&trees.push(&["--delete", "--force-delete", "-c"]));
         let done =
             ["files", "made", "linked", "changed", "removed", "problems"].map(|sum| again[sum].clone());
         assert_eq!(done, [0; 6].map(serde_json::Value::from), "{what}");

@@ -250,10 +250,8 @@ fn field(kind: &str, name: &str) -> Vec<u8> {
         "u32" => number(4),
         "u64" | "i64" => number(8),
         "hash" => vec![1; 32],
-        "bytes" if matches!(name, "users" | "groups") => {
-            [number(2)[..1].to_vec(), vec![3], b"a:b".to_vec()].concat()
-        }
-        "bytes" if name == "chmod" => [number(2)[..1].to_vec(), vec![3], b"a=r".to_vec()].concat(),
+        "bytes" if matches!(name, "users" | "groups") => b"\0\x03a:b".to_vec(),
+        "bytes" if name == "chmod" => b"\0\x03a=r".to_vec(),
         "bytes" | "text" | "path" => [number(2), b"a".to_vec()].concat(),
         "rest" => b"abc".to_vec(),
         "rule" => [number(2), field("bytes", name)].concat(),
@@ -356,6 +354,9 @@ fn every_limit_is_what_the_code_says() {
     limit("list of owners or modes", limits::MAPPING as u64, bytes);
     limit("text for people", limits::TEXT as u64, bytes);
     limit("Problems of one side", limits::PROBLEMS as u64, "");
+    limit("names listed with a Refusal", limits::REFUSED.into(), "");
+    limit("files to Resume in a round", limits::PARTIALS as u64, "");
+    limit("trees to link from", limits::LINK_DEST as u64, "");
     limit("the greeting", limits::HANDSHAKE.as_secs(), " seconds");
     limit("work without a word", limits::ALIVE.as_secs(), " seconds");
     limit("silence, unless configured otherwise", limits::IDLE.as_secs(), " seconds");

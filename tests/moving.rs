@@ -64,7 +64,7 @@ impl Moving {
 
     fn start(&self) -> Child {
         let mut command = self.site.smsync();
-        command.args(["push", "--delete"]).arg(self.site.src()).arg(self.gate.remote("m"));
+        command.args(["push", "--delete", "--force-delete"]).arg(self.site.src()).arg(self.gate.remote("m"));
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     }
 
@@ -129,7 +129,7 @@ impl Moving {
     #[track_caller]
     fn assert_converges(&self) {
         let mut push = self.site.smsync();
-        push.args(["push", "--delete"]).arg(self.site.src()).arg(self.inetd.remote("m"));
+        push.args(["push", "--delete", "--force-delete"]).arg(self.site.src()).arg(self.inetd.remote("m"));
         assert_exit(&output_within(&mut push, LIMIT), 0);
         assert_eq!(differences(&walk(&self.site.src()), &walk(&self.site.dst())), "");
         assert!(!self.dst(".smsync").exists());
@@ -304,7 +304,10 @@ impl Moving {
 
     fn push_by(&self, spec: &str) -> Output {
         let mut command = self.site.smsync();
-        command.args(["push", "--delete", "--spec", spec]).arg(self.site.src()).arg(self.inetd.remote("m"));
+        command
+            .args(["push", "--delete", "--force-delete", "--spec", spec])
+            .arg(self.site.src())
+            .arg(self.inetd.remote("m"));
         output_within(&mut command, LIMIT)
     }
 }

@@ -20,7 +20,7 @@ use std::process::Command;
 /// A push or pull with `--json --delete`; gives back the object at its end.
 #[track_caller]
 fn transfer(site: &Site, command: &str, from: &str, to: &str) -> serde_json::Map<String, serde_json::Value> {
-    let output = site.run(&["--json", command, "--delete", from, to]);
+    let output = site.run(&["--json", command, "--delete", "--force-delete", from, to]);
     assert_exit(&output, 0);
     end_object(&output)
 }

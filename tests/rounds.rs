@@ -5,7 +5,7 @@ mod common;
 
 use common::{Inetd, Site, rsync_differences};
 use smsync::path::{RelPath, Scope};
-use smsync::report::{Census, Change, Monitor, Problem, Progress, Report, Unsupported};
+use smsync::report::{Census, Change, Monitor, Problem, Progress, Refusal, Report, Unsupported};
 use smsync::secret::Secret;
 use smsync::session::{Hello, Offer, deliver, greet_client, offer};
 use smsync::spec::{Keywords, SpecWriter};
@@ -31,6 +31,10 @@ impl Monitor for Told {
 
     fn change(&mut self, change: &Change) {
         self.0.push(change.to_string());
+    }
+
+    fn refusal(&mut self, refusal: &Refusal) {
+        self.0.push(refusal.to_string());
     }
 
     fn census(&mut self, _: &Census) {}

@@ -66,7 +66,7 @@ fn ours_is_what_is_pushed() {
 fn push_spec(site: &Site, inetd: &Inetd, file: &Path, exit: i32) -> Output {
     let (src, remote) = (site.src(), inetd.remote("m"));
     let mut command = site.smsync();
-    command.args(["--json", "push", "--delete", "--spec"]).args([file, &src]).arg(remote);
+    command.args(["--json", "push", "--delete", "--force-delete", "--spec"]).args([file, &src]).arg(remote);
     let output = command.output().unwrap();
     assert_exit(&output, exit);
     output
@@ -123,7 +123,10 @@ fn theirs_are_pushed() {
         ),
     ] {
         fs::write(&file, &spec).unwrap();
-        assert_exit(&site.run(&["push", "--delete", empty.to_str().unwrap(), &inetd.remote("m")]), 0);
+        assert_exit(
+            &site.run(&["push", "--delete", "--force-delete", empty.to_str().unwrap(), &inetd.remote("m")]),
+            0,
+        );
         let sent = end_object(&push_spec(&site, &inetd, &file, 0));
         assert_ne!(sent["files"], 0, "{what}");
         assert_same(&site.src(), &site.dst(), what);

@@ -14,6 +14,7 @@ mod transfer;
 use crate::exit::Exit;
 use crate::path::RelPath;
 use crate::report::Report;
+use crate::terms::Keeping;
 use crate::wire::{Flags, Message, WireError};
 use clap::Parser;
 use config::ClientConfig;
@@ -22,7 +23,7 @@ use options::{Check, Choosing, Command, Comparison, Network, Options, Transfer};
 use remote::Host;
 use show::Show;
 use std::ffi::OsString;
-use transfer::{Request, Sides};
+use transfer::{Asked, Request, Sides};
 
 /// Runs smsync.
 #[must_use]
@@ -85,9 +86,14 @@ fn one_way(options: &Options, transfer: &Transfer, push: bool, show: &mut Show) 
         .with(Flags::DRY_RUN, transfer.dry_run)
         .with(Flags::DELETE, transfer.delete || transfer.comparison.selection.given.delete_excluded)
         .with(Flags::ITEMIZE, show.itemizes());
+    let keeping = transfer.keeping.terms().map_err(|error| Failure::new(Exit::Usage, error))?;
+    if transfer.keeping.link_dest.len() > crate::limits::LINK_DEST {
+        let text = format!("--link-dest: more than {} directories", crate::limits::LINK_DEST);
+        return Err(Failure::new(Exit::Usage, text));
+    }
     let Transfer { comparison, choosing, network, remove_source_files: remove, .. } = transfer;
-    let remove = *remove;
-    let report = carry_out(options, &sides, (comparison, choosing), network, (flags, remove), show)?;
+    let asked = Asked { flags, remove_source: *remove, keeping, link_dest: &transfer.keeping.link_dest };
+    let report = carry_out(options, &sides, (comparison, choosing), network, asked, show)?;
     let exit = report.exit();
     show.end(if push { "push" } else { "pull" }, Some(&report), exit, transfer.dry_run);
     Ok(exit)
@@ -99,7 +105,10 @@ fn compare(options: &Options, check: &Check, show: &mut Show) -> Result<Exit, Fa
     show.check();
     let flags = Flags::DRY_RUN.with(Flags::DELETE, true).with(Flags::ITEMIZE, show.itemizes());
     let Check { comparison, choosing, network, .. } = check;
-    let report = carry_out(options, &sides, (comparison, choosing), network, (flags, false), show)?;
+    // Nothing is removed: there is no limit to what is told.
+    let keeping = Keeping { force: true, ..Keeping::default() };
+    let asked = Asked { flags, remove_source: false, keeping, link_dest: &[] };
+    let report = carry_out(options, &sides, (comparison, choosing), network, asked, show)?;
     let exit = match report.exit() {
         Exit::Ok if !report.equal() => Exit::Different,
         exit => exit,
@@ -113,14 +122,13 @@ fn carry_out(
     sides: &Sides,
     (comparison, choosing): (&Comparison, &Choosing),
     network: &Network,
-    (flags, remove_source): (Flags, bool),
+    asked: Asked<'_>,
     show: &mut Show,
 ) -> Result<Report, Failure> {
     let config = read_config(options)?;
     let guise = choosing.guise()?;
     let taking = comparison.selection.given.taking();
-    let request =
-        Request { config: &config, network, comparison, choosing, guise, remove_source, flags, taking };
+    let request = Request { config: &config, network, comparison, choosing, guise, taking, asked };
     match sides {
         Sides::Push(sources, dest) => request.push(sources, dest, show),
         Sides::Pull(..) if comparison.spec.is_some() => {

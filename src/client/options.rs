@@ -1,11 +1,13 @@
 //! The command line of smsync.
 
 mod choosing;
+mod keeping;
 mod output;
 mod selection;
 mod spec;
 
 pub use choosing::Choosing;
+pub use keeping::{Keeping, below};
 pub use output::Output;
 pub use spec::Spec;
 
@@ -40,7 +42,8 @@ The manual is smsync(1); the server is smsyncd(8).";
 /// No line is longer than a terminal is wide: what is wrapped twice is hard to read.
 const EXITS: &str = "\
 Exit codes: 0 in step; 1 done, with problems listed; 2 check: different;
-3 done, but source files vanished or kept changing; 64 usage; 65 specification;
+3 done, but source files vanished or kept changing;
+4 stopped by a deletion limit; 64 usage; 65 specification;
 69 no connection; 70 our bug; 71 the system refused; 74 I/O failed;
 75 try again: busy; 76 protocol; 77 refused; 78 configuration.";
 
@@ -141,6 +144,9 @@ pub struct Transfer {
     /// Remove what the source does not have, when everything else worked
     #[arg(long)]
     pub delete: bool,
+    /// What may be removed, and what is kept
+    #[command(flatten)]
+    pub keeping: Keeping,
     /// Remove files from the source that have arrived, when everything worked
     #[arg(long)]
     pub remove_source_files: bool,

@@ -10,7 +10,9 @@ use crate::client::failure::{Failure, system};
 use crate::client::options::{Options, Output};
 use crate::exit::Exit;
 use crate::path::RelPath;
-use crate::report::{Census, Change, Fate, KINDS, Monitor, Problem, Progress, Report, Side, Unsupported};
+use crate::report::{
+    Census, Change, Fate, KINDS, Monitor, Problem, Progress, Refusal, Report, Side, Unsupported,
+};
 use crate::sys;
 use crate::sys::logfile::LogFile;
 use crate::vis::{is_hidden, shown, shown_text};
@@ -268,6 +270,9 @@ fn summary(what: &str, report: &Report, seconds: f64, dry_run: bool) -> String {
     parts.extend(count(report.removed, "removed"));
     parts.extend(count(report.moved, "removed from the source"));
     parts.extend(count(report.extra, "extra and kept"));
+    parts.extend(count(report.refused, "not removed, nor anything else changed"));
+    parts.extend(count(report.kept, "kept as backups"));
+    parts.extend(count(report.copied, "copied from what is here"));
     parts.extend(count(report.skipped, "sockets skipped"));
     parts.extend(count(report.unowned, "owners not set"));
     parts.extend(count(report.unsupported, "without what the file system does not keep"));
@@ -326,6 +331,21 @@ impl Monitor for Show {
         };
         if let Some(text) = text {
             self.progress.above(|| line(&text));
+        }
+    }
+
+    fn refusal(&mut self, refusal: &Refusal) {
+        // What would have gone is listed after it, asked for or not.
+        if self.listing == Listing::None {
+            self.listing = Listing::Words;
+        }
+        if self.json {
+            event(&json!({
+                "event": "refused", "path": refusal.path.to_string(), "reason": refusal.to_string(),
+                "removals": refusal.removals, "of": refusal.entries,
+            }));
+        } else {
+            self.error(&refusal.to_string());
         }
     }
 

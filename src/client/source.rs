@@ -9,7 +9,7 @@ use crate::limits;
 use crate::path::rule::texts;
 use crate::path::{Descent, Filter, RelPath, Scope, Side, Traits};
 use crate::report::{Problem, Step};
-use crate::session::Offer;
+use crate::session::{Memory, Offer};
 use crate::spec::{Entry, Keyword, Keywords, Kind, SpecWriter, WriteError, dialect};
 use crate::sys::{self, Dir, Spool};
 use crate::tree::{Root, STAGE, Scan, View, scan};
@@ -44,8 +44,8 @@ pub(super) fn open(sources: &[OsString]) -> Result<(Root, Vec<RelPath<'static>>)
         holder.stat(last).map_err(|error| system(Exit::Io, name(source), &error))?;
         let path =
             RelPath::ROOT.join(last).map_err(|error| Failure::new(Exit::Usage, error).about(name(source)))?;
-        if last == crate::tree::STAGE {
-            return Err(Failure::new(Exit::Usage, "the name '.smsync' is reserved").about(name(source)));
+        if crate::tree::is_reserved(last) {
+            return Err(Failure::new(Exit::Usage, "the name is reserved").about(name(source)));
         }
         if !root.graft(last, holder) {
             let text = "two sources have the same last name";
@@ -54,6 +54,15 @@ pub(super) fn open(sources: &[OsString]) -> Result<(Root, Vec<RelPath<'static>>)
         only.push(path);
     }
     Ok((root, only))
+}
+
+/// What is remembered of these sources, whatever names lead to them.
+pub(super) fn memory<'s>(state: &'s Dir, sources: &[OsString]) -> Memory<'s> {
+    let names: std::io::Result<Vec<OsString>> =
+        sources.iter().map(|source| sys::canonical(Path::new(source))).collect();
+    let names =
+        names.map(|names| names.iter().map(|name| name.as_encoded_bytes()).collect::<Vec<_>>().join(&0));
+    names.map_or(Memory::none(), |name| Memory::of(state, &name))
 }
 
 fn name(source: &std::ffi::OsStr) -> String {
@@ -182,5 +191,6 @@ pub(super) fn read_spec(file: &Path, scope: &Scope, choosing: &Choosing) -> Resu
     let missed = scope.only().iter().filter(|path| spec.find(path).is_none()).filter(|path| meant(path));
     let problems: Vec<_> = missed.map(|path| Problem::new(path, Step::Stat, &absent)).collect();
     let whole = problems.is_empty();
-    Ok(Offer { spec, shown: None, problems, whole, skipped, locals: Vec::new(), begun })
+    let (locals, mounts) = (Vec::new(), Vec::new());
+    Ok(Offer { spec, shown: None, problems, whole, skipped, locals, holes: 0, mounts, doubt: None, begun })
 }

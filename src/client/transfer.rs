@@ -3,7 +3,7 @@
 use crate::client::config::ClientConfig;
 use crate::client::connect::connect;
 use crate::client::failure::{Failure, system};
-use crate::client::options::{Choosing, Comparison, Network};
+use crate::client::options::{Choosing, Comparison, Network, below};
 use crate::client::remote::{Place, Remote};
 use crate::client::rules;
 use crate::client::show::Show;
@@ -12,10 +12,10 @@ use crate::config::Durable;
 use crate::exit::Exit;
 use crate::path::{RelPath, Scope};
 use crate::report::{Monitor, Report, Side};
-use crate::session::{Error, Receiver, deliver, offer, receive};
+use crate::session::{Error, Memory, Offer, Receiver, deliver, offer, receive};
 use crate::spec::{Keyword, Keywords};
 use crate::sys::{self, Dir, Spool, private};
-use crate::terms::{Guise, Taking};
+use crate::terms::{Guise, Keeping, Taking};
 use crate::tree::Root;
 use crate::wire::message::{Direction, Round};
 use crate::wire::scope::say_round;
@@ -31,10 +31,19 @@ pub(super) struct Request<'r> {
     pub(super) comparison: &'r Comparison,
     pub(super) choosing: &'r Choosing,
     pub(super) guise: Guise,
+    pub(super) taking: Taking,
+    pub(super) asked: Asked<'r>,
+}
+
+/// What a command asks for, beyond what is compared.
+#[derive(Debug)]
+pub(super) struct Asked<'r> {
+    pub(super) flags: Flags,
     /// Whether the source is to lose what has arrived.
     pub(super) remove_source: bool,
-    pub(super) flags: Flags,
-    pub(super) taking: Taking,
+    pub(super) keeping: Keeping,
+    /// Trees in which files may be that need not be sent, seen from the destination.
+    pub(super) link_dest: &'r [OsString],
 }
 
 impl Request<'_> {
@@ -60,9 +69,10 @@ impl Request<'_> {
         Round {
             comparison: self.choosing.comparison(),
             guise: self.guise.clone(),
-            remove_source: self.remove_source,
+            remove_source: self.asked.remove_source,
             taking: self.taking,
-            ..Round::new(direction, self.flags, keywords, scope)
+            keeping: self.asked.keeping.clone(),
+            ..Round::new(direction, self.asked.flags, keywords, scope)
         }
     }
 
@@ -80,6 +90,12 @@ impl Request<'_> {
             return Ok(Report::default());
         }
         let scope = source::scope(listed.unwrap_or(only), rules::filter(&self.comparison.selection)?)?;
+        let link_dest =
+            self.asked.link_dest.iter().map(|dir| below(&remote.path, dir)).collect::<Result<Vec<_>, _>>();
+        let link_dest = link_dest.map_err(|error| Failure::new(Exit::Usage, error).about("--link-dest"))?;
+        // Without a state directory nothing is remembered, and nothing else is amiss.
+        let state = state_dir().ok().filter(|_| self.comparison.spec.is_none());
+        let memory = state.as_ref().map_or(Memory::none(), |state| source::memory(state, sources));
         let spool_dir = source::spool_dir()?;
         let given = self
             .comparison
@@ -92,23 +108,31 @@ impl Request<'_> {
         self.with(remote, Side::Receiver, show, |channel, show| {
             let mut speaker = channel.speak();
             speaker.say(&open_message(remote))?;
-            say_round(&mut speaker, self.round(Direction::Push, keywords, scope.clone()))?;
+            let round = self.round(Direction::Push, keywords, scope.clone());
+            let round = Round { keeping: Keeping { link_dest, ..round.keeping }, ..round };
+            say_round(&mut speaker, round.clone())?;
             // The server learns what it is about while we look what we have.
             speaker.end()?;
-            let round = self.round(Direction::Push, keywords, scope.clone());
             let described = match given {
                 Some(given) => given,
-                None => channel.while_working(|| source::describe(&root, &scope, keywords))??,
+                None => channel.while_working(|| {
+                    let described = source::describe(&root, &scope, keywords)?;
+                    Ok::<_, Failure>(Offer { doubt: memory.doubt(&root, &scope), ..described })
+                })??,
             };
             let spool = || Spool::create(&spool_dir);
             let described = channel.while_working(|| described.in_guise(&self.guise, spool))??;
             show.step(&format!("{} entries described", described.spec.len()));
-            if self.flags.has(Flags::ITEMIZE) {
+            if self.asked.flags.has(Flags::ITEMIZE) {
                 show.census(described.spec.census());
             }
             offer(channel, &described, show)?;
             welcome(channel, None)?;
-            Ok(deliver(channel, &root, &described, &round, show)?)
+            let report = deliver(channel, &root, &described, &round, show)?;
+            if report.exit() == Exit::Ok && !self.asked.flags.has(Flags::DRY_RUN) {
+                memory.keep(&root, &scope, &described);
+            }
+            Ok(report)
         })
     }
 
@@ -138,14 +162,21 @@ impl Request<'_> {
             let only = single.map_or_else(|| round.scope.only().to_vec(), |name| vec![name]);
             let round = Round { scope: Scope::new(only, round.scope.filter().clone()), ..round };
             // Only now, so that a refusal leaves nothing behind.
-            let dest = Dest::open(dest, self.flags.has(Flags::DRY_RUN))?;
+            let path = Path::new(dest);
+            let dest = Dest::open(dest, self.asked.flags.has(Flags::DRY_RUN))?;
+            let links = links(path, dest.absent, self.asked.link_dest)?;
             let root = dest.tree(if whole { below } else { &RelPath::ROOT })?;
+            let links = links.iter().map(|root| Root::below(root.dir(), below));
+            let links: Vec<Root> = links.flatten().filter(|root| !root.is_bare()).collect();
             let receiver = Receiver {
                 module: &dest.dir,
                 root: &root,
                 spool: &spool,
                 state: &state,
                 durable: Durable::Batch,
+                below: below.borrowed(),
+                versions: 0,
+                links: &links,
             };
             Ok(receive(channel, &receiver, &round, show)?)
         })
@@ -218,6 +249,25 @@ fn welcome(
         Message::Welcome { .. } => Err(WireError::Violation("another file than the one asked for").into()),
         _ => Err(WireError::Violation("something else than its consent").into()),
     }
+}
+
+/// The trees to link from, seen from the destination. One that is missing has no files.
+fn links(dest: &Path, absent: bool, dirs: &[OsString]) -> Result<Vec<Root>, Failure> {
+    let mut links = Vec::new();
+    for dir in dirs {
+        // A destination that is not made yet has nothing in it, but there is something beside it.
+        let beside = Path::new(dir).strip_prefix("..").ok().zip(dest.parent()).filter(|_| absent);
+        let path = beside.map_or_else(|| dest.join(dir), |(dir, above)| Path::new(".").join(above).join(dir));
+        match Root::open(&path) {
+            Ok(root) => links.push(root),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => {
+                let name = crate::vis::shown(path.as_os_str().as_encoded_bytes());
+                return Err(system(Exit::Io, format_args!("--link-dest: {name}"), &error));
+            }
+        }
+    }
+    Ok(links)
 }
 
 /// Where locks are kept.

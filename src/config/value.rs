@@ -59,6 +59,14 @@ pub fn seconds<'de, D: Deserializer<'de>, T: From<Option<Duration>>>(deserialize
     })
 }
 
+/// A number of things.
+///
+/// # Errors
+/// On anything but a whole number of 32 bits.
+pub fn count<'de, D: Deserializer<'de>, T: From<u32>>(deserializer: D) -> Result<T, D::Error> {
+    expect(deserializer, "a whole number", |text| digits(text)?.parse::<u32>().ok())
+}
+
 /// The text, if it is digits only: Rust's own reading takes a sign as well.
 fn digits(text: &str) -> Option<&str> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then_some(text)

@@ -37,6 +37,18 @@ impl Incoming {
         Incoming { file, size, time, arrived: 0, content: Content::new(), durable, ends_in_hole: false }
     }
 
+    /// One of which the beginning is there.
+    pub(super) fn resumed(
+        file: File,
+        size: u64,
+        time: Time,
+        durable: Durable,
+        arrived: u64,
+        content: Content,
+    ) -> Incoming {
+        Incoming { arrived, content, ..Incoming::new(file, size, time, durable) }
+    }
+
     /// Writes a piece. The caller sees to it that no more comes than the file was said to have.
     ///
     /// # Errors

@@ -1,17 +1,23 @@
 //! Carries out a plan on a live tree: what is new waits in the stage until all of it is there.
 
+mod adopt;
 mod durable;
 mod incoming;
+mod keep;
 mod meta;
+mod partial;
 mod place;
 mod remove;
 mod run;
 mod stage;
 mod unlock;
 
+pub use adopt::Adopted;
 pub use durable::for_files;
 pub use incoming::{Arrived, Incoming};
+pub use keep::{Keep, Versions};
 pub use meta::Meta;
+pub use partial::Partial;
 pub use run::{Install, Installed, Stopped};
 pub use stage::{Stage, StageError};
 

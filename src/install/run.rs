@@ -2,10 +2,12 @@
 //! directories from the leaves up, flush.
 
 mod finish;
+mod kept;
 mod prepare;
 
 use crate::config::Durable;
-use crate::install::{Arrived, Failure, Meta, Stage, at, place, problem};
+use crate::install::keep::{Kept, Shelf};
+use crate::install::{Arrived, Failure, Keep, Meta, Stage, at, place, problem};
 use crate::path::RelPath;
 use crate::plan::{Action, Because, Plan, PlanStep};
 use crate::report::{Problem, Report, Step};
@@ -34,6 +36,10 @@ pub struct Install<'i> {
     pub durable: Durable,
     /// The files that wait in the stage.
     pub arrived: &'i HashMap<Index, Arrived>,
+    /// Files that were found elsewhere and wait in the stage under numbers.
+    pub found: &'i HashMap<Index, u64>,
+    /// What is kept of what is replaced or removed.
+    pub keep: &'i Keep<'i>,
     /// Whether extras are to be removed, if everything else works.
     pub delete: bool,
 }
@@ -66,13 +72,15 @@ impl Install<'_> {
         let mut run = Run {
             install: self,
             cursor: Cursor::new(self.root, true),
-            made: HashMap::new(),
+            made: self.found.clone(),
             linked: HashMap::new(),
             absent: HashSet::new(),
+            copies: HashSet::new(),
             disturbed: BTreeSet::new(),
             new: BTreeSet::new(),
             bound: sys::ids::euid() != 0,
             unlocked: BTreeMap::new(),
+            shelf: Shelf::default(),
             done: Installed::default(),
         };
         let flush = |error| ("flush to the disk", error);
@@ -80,6 +88,7 @@ impl Install<'_> {
         run.flush_files().map_err(flush)?;
         run.place();
         run.remove();
+        self.keep.prune(&mut run.shelf, self.have);
         // What was replaced goes with the stage; before the root gets its time, and before the last flush.
         let cleared = self.stage.clear();
         run.directories();
@@ -98,6 +107,8 @@ struct Run<'i> {
     linked: HashMap<Index, u64>,
     /// What should wait in the stage and does not: why is reported already.
     absent: HashSet<Index>,
+    /// Names of a file that can have no more of them: each is a file of its own.
+    copies: HashSet<Index>,
     /// Directories whose time, at least, must be set again.
     disturbed: BTreeSet<RelPath<'static>>,
     /// Directories that were made.
@@ -106,6 +117,8 @@ struct Run<'i> {
     bound: bool,
     /// Directories in which something was done, with the mode of those that had to let us in.
     unlocked: BTreeMap<RelPath<'static>, Option<u32>>,
+    /// Where what is kept goes.
+    shelf: Shelf,
     done: Installed,
 }
 
@@ -162,12 +175,18 @@ impl<'i> Run<'i> {
             // To leave its place, a directory must be writable itself.
             self.unlock(&want.path);
         }
+        // The contents of what is only parted from its other names are those that come.
+        let goes = there.filter(|kind| *kind != Kind::Dir && step.action != Action::Detach);
+        let there = match goes {
+            Some(_) if self.keep(&want.path)? == Kept::Moved => None,
+            _ => there,
+        };
         let (holder, name) = self.holder(&want.path)?;
         place::place(stage, &waiting, holder, name, want.kind, there)?;
         let report = &mut self.done.report;
         match step.action {
             Action::Detach => report.changed += 1,
-            Action::Link(_) => report.linked += 1,
+            Action::Link(_) => report.linked += u64::from(!self.copies.contains(&step.want)),
             Action::MakeNode => report.made += 1,
             Action::MakeDir => {
                 report.made += 1;
@@ -215,7 +234,7 @@ impl<'i> Run<'i> {
                 continue;
             }
             let placed = if self.install.delete && self.done.problems.is_empty() {
-                self.place_one(step, &want)
+                self.keep_below(&want.path).and_then(|()| self.place_one(step, &want))
             } else {
                 Err((Step::Place, io::Error::from_raw_os_error(libc::ENOTEMPTY)))
             };
@@ -230,8 +249,13 @@ impl<'i> Run<'i> {
         }
         self.cursor.forget();
         // Deepest first. What went with a directory that was replaced is gone already.
+        let beside = self.install.keep.is_beside();
         for extra in extras.iter().rev().map(|extra| self.install.have.entry(*extra)) {
             match self.remove_one(&extra) {
+                // It holds what was kept of what it held.
+                Err((_, error)) if beside && error.raw_os_error() == Some(libc::ENOTEMPTY) => {
+                    self.done.report.extra += 1;
+                }
                 Err((_, error)) if !matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENOTDIR)) => {
                     self.failed(&extra.path, &(Step::Remove, error));
                 }
@@ -241,6 +265,9 @@ impl<'i> Run<'i> {
     }
 
     fn remove_one(&mut self, extra: &Entry<'_>) -> Result<(), Failure> {
+        if extra.kind != Kind::Dir && self.keep(&extra.path)? == Kept::Moved {
+            return Ok(());
+        }
         let (holder, name) = self.holder(&extra.path)?;
         let removed = if extra.kind == Kind::Dir { holder.remove_dir(name) } else { holder.remove(name) };
         removed.map_err(at(Step::Remove))

@@ -157,6 +157,13 @@ impl Stage {
         self.left.contains(name_of(&entry.path, size, time).as_slice())
     }
 
+    /// How many bytes of this entry's file an interrupted run left.
+    #[must_use]
+    pub fn left_bytes(&self, entry: &Entry<'_>) -> Option<u64> {
+        let name = name_of(&entry.path, entry.size?, entry.time?);
+        self.left.contains(name.as_slice()).then(|| self.dir.get()?.stat(&name).ok())?.map(|stat| stat.size)
+    }
+
     /// Removes what an interrupted run left, but for what `keep` names.
     ///
     /// # Errors

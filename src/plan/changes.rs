@@ -4,7 +4,7 @@ use crate::plan::Owners;
 use crate::plan::compare::{Action, Plan, PlanStep};
 use crate::report::{Aspects, Change, Deed, Fate};
 use crate::spec::{Device, Entry, Index, Keyword, Spec, Time};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// What became of a plan, or would become of it, besides what it says itself.
 #[derive(Debug)]
@@ -13,6 +13,8 @@ pub struct Outcome<'o> {
     pub owners: &'o Owners,
     /// The wanted files that an interrupted run had left in the stage.
     pub taken_over: HashSet<Index>,
+    /// The wanted files that other trees here have; whether each becomes a link of that, and no copy.
+    pub found: HashMap<Index, bool>,
     /// Whether extras are removed.
     pub removed: bool,
 }
@@ -27,7 +29,12 @@ impl Plan {
     ) -> impl Iterator<Item = Change> + 'a {
         let steps = self.steps.iter().map(|step| change(step, want, have, outcome));
         let deed = if outcome.removed { Deed::Removed } else { Deed::Kept };
-        let extras = self.extras.iter().map(move |extra| {
+        steps.chain(self.extras(have, deed))
+    }
+
+    /// The extras, of which this becomes, in tree order.
+    pub fn extras<'a>(&'a self, have: &'a Spec, deed: Deed) -> impl Iterator<Item = Change> + 'a {
+        self.extras.iter().map(move |extra| {
             let entry = have.entry(*extra);
             Change {
                 kind: entry.kind.in_stat(),
@@ -39,8 +46,7 @@ impl Plan {
                 wanted: Vec::new(),
                 found: Vec::new(),
             }
-        });
-        steps.chain(extras)
+        })
     }
 }
 
@@ -49,7 +55,11 @@ fn change(step: &PlanStep, want: &Spec, have: &Spec, outcome: &Outcome<'_>) -> C
     let there = step.have.map(|at| have.entry(at));
     let deed = match step.action {
         Action::Fetch if outcome.taken_over.contains(&step.want) => Deed::TakenOver,
-        Action::Fetch => Deed::Sent,
+        Action::Fetch => match outcome.found.get(&step.want) {
+            Some(true) => Deed::Linked,
+            Some(false) => Deed::Copied,
+            None => Deed::Sent,
+        },
         Action::Detach => Deed::Copied,
         Action::MakeDir | Action::MakeNode => Deed::Made,
         Action::Link(_) => Deed::Linked,
@@ -58,6 +68,8 @@ fn change(step: &PlanStep, want: &Spec, have: &Spec, outcome: &Outcome<'_>) -> C
     };
     let target = match step.action {
         Action::Link(first) => want.path(first).as_bytes().into(),
+        // Of the file at the same path in another tree.
+        Action::Fetch if deed == Deed::Linked => wanted.path.as_bytes().into(),
         _ => wanted.link.as_deref().unwrap_or_default().into(),
     };
     let values = |of: &dyn Fn(Aspects) -> Option<Vec<u8>>| -> Vec<Box<[u8]>> {

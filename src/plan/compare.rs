@@ -135,6 +135,21 @@ pub fn compare(want: &Spec, have: &Spec, hidden: &[RelPath<'_>], rules: &Rules<'
     compare.plan
 }
 
+/// In what an entry differs from one that is somewhere else.
+#[must_use]
+pub fn differences(want: &Entry<'_>, have: &Entry<'_>, rules: &Rules<'_>) -> Aspects {
+    let compare = Compare {
+        rules,
+        hidden: &[],
+        links: Links::default(),
+        plan: Plan::default(),
+        ignored: None,
+        unseen: None,
+        in_the_way: None,
+    };
+    compare.metadata(want, have).with(contents(want, have))
+}
+
 struct Compare<'c> {
     rules: &'c Rules<'c>,
     hidden: &'c [RelPath<'c>],

@@ -5,9 +5,10 @@ mod compare;
 mod links;
 mod merge;
 mod owners;
+mod protect;
 
 pub use changes::Outcome;
-pub use compare::{Action, Because, Plan, PlanStep, Rules, compare};
+pub use compare::{Action, Because, Plan, PlanStep, Rules, compare, differences};
 pub use merge::{Merge, Met};
 pub use owners::{Lookup, Owners};
 

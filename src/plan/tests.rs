@@ -221,7 +221,12 @@ fn changes_are_named() {
     let owners = Owners::any(users, users);
     let rules = usual(&owners, true);
     let plan = compare(&want, &have, &[], &rules);
-    let outcome = Outcome { owners: rules.owners, taken_over: HashSet::new(), removed: true };
+    let outcome = Outcome {
+        owners: rules.owners,
+        taken_over: HashSet::new(),
+        found: Default::default(),
+        removed: true,
+    };
     let changes: Vec<_> = plan.changes(&want, &have, &outcome).collect();
     let fates: Vec<_> = changes.iter().map(|change| change.fate).collect();
     assert_eq!(fates, [Fate::Missing, Fate::Changed, Fate::Extra]);

@@ -4,6 +4,7 @@ mod aspects;
 mod census;
 mod change;
 mod problem;
+mod refusal;
 mod sums;
 mod unsupported;
 
@@ -11,6 +12,7 @@ pub use aspects::Aspects;
 pub use census::Census;
 pub use change::{Change, Deed, Fate, KINDS};
 pub use problem::{Problem, Problems, Side, Step};
+pub use refusal::{Doubt, Refusal, Why};
 pub use sums::Report;
 pub use unsupported::{Feature, Unsupported};
 
@@ -27,6 +29,9 @@ pub trait Monitor: Send {
 
     /// What the source is, by the specification of it.
     fn census(&mut self, census: &Census);
+
+    /// The round is stopped before it changes anything, since it would remove more than seems meant.
+    fn refusal(&mut self, refusal: &Refusal);
 
     /// Bytes of contents and whole files so far, of those expected.
     fn progress(&mut self, progress: &Progress);

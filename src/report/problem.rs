@@ -44,11 +44,13 @@ pub enum Step {
     Filter,
     /// Following a symbolic link of the sender.
     Follow,
+    /// Keeping what is to be replaced or removed.
+    Keep,
 }
 
 impl Step {
     /// Every step, in the order of their numbers.
-    pub const ALL: [Step; 18] = [
+    pub const ALL: [Step; 19] = [
         Step::List,
         Step::Stat,
         Step::Read,
@@ -67,6 +69,7 @@ impl Step {
         Step::TakeAway,
         Step::Filter,
         Step::Follow,
+        Step::Keep,
     ];
 
     /// The step of this number on the wire.
@@ -97,6 +100,7 @@ impl Step {
             Step::TakeAway => "remove from the source",
             Step::Filter => "read the filter rules in",
             Step::Follow => "follow the link",
+            Step::Keep => "keep a backup of",
         }
     }
 }
@@ -159,7 +163,7 @@ impl Problem {
             (Step::Place | Step::MakeDir, libc::ENOTEMPTY) => {
                 "a directory that is not empty is in the way (--delete replaces it, unless it holds what is excluded)".into()
             }
-            (Step::Place | Step::MakeDir | Step::MakeLink | Step::MakeNode | Step::Write, libc::EXDEV) => {
+            (_, libc::EXDEV) => {
                 "another file system is mounted there: export it as a module of its own".into()
             }
             // Of its own that is no full disk: some file systems keep attributes in one block.

@@ -25,6 +25,12 @@ pub struct Report {
     pub moved: u64,
     /// Names that are extra and were kept.
     pub extra: u64,
+    /// Names that would have been removed, were it not for a limit: then nothing was changed.
+    pub refused: u64,
+    /// Names that were kept, as a backup or a version, when they were replaced or removed.
+    pub kept: u64,
+    /// Files copied from one that is here: it can have no more names, or has other metadata.
+    pub copied: u64,
     /// Entries of types that are not carried (sockets).
     pub skipped: u64,
     /// Owners that could not be set for want of privilege.
@@ -39,7 +45,7 @@ pub struct Report {
 
 impl Report {
     /// The names of the sums, as `--json` prints them, in the order of [`Report::values`].
-    pub const NAMES: [&'static str; 15] = [
+    pub const NAMES: [&'static str; 18] = [
         "entries",
         "files",
         "bytes",
@@ -50,6 +56,9 @@ impl Report {
         "removed",
         "moved",
         "extra",
+        "refused",
+        "kept",
+        "copied",
         "skipped",
         "unowned",
         "unsupported",
@@ -59,7 +68,7 @@ impl Report {
 
     /// The sums in the order of [`Report::NAMES`].
     #[must_use]
-    pub const fn values(&self) -> [u64; 15] {
+    pub const fn values(&self) -> [u64; 18] {
         [
             self.entries,
             self.files,
@@ -71,6 +80,9 @@ impl Report {
             self.removed,
             self.moved,
             self.extra,
+            self.refused,
+            self.kept,
+            self.copied,
             self.skipped,
             self.unowned,
             self.unsupported,
@@ -81,7 +93,7 @@ impl Report {
 
     /// The report of these sums.
     #[must_use]
-    pub const fn of_values(values: [u64; 15]) -> Report {
+    pub const fn of_values(values: [u64; 18]) -> Report {
         let [
             entries,
             files,
@@ -93,6 +105,9 @@ impl Report {
             removed,
             moved,
             extra,
+            refused,
+            kept,
+            copied,
             skipped,
             unowned,
             unsupported,
@@ -110,6 +125,9 @@ impl Report {
             removed,
             moved,
             extra,
+            refused,
+            kept,
+            copied,
             skipped,
             unowned,
             unsupported,
@@ -128,6 +146,8 @@ impl Report {
             && self.changed == 0
             && self.removed == 0
             && self.extra == 0
+            && self.refused == 0
+            && self.copied == 0
             && self.vanished == 0
             && self.problems == 0
     }
@@ -135,7 +155,9 @@ impl Report {
     /// How a program ends that did this round.
     #[must_use]
     pub const fn exit(&self) -> Exit {
-        if self.problems > 0 {
+        if self.refused > 0 {
+            Exit::DeleteLimit
+        } else if self.problems > 0 {
             Exit::Problems
         } else if self.vanished > 0 {
             Exit::Vanished

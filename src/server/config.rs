@@ -96,6 +96,9 @@ pub struct Module {
     /// How hard it is flushed.
     #[serde(default)]
     pub durable: Durable,
+    /// How many old versions of each file are kept.
+    #[serde(default, rename = "keep versions", deserialize_with = "value::count")]
+    pub keep_versions: u32,
 }
 
 /// The default of what is on unless it is switched off.

@@ -3,14 +3,14 @@
 use crate::exit::Exit;
 use crate::limits;
 use crate::path::RelPath;
-use crate::report::{Census, Change, Monitor, Problem, Progress, Report, Side, Unsupported};
+use crate::report::{Census, Change, Monitor, Problem, Progress, Refusal, Report, Side, Unsupported};
 use crate::server::config::{Config, Module};
 use crate::server::log::Log;
-use crate::session::{Error, Offer, Receiver, deliver, greet_server, offer, receive};
+use crate::session::{Error, Memory, Offer, Receiver, deliver, greet_server, offer, receive};
 use crate::spec::{SpecWriter, WriteError};
 use crate::sys::stdio::Peer;
 use crate::sys::{Dir, Spool, Stream, private};
-use crate::tree::{Root, STAGE, Scan, View, scan};
+use crate::tree::{Root, Scan, View, is_reserved, scan};
 use crate::vis::{shown, shown_text};
 use crate::wire::message::{Direction, Round};
 use crate::wire::scope::Ahead;
@@ -90,7 +90,7 @@ impl Session<'_> {
         self.log.info(format_args!("{self}: opens {}", shown(module.as_bytes())));
         let module = self.config.module(&module);
         let module = module.ok_or_else(|| refused(Exit::Refused, "no such module, or not for you"))?;
-        if path.components().next() == Some(STAGE) {
+        if path.components().next().is_some_and(is_reserved) {
             return Err(refused(Exit::Refused, "the path is reserved"));
         }
         let mut exit = Exit::Ok;
@@ -113,7 +113,7 @@ impl Session<'_> {
                         // Leaves with the first thing we have to say.
                         channel.speak().say(&Message::Welcome { single: tree.single.borrowed() })?;
                     }
-                    let report = self.round(channel, module, tree, &round)?;
+                    let report = self.round(channel, module, (tree, &path), &round)?;
                     exit = exit.max_of(report.exit());
                 }
                 Message::Bye => return Ok(exit),
@@ -166,7 +166,7 @@ impl Session<'_> {
         &self,
         channel: &mut Channel,
         module: &Module,
-        tree: &Tree,
+        (tree, path): (&Tree, &RelPath<'_>),
         round: &Round,
     ) -> Result<Report, Error> {
         let globals = &self.config.globals;
@@ -185,11 +185,18 @@ impl Session<'_> {
                     spool: &spool,
                     state: &Dir::from(state),
                     durable: module.durable,
+                    below: path.borrowed(),
+                    versions: module.keep_versions,
+                    links: &self.links(tree, round)?,
                 };
                 receive(channel, &receiver, round, &mut monitor)?
             }
             Direction::Pull => {
                 let keywords = round.keywords.for_transfer();
+                // Without a state directory nothing is remembered, and nothing else is amiss.
+                let state = private::open_private_dir(&globals.state_dir, true).ok().map(Dir::from);
+                let source = [module.name.as_bytes(), &[0], path.as_bytes()].concat();
+                let memory = state.as_ref().map_or(Memory::none(), |state| Memory::of(state, &source));
                 let what = Scan {
                     scope: &round.scope,
                     keywords,
@@ -198,7 +205,7 @@ impl Session<'_> {
                     view: View::Sender,
                 };
                 let begun = crate::sys::clock::now();
-                let described = channel.while_working(|| {
+                let mut described = channel.while_working(|| {
                     let mut writer = Spool::create(&spool)
                         .and_then(|spool| SpecWriter::new(spool, keywords))
                         .map_err(WriteError::Io)?;
@@ -206,8 +213,13 @@ impl Session<'_> {
                     let described = Offer::new(writer.seal().map_err(WriteError::Io)?, scanned, begun);
                     described.in_guise(&round.guise, || Spool::create(&spool))
                 })??;
+                described.doubt = memory.doubt(&tree.root, &round.scope);
                 offer(channel, &described, &mut monitor)?;
-                deliver(channel, &tree.root, &described, round, &mut monitor)?
+                let report = deliver(channel, &tree.root, &described, round, &mut monitor)?;
+                if report.exit() == Exit::Ok && !round.flags.has(Flags::DRY_RUN) {
+                    memory.keep(&tree.root, &round.scope, &described);
+                }
+                report
             }
         };
         // What was only compared must not read in the log like what was done.
@@ -224,6 +236,26 @@ impl Session<'_> {
             report.exit().code(),
         ));
         Ok(report)
+    }
+}
+
+impl Session<'_> {
+    /// The trees of the module in which a round lets us look for files. One that is missing has none.
+    fn links(&self, tree: &Tree, round: &Round) -> Result<Vec<Root>, Error> {
+        let mut links = Vec::new();
+        for path in &round.keeping.link_dest {
+            if path.components().next().is_some_and(is_reserved) {
+                return Err(refused(Exit::Refused, "the path is reserved"));
+            }
+            match Root::below(&tree.dir, path) {
+                Ok(root) if !root.is_bare() => links.push(root),
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(refused(Exit::Io, format!("{path}: cannot open: {}", system(&error))));
+                }
+                _ => self.log.notice(format_args!("{self}: {path}: no such directory to link from")),
+            }
+        }
+        Ok(links)
     }
 }
 
@@ -275,6 +307,10 @@ impl Monitor for Logged<'_> {
 
     fn change(&mut self, change: &Change) {
         self.log.debug(format_args!("{}: {}: {change}", self.session, self.module));
+    }
+
+    fn refusal(&mut self, refusal: &Refusal) {
+        self.log.warning(format_args!("{}: {}: {refusal}", self.session, self.module));
     }
 
     fn census(&mut self, _: &Census) {}

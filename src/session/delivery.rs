@@ -4,65 +4,13 @@ use crate::digest::Content;
 use crate::limits;
 use crate::report::{Monitor, Progress};
 use crate::session::Error;
-use crate::spec::{Entry, Index, Kind, Spec, Time};
+use crate::session::ranges::{Beginning, Ranges};
+use crate::spec::{Entry, Index, Time};
 use crate::sys::{self, File, Stat, clock};
 use crate::tree::{Opener, Root};
-use crate::wire::{Batch, Channel, Message, WireError};
+use crate::wire::{Batch, Channel, Message};
 use std::io::{self, Read};
 use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
-
-/// Indices that the receiver named, strictly rising, each that of a regular file.
-#[derive(Debug)]
-pub(super) struct Ranges<'s> {
-    spec: &'s Spec,
-    ranges: Vec<(u32, u32)>,
-    end: u32,
-}
-
-impl<'s> Ranges<'s> {
-    pub(super) fn new(spec: &'s Spec) -> Ranges<'s> {
-        Ranges { spec, ranges: Vec::new(), end: 0 }
-    }
-
-    /// Takes `count` indices from `first` on.
-    pub(super) fn add(&mut self, first: u32, count: u32) -> Result<(), WireError> {
-        let end = first.checked_add(count).filter(|end| *end <= self.spec.len() && count > 0);
-        match end {
-            Some(end) if first >= self.end => {
-                self.ranges.push((first, end));
-                self.end = end;
-                Ok(())
-            }
-            _ => Err(WireError::Violation("an index is out of range or out of order")),
-        }
-    }
-
-    /// The entries, each of which must be a regular file.
-    fn files(&self) -> impl Iterator<Item = Result<(Index, Entry<'s>), WireError>> + use<'_, 's> {
-        let indices = self.ranges.iter().flat_map(|(first, end)| *first..*end);
-        indices.map(|number| {
-            let file = self.spec.index(number).map(|index| (index, self.spec.entry(index)));
-            let file = file.filter(|(_, entry)| entry.kind == Kind::File);
-            file.ok_or(WireError::Violation("what is wanted is no regular file"))
-        })
-    }
-
-    /// Whether there is any.
-    pub(super) fn is_begun(&self) -> bool {
-        !self.ranges.is_empty()
-    }
-
-    /// How many there are, and how large they are together.
-    fn total(&self) -> Result<Progress, WireError> {
-        let mut total = Progress::default();
-        for file in self.files() {
-            total.files_total += 1;
-            let size = file?.1.size.unwrap_or_default();
-            total.bytes_total = total.bytes_total.saturating_add(size);
-        }
-        Ok(total)
-    }
-}
 
 /// Answers on their way from the reading worker to the connection.
 const ANSWERS_AHEAD: usize = 1024;
@@ -182,7 +130,7 @@ impl Reader<'_> {
     fn run(&mut self, wanted: &Ranges<'_>) -> Result<(), Gone> {
         // That every one is a regular file was checked when they were counted.
         for (index, entry) in wanted.files().flatten() {
-            self.file(index, &entry)?;
+            self.file(index, &entry, wanted.beginning(index))?;
             self.progress.files += 1;
         }
         self.say(&Message::FilesEnd)?;
@@ -190,12 +138,12 @@ impl Reader<'_> {
     }
 
     /// Sends one file; once more when it changed while it was read.
-    fn file(&mut self, index: Index, entry: &Entry<'_>) -> Result<(), Gone> {
+    fn file(&mut self, index: Index, entry: &Entry<'_>, there: Option<Beginning>) -> Result<(), Gone> {
         for again in [false, true] {
             if again {
                 self.say(&Message::Again)?;
             }
-            match self.file_once(index, entry)? {
+            match self.file_once(index, entry, there.filter(|_| !again))? {
                 Reading::Whole => return Ok(()),
                 Reading::Changed => {}
                 Reading::Failed(error) => return self.missing(index, sys::errno(&error)),
@@ -208,7 +156,12 @@ impl Reader<'_> {
         self.say(&Message::Missing { index: index.get(), errno })
     }
 
-    fn file_once(&mut self, index: Index, entry: &Entry<'_>) -> Result<Reading, Gone> {
+    fn file_once(
+        &mut self,
+        index: Index,
+        entry: &Entry<'_>,
+        there: Option<Beginning>,
+    ) -> Result<Reading, Gone> {
         let (mut file, before) = match self.opener.open(&entry.path) {
             Ok(opened) => opened,
             Err(error) => return Ok(Reading::Failed(error)),
@@ -217,15 +170,24 @@ impl Reader<'_> {
         if changed && !is_told_by_size_and_time(entry, &before) {
             return Ok(Reading::Failed(io::Error::from_raw_os_error(libc::ESTALE)));
         }
-        self.say(&Message::File { index: index.get(), size: before.size, time: time(&before) })?;
         // A file gets its stamps when a write begins, and by a clock that ticks: one that goes on, or another in the same
         // tick, would change nothing that could be seen afterwards.
         clock::wait_until_past(before.ctime, limits::TICK);
-        let sparse = match file.settle() {
-            Ok(hole) => hole < before.size,
+        let settled = file.settle().and_then(|hole| match there.filter(|_| !changed) {
+            Some(there) => Ok((hole, beginning(&mut file, there)?.unwrap_or_default())),
+            None => Ok((hole, Default::default())),
+        });
+        let (hole, (from, content)) = match settled {
+            Ok(settled) => settled,
             Err(error) => return Ok(Reading::Failed(error)),
         };
-        let digest = match self.contents(&mut file, &before, sparse)? {
+        if from > 0 {
+            self.say(&Message::Resumed)?;
+            self.progress.bytes = self.progress.bytes.saturating_add(from);
+        }
+        self.say(&Message::File { index: index.get(), size: before.size, time: time(&before) })?;
+        let sparse = hole < before.size;
+        let digest = match self.contents(&mut file, (before.size, sparse), from, content)? {
             Ok(Some(digest)) => digest,
             Ok(None) => return Ok(Reading::Changed),
             Err(error) => return Ok(Reading::Failed(error)),
@@ -240,21 +202,22 @@ impl Reader<'_> {
         }
     }
 
-    /// Reads the contents, and tells holes from data if the file is sparse. `None` when it is shorter than it was.
+    /// Reads the contents from this offset on, up to which they are digested already, and tells holes from data if the
+    /// file is sparse. `None` when it is shorter than it was.
     fn contents(
         &mut self,
         file: &mut File,
-        stat: &Stat,
-        sparse: bool,
+        (size, sparse): (u64, bool),
+        from: u64,
+        mut content: Content,
     ) -> Result<io::Result<Option<[u8; 32]>>, Gone> {
-        let mut content = Content::new();
-        let mut at = 0;
-        while at < stat.size {
+        let mut at = from;
+        while at < size {
             let end = if sparse {
                 match file.next_data(at) {
                     Ok(data) => {
-                        let (start, end) = data.unwrap_or((stat.size, stat.size));
-                        let start = start.clamp(at, stat.size);
+                        let (start, end) = data.unwrap_or((size, size));
+                        let start = start.clamp(at, size);
                         while at < start {
                             let part = HOLE.min(start - at);
                             self.hole(part, &mut content)?;
@@ -263,12 +226,12 @@ impl Reader<'_> {
                         if let Err(error) = file.seek(at) {
                             return Ok(Err(error));
                         }
-                        end.clamp(at, stat.size)
+                        end.clamp(at, size)
                     }
                     Err(error) => return Ok(Err(error)),
                 }
             } else {
-                stat.size
+                size
             };
             while at < end {
                 match self.data(file, end - at, &mut content)? {
@@ -320,6 +283,28 @@ impl Reader<'_> {
         let full = std::mem::replace(&mut self.batch, empty);
         self.filled.send((full, self.progress)).map_err(|_| Gone)
     }
+}
+
+/// Where the file is to be sent from, where it stands then, and what is digested of it by then, if its beginning is the one that the receiver
+/// has.
+fn beginning(file: &mut File, there: Beginning) -> io::Result<Option<(u64, Content)>> {
+    let mut content = Content::new();
+    let mut buffer = vec![0; limits::RECORD];
+    let mut left = there.length;
+    while left > 0 {
+        let most = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
+        let read = file.read(buffer.get_mut(..most).unwrap_or_default())?;
+        if read == 0 {
+            break;
+        }
+        content.update(buffer.get(..read).unwrap_or_default());
+        left -= read as u64;
+    }
+    if content.finish() == there.digest {
+        return Ok(Some((there.length, content)));
+    }
+    file.seek(0)?;
+    Ok(None)
 }
 
 /// Whether a file that changed since it was described can be sent all the same: its size and time travel with it, but

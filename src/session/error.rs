@@ -2,6 +2,7 @@
 
 use crate::exit::Exit;
 use crate::install::{StageError, hopeless};
+use crate::session::room::Room;
 use crate::spec::{SpecError, SpecFault, WriteError};
 use crate::sys;
 use crate::wire::WireError;
@@ -25,6 +26,8 @@ pub enum Error {
     System(&'static str, io::Error),
     /// The disk is full, or broken: doing what, and how.
     Disk(&'static str, io::Error),
+    /// There is too little room for what is wanted.
+    Room(Room),
     /// The other side does not know the secret, or we do not.
     Denied,
     /// The other side speaks another version of the protocol.
@@ -46,7 +49,9 @@ impl Error {
             Error::Stage(StageError::Locked) => Exit::TryAgain,
             Error::Stage(StageError::Foreign(_)) | Error::Denied => Exit::Refused,
             Error::Stage(StageError::Lock(error)) if !hopeless(error) => Exit::System,
-            Error::Stage(StageError::Io(_) | StageError::Lock(_)) | Error::Disk(..) => Exit::Io,
+            Error::Stage(StageError::Io(_) | StageError::Lock(_)) | Error::Disk(..) | Error::Room(_) => {
+                Exit::Io
+            }
             Error::Write(WriteError::Io(_)) => Exit::Io,
             Error::Write(_) => Exit::Data,
             Error::System(_, error) if hopeless(error) => Exit::Io,
@@ -64,6 +69,7 @@ impl Error {
                 | Error::Write(_)
                 | Error::System(..)
                 | Error::Disk(..)
+                | Error::Room(_)
                 | Error::Spec(SpecError { fault: SpecFault::Io(_), .. })
         )
     }
@@ -94,6 +100,10 @@ impl std::fmt::Display for Error {
             Error::Stage(error) => error.fmt(f),
             Error::Write(error) => error.fmt(f),
             Error::System(step, error) | Error::Disk(step, error) => system(f, step, error),
+            Error::Room(room) => {
+                system(f, "write into the stage", &io::Error::from_raw_os_error(libc::ENOSPC))?;
+                write!(f, ": {room}")
+            }
             Error::Denied => f.write_str("not authenticated: wrong secret or unknown user"),
             Error::Version(version) => write!(f, "the other side speaks version {version} of the protocol"),
             Error::Stranger => f.write_str("the other side does not speak the smsync protocol"),

@@ -1,10 +1,10 @@
 //! Turn 3 at the receiver: a worker writes what arrives into the stage while the connection reads on.
 
 use crate::config::Durable;
-use crate::install::{Arrived, Failure, Incoming, Meta, Stage, hopeless, is_final};
+use crate::install::{Arrived, Failure, Incoming, Meta, Partial, Stage, hopeless, is_final};
 use crate::report::{Monitor, Problem, Problems, Progress, Side, Step};
 use crate::session::Error;
-use crate::spec::{Entry, Index, Spec};
+use crate::spec::{Entry, Index, Spec, Time};
 use crate::wire::{Channel, Listener, Message, Record, WireError};
 use std::collections::HashMap;
 use std::io;
@@ -40,13 +40,14 @@ pub(super) fn take(
     connection: &mut Channel,
     intake: Intake<'_>,
     wanted: &[Index],
+    partial: HashMap<Index, Partial>,
     monitor: &mut dyn Monitor,
 ) -> Result<Taken, Error> {
     let gone = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let (to_worker, records) = channel();
         let (done, from_worker) = channel();
-        let worker = scope.spawn(|| Writer::new(intake, wanted, &gone).run(records, done));
+        let worker = scope.spawn(|| Writer::new(intake, wanted, partial, &gone).run(records, done));
         let fed = feed(connection.listen(), to_worker, &from_worker, monitor);
         gone.store(fed.is_err(), Ordering::Relaxed);
         match (worker.join(), fed) {
@@ -94,6 +95,10 @@ struct Writer<'i> {
     current: Option<Current<'i>>,
     /// The file that is to come once more.
     again: Option<Index>,
+    /// Files of which the beginning is in the stage, until their turn comes.
+    partial: HashMap<Index, Partial>,
+    /// Whether the next file goes on where its beginning ends.
+    resumed: bool,
     taken: Taken,
     progress: Progress,
     over: bool,
@@ -114,7 +119,12 @@ struct Current<'i> {
 }
 
 impl<'i> Writer<'i> {
-    fn new(intake: Intake<'i>, wanted: &'i [Index], gone: &'i AtomicBool) -> Writer<'i> {
+    fn new(
+        intake: Intake<'i>,
+        wanted: &'i [Index],
+        partial: HashMap<Index, Partial>,
+        gone: &'i AtomicBool,
+    ) -> Writer<'i> {
         let size = |index: &Index| intake.want.entry(*index).size.unwrap_or_default();
         let progress = Progress {
             files_total: wanted.len() as u64,
@@ -126,6 +136,8 @@ impl<'i> Writer<'i> {
             wanted: wanted.iter(),
             current: None,
             again: None,
+            partial,
+            resumed: false,
             taken: Taken::default(),
             progress,
             over: false,
@@ -155,14 +167,16 @@ impl<'i> Writer<'i> {
     fn message(&mut self, message: &Message<'_>) -> Result<(), Error> {
         let broken = |what| Err(WireError::Violation(what).into());
         match *message {
-            Message::File { index, size, time } => {
-                let again = self.again.is_some();
-                let index = self.next(index)?;
-                let want = self.intake.want.entry(index);
-                let begun = self.intake.stage.begin(&want.path, size, time, self.intake.durable);
-                let incoming = usable(begun)?;
-                self.current = Some(Current { index, want, left: size, again, incoming });
+            Message::File { index, size, time } => self.begin(index, size, time)?,
+            Message::Resumed => {
+                let next = self.wanted.as_slice().first();
+                let there = next.is_some_and(|next| self.partial.contains_key(next));
+                if self.resumed || !there || self.current.is_some() || self.again.is_some() {
+                    return broken("a file that cannot be gone on with");
+                }
+                self.resumed = true;
             }
+            _ if self.resumed => return broken("no file to go on with"),
             Message::Data(piece) => {
                 self.count(piece.len() as u64)?;
                 self.write(|incoming| incoming.write(piece))?;
@@ -199,6 +213,26 @@ impl<'i> Writer<'i> {
             }
             _ => return broken("a message that the receiver does not expect"),
         }
+        Ok(())
+    }
+
+    /// Begins the next file, or goes on with it.
+    fn begin(&mut self, index: u32, size: u64, time: Time) -> Result<(), Error> {
+        let again = self.again.is_some();
+        let index = self.next(index)?;
+        let want = self.intake.want.entry(index);
+        let durable = self.intake.durable;
+        let there = self.partial.remove(&index).filter(|_| std::mem::take(&mut self.resumed));
+        let (offset, begun) = match there {
+            Some(_) if want.size != Some(size) || want.time != Some(time) => {
+                return Err(WireError::Violation("another file than the one that was begun").into());
+            }
+            Some(there) => (there.offset(), there.go_on(size, time, durable)),
+            None => (0, self.intake.stage.begin(&want.path, size, time, durable)),
+        };
+        self.progress.bytes = self.progress.bytes.saturating_add(offset);
+        let left = size.saturating_sub(offset);
+        self.current = Some(Current { index, want, left, again, incoming: usable(begun)? });
         Ok(())
     }
 

@@ -3,18 +3,26 @@
 //! Who started the connection and who has the files are two questions: `send` and `receive` do not know which side of
 //! the socket they are on.
 
+mod basis;
 mod delivery;
 mod error;
 mod greet;
+mod guard;
 mod guise;
 mod intake;
+mod memory;
 mod moving;
 mod offered;
+mod ranges;
 mod receive;
+mod room;
 mod send;
 mod spare;
+mod turns;
 
 pub use error::Error;
 pub use greet::{Hello, VERSION, greet_client, greet_server};
+pub use memory::Memory;
 pub use receive::{Receiver, receive};
+pub use room::Room;
 pub use send::{Offer, deliver, offer};

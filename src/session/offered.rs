@@ -3,12 +3,12 @@
 use crate::digest::Content;
 use crate::limits;
 use crate::path::{Descent, Local, RelPath, Scope, Side};
-use crate::report::Monitor;
+use crate::report::{Doubt, Monitor};
 use crate::session::Error;
 use crate::session::error::WRITE_SPEC;
 use crate::spec::{Entry, Kind, Spec};
 use crate::sys::Spool;
-use crate::tree::STAGE;
+use crate::tree::{STAGE, VERSIONS, is_reserved};
 use crate::wire::{Channel, Message, WireError};
 use std::io::{self, Write};
 
@@ -22,6 +22,10 @@ pub(super) struct Offered {
     pub(super) skipped: u64,
     /// How many problems the sender has.
     pub(super) problems: u64,
+    /// Bytes of its files that take no room there.
+    pub(super) holes: u64,
+    /// What makes it think that not everything is there.
+    pub(super) doubt: Option<Doubt>,
     /// What the sender's files of filter rules say.
     pub(super) locals: Vec<Local>,
 }
@@ -34,7 +38,7 @@ impl Offered {
         monitor: &mut dyn Monitor,
     ) -> Result<Offered, Error> {
         let mut text = Text::new(spool, limits::SPEC_BYTES)?;
-        let (mut problems, mut rules) = (0, Rules::default());
+        let (mut problems, mut doubt, mut rules) = (0, None, Rules::default());
         let mut listener = channel.listen();
         loop {
             match listener.message()? {
@@ -45,13 +49,14 @@ impl Offered {
                     problems += 1;
                     monitor.problem(&problem);
                 }
+                Message::Doubt(one) if doubt.is_none() => doubt = Some(one),
                 Message::Rules(local) => rules.take(local)?,
                 Message::Spec(piece) => text.take(piece)?,
-                Message::SpecEnd { digest, entries, whole, skipped } => {
+                Message::SpecEnd { digest, entries, whole, skipped, holes } => {
                     listener.end()?;
                     let spool = text.end(&digest)?;
                     let locals = rules.locals;
-                    return Ok(Offered { spool, entries, whole, skipped, problems, locals });
+                    return Ok(Offered { spool, entries, whole, skipped, problems, holes, doubt, locals });
                 }
                 _ => return Err(WireError::Violation("something else than a specification").into()),
             }
@@ -71,7 +76,9 @@ impl Offered {
         }
         // Of a whole tree everything may be said but what is reserved; what is below that would come after it.
         let foreign = if *scope == Scope::default() {
-            RelPath::ROOT.join(STAGE).is_ok_and(|reserved| spec.find(&reserved).is_some())
+            [STAGE, VERSIONS]
+                .iter()
+                .any(|name| RelPath::ROOT.join(name).is_ok_and(|path| spec.find(&path).is_some()))
         } else {
             let mut rules = Descent::new(scope.filter(), Side::Sender, &self.locals);
             spec.iter().any(|(_, entry)| is_foreign(&entry, scope, &mut rules))
@@ -114,7 +121,7 @@ fn is_foreign(entry: &Entry<'_>, scope: &Scope, rules: &mut Descent<'_>) -> bool
     let bare = || Entry { ignore: entry.ignore, ..Entry::new(path.borrowed(), Kind::Dir) };
     !scope.covers(path)
         || rules.excludes(path, entry.kind == Kind::Dir, false)
-        || path.components().next() == Some(STAGE)
+        || path.components().next().is_some_and(is_reserved)
         || scope.leads(path) && *entry != bare()
 }
 

@@ -2,23 +2,27 @@
 
 use crate::config::Durable;
 use crate::exit::Exit;
-use crate::install::{Arrived, Install, Installed, Meta, Stage, StageError, for_files};
-use crate::limits;
-use crate::plan::{Action, Outcome, Owners, Plan, Rules, compare};
-use crate::report::{Fate, Monitor, Problems, Report};
+use crate::install::{Install, Installed, Keep, Meta, Stage, StageError, Versions, for_files};
+use crate::path::RelPath;
+use crate::plan::{Outcome, Owners, Plan, Rules, compare};
+use crate::report::{Monitor, Problems, Report};
 use crate::session::Error;
+use crate::session::basis::{self, Found};
 use crate::session::error::WRITE_SPEC;
+use crate::session::guard::Removal;
 use crate::session::intake::{self, Intake, Taken};
 use crate::session::moving;
 use crate::session::offered::Offered;
-use crate::session::spare::{Here, spare};
+use crate::session::room;
+use crate::session::spare::{Here, Spared, spare};
+use crate::session::turns::{Changes, finish, forecast, want_files};
 use crate::spec::{Index, Keyword, Keywords, Spec, SpecWriter};
 use crate::sys::tick::{self, Tick};
 use crate::sys::{self, Dir, Spool};
 use crate::tree::{Root, Scan, Scanned, View, scan};
 use crate::vis::shown;
 use crate::wire::message::Round;
-use crate::wire::{Channel, Flags, Message};
+use crate::wire::{Channel, Flags};
 use std::collections::HashMap;
 
 /// Where a receiver works.
@@ -34,6 +38,12 @@ pub struct Receiver<'r> {
     pub state: &'r Dir,
     /// When to flush.
     pub durable: Durable,
+    /// Where in the module the tree is.
+    pub below: RelPath<'r>,
+    /// How many old versions of each file the module keeps.
+    pub versions: u32,
+    /// Trees in which wanted files may be.
+    pub links: &'r [Root],
 }
 
 /// Receives one round: turns 1 to 4.
@@ -50,27 +60,63 @@ pub fn receive(
         .map_err(|error| Error::System("make a file in the spool directory", error))?;
     let offered = Offered::take(channel, spool, monitor)?;
     let mut report = Report { skipped: offered.skipped, problems: offered.problems, ..Report::default() };
+    let (doubt, holes) = (offered.doubt.clone(), offered.holes);
     let owners = owners();
     let (mut prepared, stage) = channel.while_working(|| prepare(receiver, offered, round, &owners))??;
     report.entries = prepared.want.len().into();
     monitor.census(prepared.want.census());
+    let Prepared { want, have, plan, scanned, .. } = &prepared;
+    let removal = Removal { plan, want, have, scope: &round.scope };
+    if prepared.delete
+        && let Some(refusal) = removal.refusal(&round.keeping, doubt)
+    {
+        drop(stage);
+        let report = removal.refuse(channel, report, &scanned.problems, &refusal, monitor)?;
+        // A sender that would remove what has arrived says that it did not.
+        let taken = round.remove_source && !round.flags.has(Flags::DRY_RUN);
+        return if taken { moving::hear(channel, report, monitor) } else { Ok(report) };
+    }
     let meta = Meta::new(&owners, round.keywords.contains(Keyword::Xattr));
     // By all that has to get into the stage: what an interrupted run left there may not be on the disk either.
     let durable = for_files(receiver.durable, prepared.plan.wanted().count());
-    let arrived = {
+    let spared = {
         let Prepared { want, have, plan, .. } = &mut prepared;
         let here = Here { want, have, root: receiver.root, stage: stage.as_ref(), meta: &meta, durable };
         spare(channel, &here, plan)?
     };
-    let mut outcome =
-        Outcome { owners: &owners, taken_over: arrived.keys().copied().collect(), removed: prepared.delete };
+    let rules = Rules { tick: prepared.tick, ..rules(round, &owners, prepared.delete) };
+    let found = {
+        let lacking = prepared.plan.wanted().filter(|index| !spared.arrived.contains_key(index));
+        channel.while_working(|| basis::find(receiver.links, &prepared.want, lacking, &rules))?
+    };
+    let mut outcome = Outcome {
+        owners: &owners,
+        taken_over: spared.arrived.keys().copied().collect(),
+        found: found.iter().map(|(index, found)| (*index, found.alike)).collect(),
+        removed: prepared.delete,
+    };
     let changes = |outcome| Changes { round, root: receiver.root, prepared: &prepared, meta: &meta, outcome };
     let Some(stage) = stage else {
-        forecast(&prepared, &mut report);
+        forecast(&prepared, &found, round.keeping.backup.is_some() || receiver.versions > 0, &mut report);
         return finish(channel, report, &changes(outcome), &Problems::default(), monitor);
     };
+    let Spared { arrived, partial } = &spared;
+    let there = |index| {
+        let whole = arrived.get(&index).map(|arrived| arrived.size);
+        let linked = || found.get(&index).filter(|found| found.alike).map(|_| u64::MAX);
+        whole.or_else(|| Some(partial.get(&index)?.offset())).or_else(linked)
+    };
+    room::check(receiver.root, &prepared, there, holes)?;
     let intake = Intake { want: &prepared.want, stage: &stage, meta: &meta, durable };
-    let done = run(channel, receiver.root, &prepared, intake, arrived, &mut report, monitor);
+    let versions = (receiver.versions > 0).then(|| Versions {
+        module: receiver.module,
+        below: &receiver.below,
+        most: receiver.versions,
+        suffix: [b"~", sys::clock::stamp().as_bytes()].concat(),
+    });
+    let keep = Keep { backup: round.keeping.backup.as_ref(), versions };
+    let tree = Tree { root: receiver.root, links: receiver.links, found: &found, keep: &keep };
+    let done = run(channel, &tree, &prepared, intake, spared, &mut report, monitor);
     match done {
         Ok(listed) => {
             // Unlocked first: whoever reads the report may come back at once.
@@ -98,13 +144,15 @@ fn owners() -> Owners {
 }
 
 /// What is known before anything is asked for.
-struct Prepared {
-    want: Spec,
-    have: Spec,
-    scanned: Scanned,
-    plan: Plan,
+pub(super) struct Prepared {
+    pub(super) want: Spec,
+    pub(super) have: Spec,
+    pub(super) scanned: Scanned,
+    pub(super) plan: Plan,
     /// Whether what is not wanted may go: it was asked for, and the sender could read everything.
-    delete: bool,
+    pub(super) delete: bool,
+    /// How fine the times are that the receiver's file system keeps.
+    tick: Tick,
 }
 
 /// Checks the specification, locks the module unless it is a dry run, scans its tree, and compares.
@@ -134,23 +182,25 @@ fn prepare(
     let what = Scan { scope, keywords, one_file_system: true, sockets: false, view };
     let scanned = scan(receiver.root, what, &mut writer)?;
     let have = writer.seal().map_err(|error| Error::Disk(WRITE_SPEC, error))?;
-    let rules = Rules {
-        owners,
-        delete,
-        links: round.keywords.contains(Keyword::Inode),
-        xattrs,
-        comparison: round.comparison,
-        tick: Tick::FINE,
-    };
-    let plan = compare(&want, &have, &scanned.hidden, &rules);
+    let rules = rules(round, owners, delete);
+    let mut plan = compare(&want, &have, &scanned.hidden, &rules);
     // Asked only then: most file systems keep what they are given.
     let tick =
         if plan.looks_coarse(&want, &have) { tick::of_directory(receiver.root.dir()) } else { Tick::FINE };
-    let plan = match tick {
-        Tick::FINE => plan,
-        tick => compare(&want, &have, &scanned.hidden, &Rules { tick, ..rules }),
-    };
-    Ok((Prepared { want, have, scanned, plan, delete }, stage))
+    if tick != Tick::FINE {
+        plan = compare(&want, &have, &scanned.hidden, &Rules { tick, ..rules });
+    }
+    if let Some(backup) = &round.keeping.backup {
+        plan.protect(&want, &have, backup);
+    }
+    Ok((Prepared { want, have, scanned, plan, delete, tick }, stage))
+}
+
+/// What decides of the comparison.
+fn rules<'r>(round: &Round, owners: &'r Owners, delete: bool) -> Rules<'r> {
+    let carries = |keyword| round.keywords.contains(keyword);
+    let (links, xattrs) = (carries(Keyword::Inode), carries(Keyword::Xattr));
+    Rules { owners, delete, links, xattrs, comparison: round.comparison, tick: Tick::FINE }
 }
 
 /// Locks the module. What waits at its root cannot be renamed into another file system.
@@ -168,24 +218,35 @@ const HAVE: Keywords = Keywords::TRANSFER
     .without(Keywords::of(&[Keyword::Uname, Keyword::Gname]))
     .union(Keywords::of(&[Keyword::Nlink]));
 
+/// The tree to be changed, and what comes into it from elsewhere on this host, or goes there.
+struct Tree<'t> {
+    root: &'t Root,
+    links: &'t [Root],
+    found: &'t HashMap<Index, Found>,
+    keep: &'t Keep<'t>,
+}
+
 /// Asks for what is not here, takes it in and installs. Gives back what failed, and what vanished.
 fn run(
     channel: &mut Channel,
-    root: &Root,
+    tree: &Tree<'_>,
     prepared: &Prepared,
     intake: Intake<'_>,
-    mut arrived: HashMap<Index, Arrived>,
+    Spared { mut arrived, partial }: Spared,
     report: &mut Report,
     monitor: &mut dyn Monitor,
 ) -> Result<Problems, Error> {
     let Prepared { want, have, plan, .. } = prepared;
     let Intake { stage, meta, durable, .. } = intake;
     report.resumed = arrived.len() as u64;
-    let wanted: Vec<Index> = plan.wanted().filter(|index| !arrived.contains_key(index)).collect();
+    let staging = (stage, meta, durable);
+    let found = channel.while_working(|| basis::adopt(tree.links, want, tree.found, staging, report))??;
+    let here = |index: &Index| arrived.contains_key(index) || found.contains_key(index);
+    let wanted: Vec<Index> = plan.wanted().filter(|index| !here(index)).collect();
     let mut listed = Problems::default();
     if !wanted.is_empty() {
-        ask(channel, &wanted, Message::WantEnd, |first, count| Message::Want { first, count })?;
-        let taken = intake::take(channel, intake, &wanted, monitor)?;
+        want_files(channel, &wanted, &partial)?;
+        let taken = intake::take(channel, intake, &wanted, partial, monitor)?;
         let Taken { arrived: new, bytes, problems, vanished } = taken;
         report.files = new.len() as u64;
         report.bytes = bytes;
@@ -194,9 +255,12 @@ fn run(
         arrived.extend(new);
         problems.iter().chain(vanished.iter()).for_each(|problem| listed.push(problem.clone()));
     }
-    // What vanished while it was read may have gone to a name that this specification does not have.
-    let delete = prepared.delete && report.problems == 0 && report.vanished == 0;
-    let install = Install { root, stage, want, have, plan, meta, durable, arrived: &arrived, delete };
+    // What vanished while it was read may have gone to a name that this specification does not have. What the sender
+    // could not examine at all is spared by the specification itself.
+    let delete = prepared.delete && listed.count() == 0;
+    let (root, keep) = (tree.root, tree.keep);
+    let (arrived, found) = (&arrived, &found);
+    let install = Install { root, stage, want, have, plan, meta, durable, arrived, found, keep, delete };
     if !install.is_idle() {
         let installed = channel.while_working(|| install.run())?;
         let Installed { report: sums, problems } =
@@ -209,99 +273,4 @@ fn run(
     }
     (report.unowned, report.unsupported) = (meta.unowned(), meta.unsupported());
     Ok(listed)
-}
-
-/// Names indices, those in a row together.
-pub(super) fn ask<'m>(
-    channel: &mut Channel,
-    indices: &[Index],
-    end: Message<'m>,
-    message: impl Fn(u32, u32) -> Message<'m>,
-) -> Result<(), Error> {
-    let mut speaker = channel.speak();
-    for row in indices.chunk_by(|a, b| a.get() + 1 == b.get()) {
-        if let Some(first) = row.first() {
-            speaker.say(&message(first.get(), u32::try_from(row.len()).unwrap_or(u32::MAX)))?;
-        }
-    }
-    speaker.say(&end)?;
-    Ok(speaker.end()?)
-}
-
-/// What a run would do.
-fn forecast(prepared: &Prepared, report: &mut Report) {
-    for step in &prepared.plan.steps {
-        match step.action {
-            Action::Fetch => {
-                report.files += 1;
-                let size = prepared.want.entry(step.want).size.unwrap_or_default();
-                report.bytes = report.bytes.saturating_add(size);
-            }
-            Action::MakeDir | Action::MakeNode => report.made += 1,
-            Action::Link(_) => report.linked += 1,
-            Action::Detach | Action::Meta => report.changed += 1,
-            Action::Blocked(_) => report.problems += 1,
-        }
-    }
-    let extras = prepared.plan.extras.len() as u64;
-    if prepared.delete { report.removed += extras } else { report.extra += extras }
-}
-
-/// What is itemised in the last turn.
-struct Changes<'c> {
-    round: &'c Round,
-    root: &'c Root,
-    prepared: &'c Prepared,
-    outcome: Outcome<'c>,
-    meta: &'c Meta<'c>,
-}
-
-/// Turn 4: says how it went.
-fn finish(
-    channel: &mut Channel,
-    report: Report,
-    changes: &Changes<'_>,
-    listed: &Problems,
-    monitor: &mut dyn Monitor,
-) -> Result<Report, Error> {
-    let Changes { round, prepared, meta, outcome, .. } = changes;
-    let flags = round.flags;
-    let mut report = report;
-    let own = prepared.scanned.problems.iter().chain(listed.iter());
-    report.problems += prepared.scanned.problems.len() as u64;
-    let mut speaker = channel.speak();
-    for problem in own.take(limits::PROBLEMS) {
-        monitor.problem(problem);
-        speaker.say(&Message::Problem(problem.clone()))?;
-    }
-    for lost in meta.lost() {
-        monitor.unsupported(&lost);
-        speaker.say(&Message::Unsupported(lost))?;
-    }
-    if flags.has(Flags::ITEMIZE) {
-        let delete = flags.has(Flags::DELETE);
-        for change in prepared.plan.changes(&prepared.want, &prepared.have, outcome) {
-            if change.fate != Fate::Extra || delete {
-                monitor.change(&change);
-                speaker.say(&Message::Change(change))?;
-            }
-        }
-    }
-    let taken = round.remove_source && !flags.has(Flags::DRY_RUN);
-    if taken && report.problems == 0 && report.vanished == 0 {
-        let place = moving::place(changes.root.dir())
-            .map_err(|error| Error::System("examine the destination", error))?;
-        // What was left as it was, for whatever reason, the sender keeps.
-        let left = prepared.plan.left.iter().map(|index| index.get());
-        let mut first = 0;
-        for end in left.chain([prepared.want.len()]) {
-            if end > first {
-                speaker.say(&Message::Have { place, first, count: end - first })?;
-            }
-            first = end.saturating_add(1);
-        }
-    }
-    speaker.say(&Message::Report(report))?;
-    speaker.end()?;
-    if taken { moving::hear(channel, report, monitor) } else { Ok(report) }
 }

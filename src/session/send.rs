@@ -2,10 +2,11 @@
 
 use crate::digest::Content;
 use crate::limits;
-use crate::path::Local;
-use crate::report::{Change, Fate, Feature, Monitor, Problem, Report, Unsupported};
-use crate::session::delivery::{self, Ranges};
+use crate::path::{Local, RelPath};
+use crate::report::{Change, Doubt, Fate, Feature, Monitor, Problem, Report, Unsupported};
+use crate::session::delivery;
 use crate::session::moving::{self, Had};
+use crate::session::ranges::Ranges;
 use crate::session::{Error, guise};
 use crate::spec::Spec;
 use crate::sys::Spool;
@@ -28,6 +29,12 @@ pub struct Offer {
     pub whole: bool,
     /// Entries of types that are not carried.
     pub skipped: u64,
+    /// Bytes of its files that take no room here.
+    pub holes: u64,
+    /// Directories on which another file system is mounted.
+    pub mounts: Vec<RelPath<'static>>,
+    /// What makes us think that not everything is there.
+    pub doubt: Option<Doubt>,
     /// What the files of filter rules say that were found.
     pub locals: Vec<Local>,
     /// When the description began, seconds and nanoseconds since 1970: what was touched later may be another thing.
@@ -38,9 +45,9 @@ impl Offer {
     /// Of a scan that began at this time, seconds and nanoseconds since 1970.
     #[must_use]
     pub fn new(spec: Spec, scanned: Scanned, begun: (i64, u32)) -> Offer {
-        let Scanned { problems, whole, skipped, locals, .. } = scanned;
+        let Scanned { problems, whole, skipped, holes, mounts, locals, .. } = scanned;
         let problems = problems.into_iter().map(Problem::of_sender).collect();
-        Offer { spec, shown: None, problems, whole, skipped, locals, begun }
+        Offer { spec, shown: None, problems, whole, skipped, locals, holes, mounts, doubt: None, begun }
     }
 }
 
@@ -76,6 +83,9 @@ pub fn offer(channel: &mut Channel, offer: &Offer, monitor: &mut dyn Monitor) ->
         monitor.problem(problem);
         speaker.say(&Message::Problem(problem.clone()))?;
     }
+    if let Some(doubt) = &offer.doubt {
+        speaker.say(&Message::Doubt(doubt.clone()))?;
+    }
     for local in &offer.locals {
         speaker.say(&Message::Rules(local.clone()))?;
     }
@@ -93,6 +103,7 @@ pub fn offer(channel: &mut Channel, offer: &Offer, monitor: &mut dyn Monitor) ->
         entries: spec.len(),
         whole: offer.whole,
         skipped: offer.skipped,
+        holes: offer.holes,
     })?;
     Ok(speaker.end()?)
 }
@@ -151,6 +162,10 @@ pub fn deliver(
                 asked = None;
                 wanted.as_mut().ok_or_else(broken)?.add(first, count)?;
             }
+            Message::Resume { index, offset, digest } => {
+                asked = None;
+                wanted.as_mut().ok_or_else(broken)?.resume(index, offset, digest)?;
+            }
             Message::WantEnd => {
                 asked = None;
                 delivery::files(channel, root, &wanted.take().ok_or_else(broken)?, monitor)?;
@@ -163,6 +178,10 @@ pub fn deliver(
                 }
                 match message {
                     Message::Problem(problem) => monitor.problem(told.problem(&problem)?),
+                    Message::Refusal(refusal) if !told.refused => {
+                        told.refused = true;
+                        monitor.refusal(&refusal);
+                    }
                     Message::Unsupported(lost) => monitor.unsupported(told.unsupported(&lost)?),
                     Message::Change(change) => monitor.change(told.change(&change)?),
                     Message::Have { place, first, count } if taking => {
@@ -187,6 +206,8 @@ struct Told {
     itemized: bool,
     /// Entries of the specification.
     entries: u32,
+    /// Whether the round changes nothing, and only tells what it would have removed.
+    refused: bool,
     problems: usize,
     unsupported: Vec<Feature>,
     changes: u32,
@@ -211,11 +232,12 @@ impl Told {
     }
 
     fn change<'c>(&mut self, change: &'c Change) -> Result<&'c Change, WireError> {
-        if !self.itemized {
+        if !(self.itemized || self.refused && change.fate == Fate::Extra) {
             return Err(WireError::Violation("changes that nobody asked for"));
         }
         let (count, limit) = match change.fate {
             Fate::Missing | Fate::Changed => (&mut self.changes, self.entries),
+            Fate::Extra if self.refused => (&mut self.extras, limits::REFUSED),
             Fate::Extra => (&mut self.extras, limits::SPEC_ENTRIES),
         };
         *count += 1;

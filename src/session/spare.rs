@@ -1,10 +1,11 @@
 //! Turn 2a: what is wanted and need not be sent, because the sender's digests show that it is here.
 
 use crate::config::Durable;
-use crate::install::{Arrived, Meta, Stage, StageError};
+use crate::install::{Arrived, Meta, Partial, Stage, StageError};
+use crate::limits;
 use crate::plan::{Action, Plan, PlanStep};
 use crate::report::Aspects;
-use crate::session::receive::ask;
+use crate::session::turns::ask;
 use crate::session::{Error, delivery};
 use crate::spec::{Index, Spec};
 use crate::tree::{Opener, Root};
@@ -25,29 +26,43 @@ pub(super) struct Here<'h> {
     pub(super) durable: Durable,
 }
 
-/// Asks for the digests of what may be here. Gives back the files of the stage that can be taken over; in the plan,
-/// files of the tree that are found to have the wanted contents keep them.
-pub(super) fn spare(
-    channel: &mut Channel,
-    here: &Here<'_>,
-    plan: &mut Plan,
-) -> Result<HashMap<Index, Arrived>, Error> {
+/// What is in the stage.
+#[derive(Debug, Default)]
+pub(super) struct Spared {
+    /// Files that are taken over.
+    pub(super) arrived: HashMap<Index, Arrived>,
+    /// Files of which the beginning is there.
+    pub(super) partial: HashMap<Index, Partial>,
+}
+
+/// Asks for the digests of what may be here. Gives back the files of the stage that can be taken over, or gone on with; in
+/// the plan, files of the tree that are found to have the wanted contents keep them.
+pub(super) fn spare(channel: &mut Channel, here: &Here<'_>, plan: &mut Plan) -> Result<Spared, Error> {
     let fetched = || plan.steps.iter().filter(|step| step.action == Action::Fetch);
     let left = |step: &&PlanStep| here.stage.is_some_and(|stage| stage.left(&here.want.entry(step.want)));
     if let Some(stage) = here.stage {
         let kept = fetched().filter(left).map(|step| here.want.entry(step.want));
         stage.sweep(kept).map_err(StageError::Io)?;
     }
-    let asked: Vec<PlanStep> = fetched().filter(|step| touched(step) || left(step)).copied().collect();
+    let whole = |step: &&PlanStep| {
+        let entry = here.want.entry(step.want);
+        here.stage
+            .is_some_and(|stage| stage.left_bytes(&entry).is_some() && stage.left_bytes(&entry) == entry.size)
+    };
+    let asked: Vec<PlanStep> = fetched().filter(|step| touched(step) || whole(step)).copied().collect();
     if asked.is_empty() {
-        return Ok(HashMap::new());
+        let partial = channel.while_working(|| here.partial(fetched()))?;
+        return Ok(Spared { partial, ..Spared::default() });
     }
     let indices: Vec<Index> = asked.iter().map(|step| step.want).collect();
     ask(channel, &indices, Message::AskEnd, |first, count| Message::Ask { first, count })?;
     let answers = answers(channel, &asked)?;
     let (arrived, same) = channel.while_working(|| here.compare(&answers))?;
     plan.keep_contents(here.have, &same);
-    Ok(arrived)
+    let lacking =
+        plan.steps.iter().filter(|step| step.action == Action::Fetch && !arrived.contains_key(&step.want));
+    let partial = channel.while_working(|| here.partial(lacking))?;
+    Ok(Spared { arrived, partial })
 }
 
 /// Whether what is there may be the same file at another time.
@@ -73,6 +88,16 @@ fn answers(channel: &mut Channel, asked: &[PlanStep]) -> Result<Vec<(PlanStep, [
 }
 
 impl Here<'_> {
+    /// The beginnings of these files. What cannot be read is sent from its own beginning.
+    fn partial<'s>(&self, lacking: impl Iterator<Item = &'s PlanStep>) -> HashMap<Index, Partial> {
+        let Some(stage) = self.stage else { return HashMap::new() };
+        let partial = |step: &PlanStep| {
+            let partial = stage.partial(&self.want.entry(step.want)).ok().flatten()?;
+            Some((step.want, partial))
+        };
+        lacking.filter_map(partial).take(limits::PARTIALS).collect()
+    }
+
     /// Finds the contents of these digests in the stage or in the tree. What cannot be read is sent like any other.
     fn compare(&self, answers: &[(PlanStep, [u8; 32])]) -> (HashMap<Index, Arrived>, HashSet<Index>) {
         let (mut arrived, mut same) = (HashMap::new(), HashSet::new());

@@ -80,6 +80,28 @@ impl Local {
     }
 }
 
+/// Now, in UTC, as `20261122T004500Z`: as long in each year until 9999, and in the order of time.
+#[must_use]
+pub fn stamp() -> String {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    stamp_of(now.as_secs())
+}
+
+fn stamp_of(seconds: u64) -> String {
+    let (days, time) = (seconds / 86_400, seconds % 86_400);
+    // Years that begin in March end with the leap day; 400 of them have 146,097 days.
+    let days = days + 719_468;
+    let (era, day) = (days / 146_097, days % 146_097);
+    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let day = day - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    let year = year + era * 400 + u64::from(month <= 2);
+    let (hour, minute, second) = (time / 3600, time / 60 % 60, time % 60);
+    format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -120,5 +142,20 @@ mod tests {
         let mut local = Local::now();
         (local.0.tm_mon, local.0.tm_mday, local.0.tm_hour, local.0.tm_min, local.0.tm_sec) = (2, 7, 4, 5, 6);
         assert_eq!(local.rfc3164(), "Mar  7 04:05:06");
+    }
+
+    #[test]
+    fn stamps_are_those_of_the_calendar() {
+        // By date -u -d @N +%Y%m%dT%H%M%SZ.
+        for (seconds, stamp) in [
+            (0, "19700101T000000Z"),
+            (951_782_399, "20000228T235959Z"),
+            (951_782_400, "20000229T000000Z"),
+            (951_868_800, "20000301T000000Z"),
+            (1_795_308_300, "20261122T004500Z"),
+            (4_107_542_400, "21000301T000000Z"),
+        ] {
+            assert_eq!(stamp_of(seconds), stamp);
+        }
     }
 }

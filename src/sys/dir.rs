@@ -181,6 +181,19 @@ impl Dir {
         }
     }
 
+    /// The same for reading and writing.
+    ///
+    /// # Errors
+    /// It is no regular file, or cannot be opened.
+    pub fn open_file_to_write(&self, name: &[u8]) -> io::Result<(File, Stat)> {
+        let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let file = File::from(rustix::fs::openat(&self.0, one(name)?, flags, Mode::empty())?);
+        match file.stat()? {
+            stat if stat.kind == Some(FileKind::File) => Ok((file, stat)),
+            _ => Err(io::Error::from_raw_os_error(libc::ESTALE)),
+        }
+    }
+
     /// A file without a name, which can never get one.
     pub(super) fn nameless_file(&self) -> io::Result<std::fs::File> {
         let flags = OFlags::TMPFILE | OFlags::EXCL | OFlags::RDWR | OFlags::CLOEXEC;

@@ -14,7 +14,8 @@ use crate::sys::xattr::{self, ByName};
 use crate::sys::{Dir, FileKind, Stat};
 use crate::terms::Taking;
 use crate::tree::follow::Way;
-use crate::tree::{Root, STAGE};
+use crate::tree::scanned::kind;
+use crate::tree::{Root, Scanned, is_reserved};
 use place::Place;
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -47,22 +48,6 @@ pub enum View<'a> {
         /// What the sender's files of rules say.
         locals: &'a [Local],
     },
-}
-
-/// What a scan found besides the specification.
-#[derive(Debug)]
-pub struct Scanned {
-    /// Whether everything that is there is in the specification, or protected by an `ignore`.
-    pub whole: bool,
-    /// What could not be read.
-    pub problems: Vec<Problem>,
-    /// Entries of types that are not carried.
-    pub skipped: u64,
-    /// Directories, in tree order, that hold something the specification does not show: excluded, not carried, on
-    /// another file system, unreadable. They cannot be removed or replaced.
-    pub hidden: Vec<RelPath<'static>>,
-    /// What the files of rules say that were found.
-    pub locals: Vec<Local>,
 }
 
 /// Why there is no specification.
@@ -104,13 +89,7 @@ fn walk<W: Write>(
         met: vec![false; what.scope.only().len()],
         said: 0,
         said_rules: 0,
-        found: Scanned {
-            whole: true,
-            problems: Vec::new(),
-            skipped: 0,
-            hidden: Vec::new(),
-            locals: Vec::new(),
-        },
+        found: Scanned { whole: true, ..Scanned::default() },
         users: HashMap::new(),
         groups: HashMap::new(),
         buffer: Vec::new(),
@@ -160,6 +139,8 @@ struct Level<'d> {
     doomed: bool,
     /// The file system that is walked.
     dev: (u32, u32),
+    /// The one that the directory is on.
+    on: (u32, u32),
 }
 
 /// A directory of the walk: opened by it, or the root's.
@@ -204,9 +185,10 @@ impl<W: Write> Walk<'_, W> {
         if !readable {
             return Ok(());
         }
-        let rest = sorted(names.into_iter().filter(|name| **name != *STAGE).collect());
+        let rest = sorted(names.into_iter().filter(|name| !is_reserved(name)).collect());
         let dev = root.stat().dev;
-        let mut levels = vec![Level { dir: Held::Root(root), path: RelPath::ROOT, rest, doomed: false, dev }];
+        let mut levels =
+            vec![Level { dir: Held::Root(root), path: RelPath::ROOT, rest, doomed: false, dev, on: dev }];
         if !root.is_bare() {
             self.ids.push(*root.stat());
         }
@@ -231,7 +213,7 @@ impl<W: Write> Walk<'_, W> {
             Ok(path) => path,
             Err(_) => {
                 let error = io::Error::from_raw_os_error(libc::ENAMETOOLONG);
-                self.missed(&level.path, &level.path, Step::List, &error);
+                self.lost(&level.path, &level.path, Step::List, &error);
                 return Ok(None);
             }
         };
@@ -243,8 +225,7 @@ impl<W: Write> Walk<'_, W> {
             // It vanished since the directory was listed: it is simply not there.
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => {
-                self.missed(&level.path, &path, Step::Stat, &error);
-                return Ok(None);
+                return self.missed(&level.path, &path, Step::Stat, &error);
             }
         };
         let Some(place) = self.place(level, name, &path, stat) else { return Ok(None) };
@@ -281,6 +262,9 @@ impl<W: Write> Walk<'_, W> {
         // What is grafted onto the root has a file system of its own.
         let grafted = matches!(level.dir, Held::Root(root) if root.is_bare());
         let dev = if grafted { now.dev } else { level.dev };
+        if now.dev != level.on && !grafted {
+            self.found.mounts.push(path.clone());
+        }
         let stays = self.what.one_file_system || self.taking.has(Taking::ONE_FILE_SYSTEM);
         let mounted = stays && now.dev != dev;
         let leads = self.what.scope.leads(&path);
@@ -316,7 +300,7 @@ impl<W: Write> Walk<'_, W> {
                     }
                 };
                 self.ids.push(now);
-                Ok(Some(Level { dir, path, rest: sorted(names), doomed, dev }))
+                Ok(Some(Level { dir, path, rest: sorted(names), doomed, dev, on: now.dev }))
             }
             Err(error) => {
                 self.unlisted(&path, &error);
@@ -334,10 +318,12 @@ impl<W: Write> Walk<'_, W> {
     ) -> Result<Option<Level<'static>>, ScanError> {
         let stat = &place.stat;
         if stat.size > limits::FILE_SIZE && kind == Kind::File {
-            self.missed(&level.path, &path, Step::Stat, &io::Error::from_raw_os_error(libc::EFBIG));
-            return Ok(None);
+            return self.missed(&level.path, &path, Step::Stat, &io::Error::from_raw_os_error(libc::EFBIG));
         }
         let mut entry = self.describe(path.borrowed(), kind, stat);
+        if kind == Kind::File {
+            self.found.holes += stat.size.saturating_sub(stat.blocks.saturating_mul(512));
+        }
         let mut left = kind == Kind::File && !self.taking.takes(stat.size);
         if kind == Kind::Link {
             match place.dir().and_then(|dir| dir.read_link(place.name())) {
@@ -347,8 +333,7 @@ impl<W: Write> Walk<'_, W> {
                 }
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
                 Err(error) => {
-                    self.missed(&level.path, &path, Step::Stat, &error);
-                    return Ok(None);
+                    return self.missed(&level.path, &path, Step::Stat, &error);
                 }
             }
         }
@@ -367,19 +352,6 @@ impl<W: Write> Walk<'_, W> {
         self.writer.push(&entry)?;
         Ok(None)
     }
-}
-
-/// The kind of a path, if it is one that is carried.
-fn kind(stat: &Stat) -> Option<Kind> {
-    Some(match stat.kind? {
-        FileKind::Block => Kind::Block,
-        FileKind::Char => Kind::Char,
-        FileKind::Dir => Kind::Dir,
-        FileKind::Fifo => Kind::Fifo,
-        FileKind::File => Kind::File,
-        FileKind::Link => Kind::Link,
-        FileKind::Socket => Kind::Socket,
-    })
 }
 
 /// In tree order, last first, so that the next one is popped.

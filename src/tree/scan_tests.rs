@@ -26,6 +26,15 @@ fn a_file_of_a_size_that_no_entry_can_have_is_a_problem() {
     let paths: Vec<_> = spec.iter().map(|(_, entry)| entry.path.to_string()).collect();
     assert_eq!(paths, [".", "large"]);
     let problems: Vec<_> = found.problems.iter().map(|p| (p.path.to_string(), p.errno)).collect();
-    assert_eq!((problems, found.whole), (vec![("huge".to_owned(), libc::EFBIG)], false));
+    assert_eq!((problems, found.whole), (vec![("huge".to_owned(), libc::EFBIG)], true));
     assert_eq!(found.hidden, [RelPath::ROOT], "what holds it is not to be removed");
+    // To the receiver, a sender says that what has the path there is to be left alone.
+    let spool = Spool::create(&Dir::open_root(dir.path()).unwrap()).unwrap();
+    let mut writer = SpecWriter::new(spool, Keywords::TRANSFER).unwrap();
+    let found = scan(&root, Scan { sockets: true, ..what }, &mut writer).unwrap();
+    let spec = writer.seal().unwrap();
+    let kinds: Vec<_> = spec.iter().map(|(_, entry)| (entry.path.to_string(), entry.kind)).collect();
+    let expected = [(".", Kind::Dir), ("huge", Kind::Socket), ("large", Kind::File)];
+    assert_eq!(kinds, expected.map(|(path, kind)| (path.to_owned(), kind)));
+    assert!(found.whole);
 }

@@ -1,6 +1,8 @@
 //! Numbers and byte strings in a message: big-endian, lengths before bytes, every one checked.
 
+use crate::limits;
 use crate::path::RelPath;
+use crate::spec::Time;
 use crate::wire::WireError;
 use std::borrow::Cow;
 
@@ -73,8 +75,7 @@ impl<'a> Reader<'a> {
 
     /// A path below a root.
     pub(super) fn path(&mut self) -> Read<RelPath<'a>> {
-        RelPath::new(self.bytes(crate::limits::PATH)?)
-            .map_err(|_| WireError::Malformed("a path breaks the rules"))
+        RelPath::new(self.bytes(limits::PATH)?).map_err(|_| WireError::Malformed("a path breaks the rules"))
     }
 
     /// All that is left.
@@ -93,4 +94,24 @@ pub(super) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     let length = u16::try_from(bytes.len()).unwrap_or(u16::MAX);
     out.extend_from_slice(&length.to_be_bytes());
     out.extend_from_slice(bytes.get(..length.into()).unwrap_or(bytes));
+}
+
+/// The size of a file, or a part of it.
+pub(super) fn size(body: &mut Reader<'_>) -> Result<u64, WireError> {
+    let size = body.u64()?;
+    if size > limits::FILE_SIZE { Err(WireError::Malformed("a file is too large")) } else { Ok(size) }
+}
+
+/// A time of modification.
+pub(super) fn time(body: &mut Reader<'_>) -> Result<Time, WireError> {
+    let time = Time { sec: body.i64()?, nsec: body.u32()? };
+    if time.nsec < 1_000_000_000 { Ok(time) } else { Err(WireError::Malformed("a time is out of range")) }
+}
+
+/// A number of errno(3).
+pub(super) fn errno(body: &mut Reader<'_>) -> Result<i32, WireError> {
+    match i32::try_from(body.u32()?) {
+        Ok(errno @ 1..=4095) => Ok(errno),
+        _ => Err(WireError::Malformed("an error number is out of range")),
+    }
 }

@@ -3,10 +3,10 @@
 use crate::exit::Exit;
 use crate::limits;
 use crate::path::{Local, RelPath};
-use crate::report::{Change, Feature, Problem, Report, Side, Step, Unsupported};
+use crate::report::{Change, Doubt, Feature, Problem, Refusal, Report, Side, Step, Unsupported};
 use crate::spec::Time;
-use crate::wire::codec::{Reader, put_bytes};
-use crate::wire::{WireError, change, scope};
+use crate::wire::codec::{Reader, errno, put_bytes, size, time};
+use crate::wire::{WireError, change, refusal, scope};
 use std::borrow::Cow;
 
 pub use crate::wire::round::{Direction, Flags, Round};
@@ -57,6 +57,8 @@ pub enum Message<'a> {
         whole: bool,
         /// Entries of types that are not carried.
         skipped: u64,
+        /// Bytes of its files that take no room at the sender.
+        holes: u64,
     },
     /// Whose digests the receiver would like: `count` entries from `first` on.
     Ask {
@@ -124,6 +126,21 @@ pub enum Message<'a> {
     Bye,
     /// I am working.
     Alive,
+    /// The sender's tree may not be all there.
+    Doubt(Doubt),
+    /// The receiver changes nothing, since it would remove more than seems meant.
+    Refusal(Refusal),
+    /// The receiver lacks the end of a file, of which an interrupted run left the beginning.
+    Resume {
+        /// Its index.
+        index: u32,
+        /// How many bytes there are.
+        offset: u64,
+        /// BLAKE3 of these.
+        digest: [u8; 32],
+    },
+    /// The next file is sent from where the receiver has it.
+    Resumed,
     /// The file system of the receiver does not keep something.
     Unsupported(Unsupported),
     /// The receiver has what is at these indices: `count` entries from `first` on.
@@ -185,6 +202,10 @@ impl<'a> Message<'a> {
             Message::Bye => 25,
             Message::Alive => 26,
             Message::Abort { .. } => 27,
+            Message::Doubt(_) => 33,
+            Message::Refusal(_) => 34,
+            Message::Resume { .. } => 35,
+            Message::Resumed => 36,
             Message::Unsupported(_) => 28,
             Message::Have { .. } => 29,
             Message::TakenAway { .. } => 30,
@@ -210,11 +231,12 @@ impl<'a> Message<'a> {
             Message::Rules(local) => scope::put_local(out, local),
             Message::Paths(paths) => scope::put_paths(out, paths),
             Message::Spec(bytes) | Message::Data(bytes) => out.extend_from_slice(bytes),
-            Message::SpecEnd { digest, entries, whole, skipped } => {
+            Message::SpecEnd { digest, entries, whole, skipped, holes } => {
                 out.extend_from_slice(digest);
                 out.extend_from_slice(&entries.to_be_bytes());
                 out.push((*whole).into());
                 out.extend_from_slice(&skipped.to_be_bytes());
+                out.extend_from_slice(&holes.to_be_bytes());
             }
             Message::Ask { first, count } | Message::Want { first, count } => {
                 out.extend_from_slice(&first.to_be_bytes());
@@ -261,6 +283,13 @@ impl<'a> Message<'a> {
             Message::Report(report) => {
                 report.values().iter().for_each(|value| out.extend_from_slice(&value.to_be_bytes()));
             }
+            Message::Doubt(doubt) => refusal::encode_doubt(doubt, out),
+            Message::Refusal(refusal) => refusal::encode(refusal, out),
+            Message::Resume { index, offset, digest } => {
+                out.extend_from_slice(&index.to_be_bytes());
+                out.extend_from_slice(&offset.to_be_bytes());
+                out.extend_from_slice(digest);
+            }
             Message::Abort { exit, text } => {
                 out.push(exit.code());
                 put_bytes(out, text.as_bytes());
@@ -272,6 +301,7 @@ impl<'a> Message<'a> {
             | Message::WantEnd
             | Message::Again
             | Message::FilesEnd
+            | Message::Resumed
             | Message::Bye
             | Message::Alive => {}
         }
@@ -300,6 +330,7 @@ impl<'a> Message<'a> {
                 entries: body.u32()?,
                 whole: body.bool()?,
                 skipped: body.u64()?,
+                holes: body.u64()?,
             },
             9 => Message::Ask { first: body.u32()?, count: body.u32()? },
             10 => Message::AskEnd,
@@ -331,6 +362,10 @@ impl<'a> Message<'a> {
                     .ok_or(WireError::Malformed("an exit code that is no failure"))?,
                 text: body.text(limits::TEXT)?,
             },
+            33 => Message::Doubt(refusal::decode_doubt(&mut body)?),
+            34 => Message::Refusal(refusal::decode(&mut body)?),
+            35 => Message::Resume { index: body.u32()?, offset: size(&mut body)?, digest: body.hash()? },
+            36 => Message::Resumed,
             28 => Message::Unsupported(Unsupported {
                 feature: Feature::from_wire(body.u8()?).ok_or(WireError::Malformed("an unknown feature"))?,
                 entries: body.u64()?,
@@ -353,23 +388,6 @@ fn decode_report(body: &mut Reader<'_>) -> Result<Report, WireError> {
         *value = body.u64()?;
     }
     Ok(Report::of_values(values))
-}
-
-fn size(body: &mut Reader<'_>) -> Result<u64, WireError> {
-    let size = body.u64()?;
-    if size > limits::FILE_SIZE { Err(WireError::Malformed("a file is too large")) } else { Ok(size) }
-}
-
-fn time(body: &mut Reader<'_>) -> Result<Time, WireError> {
-    let time = Time { sec: body.i64()?, nsec: body.u32()? };
-    if time.nsec < 1_000_000_000 { Ok(time) } else { Err(WireError::Malformed("a time is out of range")) }
-}
-
-fn errno(body: &mut Reader<'_>) -> Result<i32, WireError> {
-    match i32::try_from(body.u32()?) {
-        Ok(errno @ 1..=4095) => Ok(errno),
-        _ => Err(WireError::Malformed("an error number is out of range")),
-    }
 }
 
 #[cfg(test)]

@@ -2,10 +2,10 @@
 
 use super::*;
 use crate::path::{Filter, Item, RelPath, Rule, Scope, Traits};
-use crate::report::{Aspects, Deed, Fate, KINDS};
+use crate::report::{Aspects, Deed, Doubt, Fate, KINDS, Refusal, Why};
 use crate::spec::Keywords;
 use crate::sys::FileKind;
-use crate::terms::{Chmod, Comparison, Guise, OwnerMap, Quick, Taking};
+use crate::terms::{Backup, Chmod, Comparison, Guise, Keeping, Limit, OwnerMap, Quick, Taking};
 
 fn path(text: &str) -> RelPath<'static> {
     RelPath::new(text.as_bytes().to_vec()).unwrap()
@@ -20,6 +20,21 @@ fn longest() -> RelPath<'static> {
     }
     bytes.truncate(limits::PATH);
     RelPath::new(bytes).unwrap()
+}
+
+fn keeping() -> Keeping {
+    Keeping {
+        limit: Limit::Percent(100),
+        force: true,
+        backup: Backup::new(path("a/b"), b"~".to_vec()),
+        link_dest: vec![path("daily/1"), RelPath::ROOT],
+    }
+}
+
+/// A round over a whole tree on these terms.
+fn terms(keeping: Keeping) -> Message<'static> {
+    let (direction, flags, keywords) = (Direction::Push, Flags::DELETE, Keywords::TRANSFER);
+    Message::Round(Round { keeping, ..Round::new(direction, flags, keywords, Scope::default()) })
 }
 
 fn round(
@@ -54,6 +69,7 @@ fn round(
         guise,
         remove_source: pull,
         taking,
+        keeping: keeping(),
     })
 }
 
@@ -76,10 +92,20 @@ fn samples() -> Vec<Message<'static>> {
         round(Direction::Push, Flags::NONE, Vec::new(), &[]),
         round(Direction::Pull, all, vec![path("a/b"), path("a-b"), longest()], &[b"*.o", b"/x/**", b"[a"]),
         round(Direction::Push, Flags::DELETE, paths, &[&[b'*'; limits::PATH]]),
+        terms(Keeping::default()),
+        terms(Keeping { limit: Limit::Count(u64::MAX), ..Keeping::default() }),
+        terms(Keeping { backup: Backup::new(path("old"), Vec::new()), ..Keeping::default() }),
+        terms(Keeping { backup: Backup::new(RelPath::ROOT, vec![b'x'; limits::NAME - 1]), ..keeping() }),
+        terms(Keeping { link_dest: vec![path("d"); limits::LINK_DEST], ..Keeping::default() }),
+        Message::Doubt(Doubt { why: Why::Device, path: RelPath::ROOT }),
+        Message::Doubt(Doubt { why: Why::Unmounted, path: longest() }),
+        Message::Resume { index: 0, offset: 0, digest: [0; 32] },
+        Message::Resume { index: u32::MAX, offset: limits::FILE_SIZE, digest: FULL },
+        Message::Resumed,
         Message::Spec(b""),
         Message::Spec(b"\x28\xb5\x2f\xfd"),
-        Message::SpecEnd { digest: [0; 32], entries: 0, whole: false, skipped: 0 },
-        Message::SpecEnd { digest: FULL, entries: u32::MAX, whole: true, skipped: u64::MAX },
+        Message::SpecEnd { digest: [0; 32], entries: 0, whole: false, skipped: 0, holes: 0 },
+        Message::SpecEnd { digest: FULL, entries: u32::MAX, whole: true, skipped: u64::MAX, holes: u64::MAX },
         Message::Ask { first: 0, count: 0 },
         Message::Ask { first: u32::MAX, count: u32::MAX },
         Message::AskEnd,
@@ -120,6 +146,8 @@ fn samples() -> Vec<Message<'static>> {
     list.extend(times.map(|time| Message::File { index: u32::MAX, size: limits::FILE_SIZE, time }));
     let problem = |step| Message::Problem(Problem { path: longest(), step, side: Side::Sender, errno: 4095 });
     list.extend(Step::ALL.map(problem));
+    let refusal = |why| Refusal { why, removals: u64::MAX, entries: 1, path: longest() };
+    list.extend(Why::ALL.map(|why| Message::Refusal(refusal(why))));
     list.extend(
         Feature::ALL
             .map(|feature| Message::Unsupported(Unsupported { feature, path: longest(), entries: u64::MAX })),
@@ -170,7 +198,7 @@ fn what_is_written_is_read() {
         assert_eq!(Message::decode(message.kind(), &body).unwrap(), message);
         kinds.insert(message.kind());
     }
-    assert_eq!(kinds, (1..=32).collect(), "a kind of message has no sample");
+    assert_eq!(kinds, (1..=36).collect(), "a kind of message has no sample");
 }
 
 #[test]
@@ -188,7 +216,7 @@ fn nothing_shorter_or_longer_is_read() {
             body.pop();
         }
     }
-    for kind in [0].into_iter().chain(28..=255) {
+    for kind in [0].into_iter().chain(37..=255) {
         assert!(Message::decode(kind, &[]).is_err(), "kind {kind}");
     }
 }
@@ -213,6 +241,10 @@ fn each_bound_holds_one_beyond_it() {
         Message::Problem(Problem { path: RelPath::ROOT, step: Step::Read, side: Side::Receiver, errno: 0 }),
         round(Direction::Push, Flags::NONE, (0..=limits::SCOPE).map(|n| path(&n.to_string())).collect(), &[]),
         round(Direction::Push, Flags::NONE, Vec::new(), &vec![&b"*"[..]; limits::SCOPE + 1]),
+        terms(Keeping { limit: Limit::Percent(101), ..Keeping::default() }),
+        terms(Keeping { link_dest: vec![path("d"); limits::LINK_DEST + 1], ..Keeping::default() }),
+        Message::Resume { index: 0, offset: limits::FILE_SIZE + 1, digest: [0; 32] },
+        Message::Doubt(Doubt { why: Why::Empty, path: RelPath::ROOT }),
     ];
     for message in beyond {
         let body = body(&message);
@@ -253,12 +285,26 @@ fn each_bound_holds_one_beyond_it() {
         (23, b"\0\0\0\0\0".to_vec()),
         (23, b"\x04\0\0\0\0".to_vec()),
         (23, b"\x01\x08\0\0\0".to_vec()),
+        // A limit of no kind, one of none with a number, a percentage of 300, and a backup without a place or with a slash.
+        (6, terms_of(b"\x03\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0")),
+        (6, terms_of(b"\0\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\0")),
+        (6, terms_of(b"\x02\0\0\0\0\0\0\x01\x2c\0\0\0\0\0\0\0\0")),
+        (6, terms_of(b"\0\0\0\0\0\0\0\0\0\0\x01\0\0\0\0\0\0")),
+        (6, terms_of(b"\0\0\0\0\0\0\0\0\0\0\x01\0\0\0\x01/\0\0")),
+        (6, terms_of(b"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01~\0\0")),
         (27, b"\x05\0\0".to_vec()),
+        (33, b"\0\0\0".to_vec()),
+        (34, [&[7], &[0; 18][..]].concat()),
     ];
     for (kind, body) in table {
         let error = Message::decode(kind, &body);
         assert!(matches!(error, Err(WireError::Malformed(_))), "kind {kind}, {body:?}: {error:?}");
     }
+}
+
+/// A round over a whole tree with these bytes for its terms.
+fn terms_of(bytes: &[u8]) -> Vec<u8> {
+    [&[1], &[0; 12 + 14 + 17][..], bytes].concat()
 }
 
 /// Marsaglia's xorshift: the same numbers in each run.
@@ -303,7 +349,7 @@ fn no_bytes_harm() {
             match random.below(6) {
                 0 => bytes.truncate(at),
                 1 => bytes.insert(at, random.byte()),
-                2 => kind = random.byte() % 34,
+                2 => kind = random.byte() % 38,
                 3 => bytes = (0..random.below(80)).map(|_| random.byte()).collect(),
                 4 if at < bytes.len() => bytes[at] = [0, 1, 0x7f, 0x80, 0xff][random.below(5)],
                 _ if at < bytes.len() => bytes[at] ^= 1 << random.below(8),

@@ -8,6 +8,7 @@ mod inbox;
 pub mod message;
 pub mod noise;
 mod record;
+mod refusal;
 mod round;
 pub mod scope;
 

@@ -1,9 +1,9 @@
 //! What one round is, and the bytes of it: smsync(4), MESSAGES.
 
 use crate::limits;
-use crate::path::{Filter, Item, Scope};
+use crate::path::{Filter, Item, RelPath, Scope};
 use crate::spec::Keywords;
-use crate::terms::{Chmod, Comparison, Guise, OwnerMap, Taking};
+use crate::terms::{Backup, Chmod, Comparison, Guise, Keeping, Limit, OwnerMap, Taking};
 use crate::wire::WireError;
 use crate::wire::codec::{Reader, put_bytes};
 use crate::wire::scope::{NO_RULE, count, in_order, paths, put_paths, put_rule, rule, scope_count};
@@ -64,6 +64,8 @@ pub struct Round {
     pub remove_source: bool,
     /// What of it the sender takes.
     pub taking: Taking,
+    /// What may be removed, and what is kept.
+    pub keeping: Keeping,
 }
 
 impl Round {
@@ -79,6 +81,7 @@ impl Round {
             guise: Guise::default(),
             remove_source: false,
             taking: Taking::default(),
+            keeping: Keeping::default(),
         }
     }
 
@@ -104,6 +107,7 @@ impl Round {
         out.push(self.taking.choices());
         out.extend_from_slice(&self.taking.min_size.to_be_bytes());
         out.extend_from_slice(&self.taking.max_size.to_be_bytes());
+        encode_keeping(&self.keeping, out);
     }
 
     pub(super) fn decode(body: &mut Reader<'_>) -> Result<Round, WireError> {
@@ -130,8 +134,9 @@ impl Round {
         let remove_source = body.bool()?;
         let taking = Taking::new(body.u8()?, body.u64()?, body.u64()?)
             .ok_or(WireError::Malformed("an unknown way to take files"))?;
+        let keeping = decode_keeping(body)?;
         let flags = Flags(flags);
-        Ok(Round { direction, flags, keywords, scope, comparison, guise, remove_source, taking })
+        Ok(Round { direction, flags, keywords, scope, comparison, guise, remove_source, taking, keeping })
     }
 }
 
@@ -143,4 +148,48 @@ fn decode_guise(body: &mut Reader<'_>) -> Result<Guise, WireError> {
     let text = body.bytes(limits::MAPPING)?;
     let chmod = Chmod::new(text, body.u16()?.into()).ok_or(WireError::Malformed("no change of a mode"))?;
     Ok(Guise { users, groups, chmod })
+}
+
+fn encode_keeping(keeping: &Keeping, out: &mut Vec<u8>) {
+    let (kind, most) = match keeping.limit {
+        Limit::Guard => (0, 0),
+        Limit::Count(most) => (1, most),
+        Limit::Percent(most) => (2, most.into()),
+    };
+    out.push(kind);
+    out.extend_from_slice(&most.to_be_bytes());
+    out.push(keeping.force.into());
+    out.push(keeping.backup.is_some().into());
+    put_bytes(out, keeping.backup.as_ref().map_or(&[], |backup| backup.dir().as_bytes()));
+    put_bytes(out, keeping.backup.as_ref().map_or(&[], Backup::suffix));
+    out.extend_from_slice(&u16::try_from(keeping.link_dest.len()).unwrap_or(u16::MAX).to_be_bytes());
+    keeping.link_dest.iter().for_each(|path| put_bytes(out, path.as_bytes()));
+}
+
+fn decode_keeping(body: &mut Reader<'_>) -> Result<Keeping, WireError> {
+    let limit = match (body.u8()?, body.u64()?) {
+        (0, 0) => Limit::Guard,
+        (1, most) => Limit::Count(most),
+        (2, most) => match u8::try_from(most) {
+            Ok(most @ 0..=100) => Limit::Percent(most),
+            _ => return Err(WireError::Malformed("a percentage is out of range")),
+        },
+        _ => return Err(WireError::Malformed("an unknown limit")),
+    };
+    let force = body.bool()?;
+    let backed_up = body.bool()?;
+    let (dir, suffix) = (body.path()?.into_owned(), body.bytes(limits::NAME)?.to_vec());
+    let backup = if backed_up {
+        Some(Backup::new(dir, suffix).ok_or(WireError::Malformed("a backup without a name of its own"))?)
+    } else if dir.is_root() && suffix.is_empty() {
+        None
+    } else {
+        return Err(WireError::Malformed("the place of no backup"));
+    };
+    let count = body.u16()?;
+    if usize::from(count) > limits::LINK_DEST {
+        return Err(WireError::Malformed("too many trees to link from"));
+    }
+    let link_dest = (0..count).map(|_| body.path().map(RelPath::into_owned)).collect::<Result<_, _>>()?;
+    Ok(Keeping { limit, force, backup, link_dest })
 }

@@ -24,6 +24,12 @@ impl Mounted {
         Mounted::ext4(image, at)
     }
 
+    /// The same directory at another place.
+    pub fn bind(from: &Path, at: &Path) -> Mounted {
+        mount(&["--bind", from.to_str().unwrap()], at);
+        Mounted(at.to_owned())
+    }
+
     /// A file system in memory that keeps no extended attributes.
     pub fn ramfs(at: &Path) -> Mounted {
         mount(&["-t", "ramfs", "ramfs"], at);

@@ -20,7 +20,7 @@ impl Trees {
         let inetd = site.serve();
         let trees = Trees { site, inetd };
         fill(&trees.site.src());
-        assert_exit(&trees.push(&["--delete"]), 0);
+        assert_exit(&trees.push(&["--delete", "--force-delete"]), 0);
         assert_same(&trees.site.src(), &trees.site.dst(), "at first");
         trees
     }
@@ -38,10 +38,10 @@ impl Trees {
     pub fn edit(&self, what: &str, files: u64, change: impl FnOnce(&Path)) -> Map<String, Value> {
         change(&self.site.src());
         let before = traces(&self.site.dst());
-        let dry = self.push(&["-n", "--delete"]);
+        let dry = self.push(&["-n", "--delete", "--force-delete"]);
         assert_exit(&dry, 0);
         assert_eq!(traces(&self.site.dst()), before, "{what}: a dry run wrote");
-        let run = self.push(&["--delete"]);
+        let run = self.push(&["--delete", "--force-delete"]);
         assert_exit(&run, 0);
         assert_same(&self.site.src(), &self.site.dst(), what);
         assert_eq!(rsync_differences(&self.site.src(), &self.site.dst()), "", "{what}");

@@ -89,10 +89,16 @@ impl Play {
     pub(crate) fn run_on(&self, inetd: &Inetd, options: &[&str], told: &[(&str, &str)]) -> Output {
         let (remote, src) = (inetd.remote(&format!("m/{}", self.below)), self.site.src());
         let mut command = self.site.smsync();
-        command.args(options);
         match self.way {
-            Way::Push => command.args(["push", "--delete"]).arg(src).arg(remote),
-            Way::Pull => command.args(["pull", "--delete"]).arg(remote).arg(src).envs(told.iter().copied()),
+            Way::Push => {
+                command.args(["push", "--delete", "--force-delete"]).args(options).arg(src).arg(remote)
+            }
+            Way::Pull => command
+                .args(["pull", "--delete", "--force-delete"])
+                .args(options)
+                .arg(remote)
+                .arg(src)
+                .envs(told.iter().copied()),
         };
         let output = output_within(&mut command, LIMIT);
         inetd.ended_within(LIMIT);

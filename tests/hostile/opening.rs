@@ -137,7 +137,13 @@ fn the_offer_must_be_what_it_says() {
             script(peer);
         })
     };
-    let end = |digest, entries| Message::SpecEnd { digest, entries, whole: true, skipped: u64::MAX };
+    let end = |digest, entries| Message::SpecEnd {
+        digest,
+        entries,
+        whole: true,
+        skipped: u64::MAX,
+        holes: u64::MAX,
+    };
     offer(&|peer| peer.say(&[end(digest, 1)])).assert(Exit::Protocol, "not the one that was sent");
     let empty = *blake3::hash(b"").as_bytes();
     offer(&|peer| peer.say(&[end(empty, 0)])).assert(Exit::Protocol, "must be '#mtree'");
@@ -193,7 +199,7 @@ fn a_module_that_is_read_only_is_not_written() {
                 peer.offer(text);
                 peer.hear_until(&Message::Report(Report::default()));
             } else {
-                let end = Message::SpecEnd { digest: [0; 32], entries: 0, whole: true, skipped: 0 };
+                let end = Message::SpecEnd { digest: [0; 32], entries: 0, whole: true, skipped: 0, holes: 0 };
                 peer.hear_until(&end);
                 peer.say(&[Message::Report(Report::default())]);
             }
@@ -210,7 +216,7 @@ fn a_file_opened_for_a_pull_is_no_directory_to_push_into() {
     let outcome = attack(&site, |peer| {
         peer.open_path("m", "keep");
         peer.round(Direction::Pull, Flags::NONE);
-        peer.hear_until(&Message::SpecEnd { digest: [0; 32], entries: 0, whole: true, skipped: 0 });
+        peer.hear_until(&Message::SpecEnd { digest: [0; 32], entries: 0, whole: true, skipped: 0, holes: 0 });
         peer.say(&[Message::Report(Report::default())]);
         peer.round(Direction::Push, Flags::NONE);
         peer.offer("#mtree\n. type=dir mode=0777\n");

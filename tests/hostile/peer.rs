@@ -6,6 +6,7 @@ use smsync::report::{Aspects, Change, Deed, Fate};
 use smsync::secret::Secret;
 use smsync::spec::Keywords;
 use smsync::sys::FileKind;
+use smsync::terms::Keeping;
 use smsync::wire::Message;
 use smsync::wire::message::{Direction, Flags, Round};
 use smsync::wire::noise::{self, Cipher, Initiator, MESSAGE, Opener, Sealer, Transport};
@@ -225,7 +226,10 @@ impl Peer {
     }
 
     pub fn scoped_round(&mut self, direction: Direction, flags: Flags, scope: Scope) {
-        self.say(&[Message::Round(Round::new(direction, flags, Keywords::TRANSFER, scope))]);
+        // Most of them have little to remove, and all of it.
+        let keeping = Keeping { force: true, ..Keeping::default() };
+        let round = Round::new(direction, flags, Keywords::TRANSFER, scope);
+        self.say(&[Message::Round(Round { keeping, ..round })]);
     }
 
     /// Says what we have.
@@ -237,7 +241,8 @@ impl Peer {
     pub fn offer_as(&mut self, text: &[u8], digest: [u8; 32], entries: u32) {
         let packed = zstd::encode_all(text, 1).unwrap();
         packed.chunks(100_000).for_each(|piece| self.say(&[Message::Spec(piece)]));
-        self.say(&[Message::SpecEnd { digest, entries, whole: true, skipped: 0 }]);
+        // As if nothing of it took any room: a receiver believes that, and goes on.
+        self.say(&[Message::SpecEnd { digest, entries, whole: true, skipped: 0, holes: u64::MAX }]);
     }
 
     /// Begins a push of this specification into module `m`.

@@ -28,6 +28,7 @@ fn spec_end() -> Message<'static> {
         entries: 2,
         whole: true,
         skipped: 0,
+        holes: 0,
     }
 }
 
@@ -38,12 +39,13 @@ type Wire = Vec<Vec<u8>>;
 /// Gives back whether the last turn was reached.
 fn push(peer: &mut Peer, network: &dyn Fn(usize, Wire) -> Wire) -> bool {
     let packed = zstd::encode_all(SPEC.as_bytes(), 1).unwrap();
-    let round = smsync::wire::message::Round::new(
+    let mut round = smsync::wire::message::Round::new(
         Direction::Push,
         Flags::DELETE,
         smsync::spec::Keywords::TRANSFER,
         smsync::path::Scope::default(),
     );
+    round.keeping.force = true;
     let open = Message::Open { module: "m".into(), path: smsync::path::RelPath::ROOT };
     let first = [open, Message::Round(round), Message::Spec(&packed), spec_end()];
     let turn = |peer: &mut Peer, number, messages: &[Message<'_>]| {

@@ -120,7 +120,7 @@ fn silence_is_suffered_no_longer_than_the_configuration_says() {
     let pull = |peer: &mut Peer| {
         peer.open_path("m", "");
         peer.round(Direction::Pull, Flags::NONE);
-        peer.hear_until(&Message::SpecEnd { digest, entries: 0, whole: true, skipped: 0 });
+        peer.hear_until(&Message::SpecEnd { digest, entries: 0, whole: true, skipped: 0, holes: 0 });
     };
     let push = |peer: &mut Peer| {
         peer.open_path("m", "");
@@ -200,7 +200,7 @@ fn who_does_not_take_what_he_asked_for_is_silent() {
     let mut peer = Peer::client(socket, &site.secret);
     peer.open_path("m", "keep");
     peer.round(Direction::Pull, Flags::NONE);
-    peer.hear_until(&Message::SpecEnd { digest: [0; 32], entries: 0, whole: true, skipped: 0 });
+    peer.hear_until(&Message::SpecEnd { digest: [0; 32], entries: 0, whole: true, skipped: 0, holes: 0 });
     peer.say(&[Message::Want { first: 1, count: 1 }, Message::WantEnd]);
     let begun = Instant::now();
     assert_eq!(ended(&mut child), 69);
@@ -225,7 +225,7 @@ fn the_client_bears_with_silence_as_long_as_it_is_told() {
     fs::write(site.src().join("large"), vec![7; 64 << 20]).unwrap();
     let until_closed = |peer: &mut Peer| while peer.hear().is_some() {};
     let ask = |peer: &mut Peer| {
-        let end = Message::SpecEnd { digest: [0; 32], entries: 0, whole: true, skipped: 0 };
+        let end = Message::SpecEnd { digest: [0; 32], entries: 0, whole: true, skipped: 0, holes: 0 };
         peer.hear_until(&end);
         peer.say(&[
             Message::Welcome { single: RelPath::ROOT },

@@ -54,8 +54,6 @@ pub const REFUSED: &[(&str, u32, &str)] = &[
     ("./a size=0", 3, "'type' is missing"),
     ("./a type=door", 3, "bad value of 'type'"),
     ("./a type=dir type=dir", 3, "doubled or out of order"),
-    ("./a type=dir optional", 3, "unknown keyword"),
-    ("./a type=dir nochange", 3, "unknown keyword"),
     ("./a type=dir flags=schg", 3, "unknown keyword"),
     ("./a type=dir contents=/etc/shadow", 3, "unknown keyword"),
     ("./a type=dir mode=0755 mode=0755", 3, "doubled or out of order"),

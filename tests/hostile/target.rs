@@ -137,7 +137,8 @@ impl Outcome {
 #[track_caller]
 pub fn assert_clean_push(site: &Site) {
     let inetd = site.serve();
-    let output = site.run(&["push", "--delete", site.src().to_str().unwrap(), &inetd.remote("m")]);
+    let output =
+        site.run(&["push", "--delete", "--force-delete", site.src().to_str().unwrap(), &inetd.remote("m")]);
     assert_exit(&output, 0);
     assert_eq!(rsync_differences(&site.src(), &site.dst()), "");
     assert!(!site.dst().join(".smsync").exists());

@@ -15,7 +15,8 @@ use std::fs;
 const INNER: u32 = 2;
 const KEEP: u32 = 3;
 
-const OFFER: Message<'static> = Message::SpecEnd { digest: [0; 32], entries: 0, whole: true, skipped: 0 };
+const OFFER: Message<'static> =
+    Message::SpecEnd { digest: [0; 32], entries: 0, whole: true, skipped: 0, holes: 0 };
 
 fn offered(peer: &mut Peer, flags: Flags) {
     peer.open_path("m", "");

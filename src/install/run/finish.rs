@@ -70,7 +70,12 @@ impl Run<'_> {
 
     fn directory(&mut self, want: &Entry<'_>) -> Result<(), Failure> {
         let meta = self.install.meta;
+        let device = self.install.root.stat().dev;
         match self.open(&want.path) {
+            // Another file system is mounted there, and its root is none of ours.
+            Ok(dir) if dir.stat_self().map_err(at(Step::Stat))?.dev != device => {
+                Err((Step::Mode, io::Error::from_raw_os_error(libc::EXDEV)))
+            }
             Ok(dir) => meta.open_dir(&dir, want, self.new.contains(&want.path)),
             // A directory that its owner may not read: every call by name but chmod is old.
             Err(error) if is(&error, libc::EACCES) => {
@@ -87,6 +92,10 @@ impl Run<'_> {
         match self.install.durable {
             Durable::None => Ok(()),
             Durable::Batch => everything(self),
+            // Versions are not in the tree.
+            Durable::File if self.install.keep.versions.is_some() && self.done.report.kept > 0 => {
+                everything(self)
+            }
             Durable::File => {
                 for path in std::mem::take(&mut self.disturbed) {
                     match self.open(&path) {

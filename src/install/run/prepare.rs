@@ -1,13 +1,12 @@
 //! Makes everything new in the stage while the tree is as it was: what there is no room for fails before anything shows.
 
 use super::{Run, Stopped};
-use crate::config::Durable;
-use crate::install::{Failure, Stage, at, is_final};
+use crate::install::{Failure, Stage, adopt, at, is_final};
 use crate::plan::Action;
-use crate::report::Step;
-use crate::spec::{Entry, Index, Kind, Time};
-use crate::sys::{Dir, File, FileKind};
-use std::io::{self, Read, Write};
+use crate::report::{Aspects, Step};
+use crate::spec::{Entry, Index, Kind};
+use crate::sys::{Dir, FileKind};
+use std::io;
 
 impl Run<'_> {
     /// Makes directories, links and special files, and copies of files that must leave a shared inode.
@@ -16,14 +15,29 @@ impl Run<'_> {
             let made = match step.action {
                 Action::Meta | Action::Blocked(_) => continue,
                 Action::Fetch => {
-                    if !self.install.arrived.contains_key(&step.want) {
+                    if self.waiting(step.want, &want).is_none() {
                         self.absent.insert(step.want);
                     }
                     continue;
                 }
                 // The first name is not there: it was reported, and this one stays what it is.
                 Action::Link(first) if self.absent.contains(&first) => continue,
-                Action::Link(first) => self.make(Step::HardLink, |run, dir, name| run.link(first, dir, name)),
+                Action::Link(first) => {
+                    let linked = self.make(Step::HardLink, |run, dir, name| run.link(first, dir, name));
+                    match linked {
+                        Err((_, error)) if error.raw_os_error() == Some(libc::EMLINK) => {
+                            self.copies.insert(step.want);
+                            self.done.report.copied += 1;
+                            if step.aspects == Aspects::HARDLINK {
+                                // A copy is what it is already.
+                                self.absent.insert(step.want);
+                                continue;
+                            }
+                            self.make(Step::Write, |run, dir, name| run.copy_of(first, &want, dir, name))
+                        }
+                        linked => linked,
+                    }
+                }
                 Action::Detach => self.make(Step::Write, |run, dir, name| run.copy(&want, dir, name)),
                 Action::MakeDir => {
                     self.make(Step::MakeDir, |_, dir, name| dir.make_dir(name).map_err(at(Step::MakeDir)))
@@ -75,21 +89,24 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// A copy of the file that is in place.
     fn copy(&mut self, want: &Entry<'_>, stage: &Dir, name: &[u8]) -> Result<(), Failure> {
-        let (holder, there) = self.cursor.holder(&want.path).map_err(at(Step::Read))?;
-        let (mut old, stat) = holder.open_file(there).map_err(at(Step::Read))?;
-        let mut new = stage.make_file(name).map_err(at(Step::Write))?;
-        copy_contents(&mut old, &mut new, stat.size)?;
-        let made = new.stat().map_err(at(Step::Write))?;
-        if made.size != stat.size || !old.stat().map_err(at(Step::Read))?.same_contents(&stat) {
-            return Err((Step::Read, io::Error::from_raw_os_error(libc::ESTALE)));
+        let from = self.cursor.holder(&want.path).map_err(at(Step::Read))?;
+        adopt::copy(from, (stage, name), want, self.install.meta, self.install.durable)
+    }
+
+    /// A copy of the file that has `first` already, or will have it, and can have no more names.
+    fn copy_of(&mut self, first: Index, want: &Entry<'_>, stage: &Dir, name: &[u8]) -> Result<(), Failure> {
+        if want.kind != Kind::File {
+            return self.node(want, stage, name);
         }
-        let time = want.time.unwrap_or(Time { sec: stat.mtime.0, nsec: stat.mtime.1 });
-        self.install.meta.file(&new, &made, want, time)?;
-        if self.install.durable == Durable::File {
-            let _on_disk = new.flush_to_disk().map_err(at(Step::Write))?;
-        }
-        Ok(())
+        let leader = self.install.want.entry(first);
+        let waiting = self.waiting(first, &leader);
+        let from = match &waiting {
+            Some(waiting) => (stage, waiting.as_slice()),
+            None => self.cursor.holder(&leader.path).map_err(at(Step::Read))?,
+        };
+        adopt::copy(from, (stage, name), want, self.install.meta, self.install.durable)
     }
 
     fn node(&mut self, want: &Entry<'_>, stage: &Dir, name: &[u8]) -> Result<(), Failure> {
@@ -113,26 +130,4 @@ impl Run<'_> {
             _ => Ok(()),
         }
     }
-}
-
-/// Copies what a file holds into an empty one; holes stay holes.
-fn copy_contents(old: &mut File, new: &mut File, size: u64) -> Result<(), Failure> {
-    let mut buffer = vec![0; crate::limits::RECORD];
-    let mut done = 0;
-    while let Some((start, end)) = old.next_data(done).map_err(at(Step::Read))? {
-        old.seek(start).map_err(at(Step::Read))?;
-        new.seek(start).map_err(at(Step::Write))?;
-        done = start;
-        while done < end {
-            let piece = usize::try_from(end - done).unwrap_or(usize::MAX).min(buffer.len());
-            let read = old.read(buffer.get_mut(..piece).unwrap_or_default()).map_err(at(Step::Read))?;
-            if read == 0 {
-                // It was cut short meanwhile, which its size tells.
-                return Ok(());
-            }
-            new.write_all(buffer.get(..read).unwrap_or_default()).map_err(at(Step::Write))?;
-            done += read as u64;
-        }
-    }
-    new.set_size(size).map_err(at(Step::Write))
 }

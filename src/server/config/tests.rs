@@ -63,6 +63,7 @@ fn module(name: &str, path: &str) -> Module {
         read_only: true,
         list: true,
         durable: Durable::Batch,
+        keep_versions: 0,
     }
 }
 
@@ -164,13 +165,15 @@ fn every_error_has_its_line() {
         ("secrets file = here", &["1: secrets file: 'here' is not an absolute path"]),
         (
             "secret = <x>\n[m]\nsecret = <y>\npath = /",
-            &["3: unknown parameter 'secret'; known here: path, comment, read only, list, durable"],
+            &[
+                "3: unknown parameter 'secret'; known here: path, comment, read only, list, durable, keep versions",
+            ],
         ),
         (
             "secret = <x>\nhosts alow = y",
             &[
                 "2: unknown parameter 'hosts alow'; known here: secret, secrets file, port, address, timeout, pid file, \
-               syslog facility, log file, state dir, spool dir, path, comment, read only, list, durable",
+               syslog facility, log file, state dir, spool dir, path, comment, read only, list, durable, keep versions",
             ],
         ),
         (

@@ -3,11 +3,31 @@
 use super::Walk;
 use crate::path::RelPath;
 use crate::report::{Problem, Step};
+use crate::spec::{Entry, Kind};
+use crate::tree::ScanError;
 use std::io::{self, Write};
 
 impl<W: Write> Walk<'_, W> {
-    /// Something in `dir` cannot be described, and nothing stands for it.
-    pub(super) fn missed(&mut self, dir: &RelPath<'_>, path: &RelPath<'_>, step: Step, error: &io::Error) {
+    /// Something in `dir` cannot be described. What has its path elsewhere is to be left alone, and a socket says that.
+    pub(super) fn missed<L>(
+        &mut self,
+        dir: &RelPath<'_>,
+        path: &RelPath<'_>,
+        step: Step,
+        error: &io::Error,
+    ) -> Result<Option<L>, ScanError> {
+        if self.what.scope.leads(path) {
+            self.found.whole = false;
+        } else if self.what.sockets {
+            self.writer.push(&Entry::new(path.borrowed(), Kind::Socket))?;
+        }
+        self.hide(dir);
+        self.found.problems.push(Problem::new(path, step, error));
+        Ok(None)
+    }
+
+    /// Something in `dir` cannot be described, and nothing can stand for it.
+    pub(super) fn lost(&mut self, dir: &RelPath<'_>, path: &RelPath<'_>, step: Step, error: &io::Error) {
         self.hide(dir);
         self.found.whole = false;
         self.found.problems.push(Problem::new(path, step, error));

@@ -104,7 +104,7 @@ impl<W: Write> Walk<'_, W> {
         if hidden {
             self.hide(&level.path);
         } else {
-            self.missed(&level.path, path, Step::Follow, error);
+            self.lost(&level.path, path, Step::Follow, error);
         }
         None
     }

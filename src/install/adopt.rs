@@ -1,0 +1,91 @@
+//! A file that is here already, under another name: one more name of it, or a copy, in the stage.
+
+use crate::config::Durable;
+use crate::install::{Failure, Meta, Stage, at};
+use crate::report::Step;
+use crate::spec::{Entry, Time};
+use crate::sys::{Dir, File};
+use std::io::{self, Read, Write};
+
+/// How a file was made of another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Adopted {
+    /// The number in its name in the stage.
+    pub number: u64,
+    /// Whether it is the same file, and no copy.
+    pub linked: bool,
+}
+
+impl Stage {
+    /// Makes the file that has this name in `holder` what `want` says: by one more name for it, if it is all that
+    /// already and can have another, and otherwise by a copy.
+    ///
+    /// # Errors
+    /// It cannot be read any more, or there is no room.
+    pub fn adopt(
+        &self,
+        (holder, name): (&Dir, &[u8]),
+        want: &Entry<'_>,
+        alike: bool,
+        meta: &Meta<'_>,
+        durable: Durable,
+    ) -> Result<Adopted, Failure> {
+        let number = self.number();
+        let new = Stage::numbered(number);
+        let dir = self.dir().map_err(at(Step::Write))?;
+        if alike && holder.make_hard_link(name, dir, &new).is_ok() {
+            return Ok(Adopted { number, linked: true });
+        }
+        copy((holder, name), (dir, &new), want, meta, durable)?;
+        Ok(Adopted { number, linked: false })
+    }
+}
+
+/// Copies a regular file to a new name, with the metadata that it is to have.
+pub(super) fn copy(
+    (holder, there): (&Dir, &[u8]),
+    (target, name): (&Dir, &[u8]),
+    want: &Entry<'_>,
+    meta: &Meta<'_>,
+    durable: Durable,
+) -> Result<(), Failure> {
+    let (mut old, stat) = holder.open_file(there).map_err(at(Step::Read))?;
+    let mut new = target.make_file(name).map_err(at(Step::Write))?;
+    contents(&mut old, &mut new, stat.size)?;
+    let made = new.stat().map_err(at(Step::Write))?;
+    if made.size != stat.size || !old.stat().map_err(at(Step::Read))?.same_contents(&stat) {
+        return Err((Step::Read, io::Error::from_raw_os_error(libc::ESTALE)));
+    }
+    let time = want.time.unwrap_or(Time { sec: stat.mtime.0, nsec: stat.mtime.1 });
+    meta.file(&new, &made, want, time)?;
+    if durable == Durable::File {
+        let _on_disk = new.flush_to_disk().map_err(at(Step::Write))?;
+    }
+    Ok(())
+}
+
+/// Copies what a file holds into an empty one; holes stay holes.
+fn contents(old: &mut File, new: &mut File, size: u64) -> Result<(), Failure> {
+    let mut buffer = vec![0; crate::limits::RECORD];
+    let mut done = 0;
+    while let Some((start, end)) = old.next_data(done).map_err(at(Step::Read))? {
+        old.seek(start).map_err(at(Step::Read))?;
+        new.seek(start).map_err(at(Step::Write))?;
+        done = start;
+        // Where the file system can, both share it, or the kernel copies.
+        while let Some(copied @ 1..) = old.copy_to(new, end - done).map_err(at(Step::Write))? {
+            done += copied;
+        }
+        while done < end {
+            let piece = usize::try_from(end - done).unwrap_or(usize::MAX).min(buffer.len());
+            let read = old.read(buffer.get_mut(..piece).unwrap_or_default()).map_err(at(Step::Read))?;
+            if read == 0 {
+                // It was cut short meanwhile, which its size tells.
+                return Ok(());
+            }
+            new.write_all(buffer.get(..read).unwrap_or_default()).map_err(at(Step::Write))?;
+            done += read as u64;
+        }
+    }
+    new.set_size(size).map_err(at(Step::Write))
+}

@@ -1,0 +1,85 @@
+//! What a receiver asks for: indices that rise strictly, each that of a regular file, some of them begun already.
+
+use crate::limits;
+use crate::report::Progress;
+use crate::spec::{Entry, Index, Kind, Spec};
+use crate::wire::WireError;
+use std::collections::HashMap;
+
+/// Indices that the receiver named, strictly rising, each that of a regular file.
+#[derive(Debug)]
+pub(super) struct Ranges<'s> {
+    spec: &'s Spec,
+    ranges: Vec<(u32, u32)>,
+    end: u32,
+    /// Those of which the receiver has the beginning.
+    resumed: HashMap<u32, Beginning>,
+}
+
+/// The beginning of a file, as the receiver has it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Beginning {
+    pub(super) length: u64,
+    pub(super) digest: [u8; 32],
+}
+
+impl<'s> Ranges<'s> {
+    pub(super) fn new(spec: &'s Spec) -> Ranges<'s> {
+        Ranges { spec, ranges: Vec::new(), end: 0, resumed: HashMap::new() }
+    }
+
+    /// Takes `count` indices from `first` on.
+    pub(super) fn add(&mut self, first: u32, count: u32) -> Result<(), WireError> {
+        let end = first.checked_add(count).filter(|end| *end <= self.spec.len() && count > 0);
+        match end {
+            Some(end) if first >= self.end => {
+                self.ranges.push((first, end));
+                self.end = end;
+                Ok(())
+            }
+            _ => Err(WireError::Violation("an index is out of range or out of order")),
+        }
+    }
+
+    /// Takes one file, of which the receiver has so many bytes with this digest.
+    pub(super) fn resume(&mut self, index: u32, length: u64, digest: [u8; 32]) -> Result<(), WireError> {
+        self.add(index, 1)?;
+        let size = self.spec.index(index).and_then(|index| self.spec.entry(index).size);
+        if self.resumed.len() >= limits::PARTIALS || size.is_none_or(|size| length > size) {
+            return Err(WireError::Violation("more than can be there of the files that are wanted"));
+        }
+        self.resumed.insert(index, Beginning { length, digest });
+        Ok(())
+    }
+
+    /// The entries, each of which must be a regular file.
+    pub(super) fn files(&self) -> impl Iterator<Item = Result<(Index, Entry<'s>), WireError>> + use<'_, 's> {
+        let indices = self.ranges.iter().flat_map(|(first, end)| *first..*end);
+        indices.map(|number| {
+            let file = self.spec.index(number).map(|index| (index, self.spec.entry(index)));
+            let file = file.filter(|(_, entry)| entry.kind == Kind::File);
+            file.ok_or(WireError::Violation("what is wanted is no regular file"))
+        })
+    }
+
+    /// What the receiver has of this one.
+    pub(super) fn beginning(&self, index: Index) -> Option<Beginning> {
+        self.resumed.get(&index.get()).copied()
+    }
+
+    /// Whether there is any.
+    pub(super) fn is_begun(&self) -> bool {
+        !self.ranges.is_empty()
+    }
+
+    /// How many there are, and how large they are together.
+    pub(super) fn total(&self) -> Result<Progress, WireError> {
+        let mut total = Progress::default();
+        for file in self.files() {
+            total.files_total += 1;
+            let size = file?.1.size.unwrap_or_default();
+            total.bytes_total = total.bytes_total.saturating_add(size);
+        }
+        Ok(total)
+    }
+}

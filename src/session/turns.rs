@@ -1,0 +1,140 @@
+//! What the receiver says in its turns: what it asks for, and how it went.
+
+use crate::install::{Meta, Partial};
+use crate::limits;
+use crate::plan::{Action, Outcome};
+use crate::report::{Fate, Monitor, Problems, Report};
+use crate::session::basis::{self, Found};
+use crate::session::receive::Prepared;
+use crate::session::{Error, moving};
+use crate::spec::{Index, Kind};
+use crate::tree::Root;
+use crate::wire::message::Round;
+use crate::wire::{Channel, Flags, Message};
+use std::collections::HashMap;
+
+/// Asks for files, and for the ends of those that are there in part.
+pub(super) fn want_files(
+    channel: &mut Channel,
+    wanted: &[Index],
+    partial: &HashMap<Index, Partial>,
+) -> Result<(), Error> {
+    let mut speaker = channel.speak();
+    let whole = |index: &Index| !partial.contains_key(index);
+    for row in wanted.chunk_by(|a, b| a.get() + 1 == b.get() && whole(a) && whole(b)) {
+        let Some(first) = row.first() else { continue };
+        let (index, count) = (first.get(), u32::try_from(row.len()).unwrap_or(u32::MAX));
+        speaker.say(&match partial.get(first) {
+            Some(there) => Message::Resume { index, offset: there.offset(), digest: there.digest() },
+            None => Message::Want { first: index, count },
+        })?;
+    }
+    speaker.say(&Message::WantEnd)?;
+    Ok(speaker.end()?)
+}
+
+/// Names indices, those in a row together.
+pub(super) fn ask<'m>(
+    channel: &mut Channel,
+    indices: &[Index],
+    end: Message<'m>,
+    message: impl Fn(u32, u32) -> Message<'m>,
+) -> Result<(), Error> {
+    let mut speaker = channel.speak();
+    for row in indices.chunk_by(|a, b| a.get() + 1 == b.get()) {
+        if let Some(first) = row.first() {
+            speaker.say(&message(first.get(), u32::try_from(row.len()).unwrap_or(u32::MAX)))?;
+        }
+    }
+    speaker.say(&end)?;
+    Ok(speaker.end()?)
+}
+
+/// What a run would do.
+pub(super) fn forecast(prepared: &Prepared, found: &HashMap<Index, Found>, keeps: bool, report: &mut Report) {
+    let is_kept = |at: Index| keeps && prepared.have.entry(at).kind != Kind::Dir;
+    for step in &prepared.plan.steps {
+        let replaces = !matches!(step.action, Action::Detach | Action::Meta | Action::Blocked(_));
+        report.kept += u64::from(replaces && step.have.is_some_and(is_kept));
+        match step.action {
+            Action::Fetch if found.contains_key(&step.want) => {
+                basis::count(report, found.get(&step.want).is_some_and(|found| found.alike));
+            }
+            Action::Fetch => {
+                report.files += 1;
+                let size = prepared.want.entry(step.want).size.unwrap_or_default();
+                report.bytes = report.bytes.saturating_add(size);
+            }
+            Action::MakeDir | Action::MakeNode => report.made += 1,
+            Action::Link(_) => report.linked += 1,
+            Action::Detach | Action::Meta => report.changed += 1,
+            Action::Blocked(_) => report.problems += 1,
+        }
+    }
+    let extras = prepared.plan.extras.len() as u64;
+    if prepared.delete {
+        report.removed += extras;
+        report.kept += prepared.plan.extras.iter().filter(|extra| is_kept(**extra)).count() as u64;
+    } else {
+        report.extra += extras;
+    }
+}
+
+/// What is itemised in the last turn.
+pub(super) struct Changes<'c> {
+    pub(super) round: &'c Round,
+    pub(super) root: &'c Root,
+    pub(super) prepared: &'c Prepared,
+    pub(super) outcome: Outcome<'c>,
+    pub(super) meta: &'c Meta<'c>,
+}
+
+/// Turn 4: says how it went.
+pub(super) fn finish(
+    channel: &mut Channel,
+    report: Report,
+    changes: &Changes<'_>,
+    listed: &Problems,
+    monitor: &mut dyn Monitor,
+) -> Result<Report, Error> {
+    let Changes { round, prepared, meta, outcome, .. } = changes;
+    let flags = round.flags;
+    let mut report = report;
+    let own = prepared.scanned.problems.iter().chain(listed.iter());
+    report.problems += prepared.scanned.problems.len() as u64;
+    let mut speaker = channel.speak();
+    for problem in own.take(limits::PROBLEMS) {
+        monitor.problem(problem);
+        speaker.say(&Message::Problem(problem.clone()))?;
+    }
+    for lost in meta.lost() {
+        monitor.unsupported(&lost);
+        speaker.say(&Message::Unsupported(lost))?;
+    }
+    if flags.has(Flags::ITEMIZE) {
+        let delete = flags.has(Flags::DELETE);
+        for change in prepared.plan.changes(&prepared.want, &prepared.have, outcome) {
+            if change.fate != Fate::Extra || delete {
+                monitor.change(&change);
+                speaker.say(&Message::Change(change))?;
+            }
+        }
+    }
+    let taken = round.remove_source && !flags.has(Flags::DRY_RUN);
+    if taken && report.problems == 0 && report.vanished == 0 {
+        let place = moving::place(changes.root.dir())
+            .map_err(|error| Error::System("examine the destination", error))?;
+        // What was left as it was, for whatever reason, the sender keeps.
+        let left = prepared.plan.left.iter().map(|index| index.get());
+        let mut first = 0;
+        for end in left.chain([prepared.want.len()]) {
+            if end > first {
+                speaker.say(&Message::Have { place, first, count: end - first })?;
+            }
+            first = end.saturating_add(1);
+        }
+    }
+    speaker.say(&Message::Report(report))?;
+    speaker.end()?;
+    if taken { moving::hear(channel, report, monitor) } else { Ok(report) }
+}

@@ -1,0 +1,374 @@
+//! What is replaced or removed is kept where it is to be, and what is elsewhere already is not sent: as with rsync.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout
+)] // a test
+
+mod common;
+
+use common::mounted::{Mounted, may_mount};
+use common::walk::{Tree, differences, walk};
+use common::{Inetd, Site, assert_exit, end_object, is_root, scenario, tool};
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
+use std::process::Output;
+
+fn push(site: &Site, inetd: &Inetd, options: &[&str], dest: &str) -> Output {
+    let mut command = site.smsync();
+    command.args(["--json", "push"]).args(options).arg(site.src()).arg(inetd.remote(dest));
+    let output = command.output().unwrap();
+    inetd.ended();
+    output
+}
+
+fn rsync(options: &[&str], src: &Path, dst: &Path) {
+    let (src, dst) = (format!("{}/", src.display()), format!("{}/", dst.display()));
+    let mut arguments = vec!["-aHAX", "-@-1"];
+    arguments.extend(options);
+    arguments.extend([src.as_str(), dst.as_str()]);
+    let output = tool("rsync", "rsync", &arguments.into_iter().map(OsStr::new).collect::<Vec<_>>());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// What is there, but for the times and owners of directories that only hold backups.
+fn files(at: &Path) -> Tree {
+    let mut tree = walk(at);
+    tree.retain(|_, node| !node.is_dir());
+    tree
+}
+
+/// The same trees, with the same options, given to rsync and to us.
+fn assert_like_rsync(options: &[&str]) {
+    let site = Site::in_memory();
+    let inetd = site.serve();
+    let oracle = site.path("oracle");
+    fs::create_dir(&oracle).unwrap();
+    for at in [site.dst(), oracle.clone()] {
+        fs::create_dir_all(at.join("d/e")).unwrap();
+        for (name, text) in [
+            ("same", "the same"),
+            ("changed", "the old text"),
+            ("removed", "removed"),
+            ("d/changed", "the old text of this"),
+            ("d/e/removed", "removed too"),
+            ("older~", "a backup from before"),
+            ("changed~", "an older backup"),
+        ] {
+            fs::write(at.join(name), text).unwrap();
+        }
+        std::os::unix::fs::symlink("old", at.join("link")).unwrap();
+    }
+    let src = site.src();
+    fs::create_dir_all(src.join("d/e")).unwrap();
+    for (name, text) in
+        [("same", "the same"), ("changed", "new"), ("d/changed", "new too"), ("added", "added")]
+    {
+        fs::write(src.join(name), text).unwrap();
+    }
+    std::os::unix::fs::symlink("new", src.join("link")).unwrap();
+    rsync(&[&["--delete"], options].concat(), &src, &oracle);
+    let output = push(&site, &inetd, &[&["--delete", "--force-delete"], options].concat(), "m");
+    assert_exit(&output, 0);
+    let (theirs, ours) = (files(&oracle), files(&site.dst()));
+    assert_eq!(differences(&theirs, &ours), "", "{options:?}");
+    let kept = end_object(&output)["kept"].as_u64().unwrap();
+    assert!(kept >= 5, "{kept}");
+    // The control: it was kept, and not only gone.
+    assert!(ours.values().filter(|node| format!("{node:?}").contains("removed")).count() < 10);
+    // And then there is nothing to do.
+    let again = push(&site, &inetd, &[&["--delete"], options].concat(), "m");
+    assert_exit(&again, 0);
+    let sums = end_object(&again);
+    assert_eq!(
+        (&sums["files"], &sums["removed"], &sums["kept"]),
+        (&0.into(), &0.into(), &0.into()),
+        "{sums:?}"
+    );
+    assert_eq!(differences(&ours, &files(&site.dst())), "", "{options:?}");
+}
+
+#[test]
+fn backups_are_where_rsync_puts_them() {
+    assert_like_rsync(&["-b"]);
+    assert_like_rsync(&["-b", "--suffix", ".old"]);
+    assert_like_rsync(&["-b", "--backup-dir", "attic"]);
+    assert_like_rsync(&["-b", "--backup-dir", "attic", "--suffix", "~"]);
+}
+
+#[test]
+fn a_dry_run_counts_what_would_be_kept() {
+    let site = Site::in_memory();
+    let inetd = site.serve();
+    scenario::new(&site.src());
+    scenario::old(&site.dst());
+    let options = ["--delete", "--force-delete", "-b", "--backup-dir", "attic/here"];
+    let before = walk(&site.dst());
+    let dry = push(&site, &inetd, &[&["-n"], &options[..]].concat(), "m");
+    assert_exit(&dry, 0);
+    assert_eq!(differences(&before, &walk(&site.dst())), "");
+    let run = push(&site, &inetd, &options, "m");
+    assert_exit(&run, 0);
+    let (mut said, mut done) = (end_object(&dry), end_object(&run));
+    assert!(said["kept"].as_u64().unwrap() > 10, "{said:?}");
+    said.remove("dry_run");
+    done.remove("dry_run");
+    assert_eq!(said, done);
+    // What was in directories that gave way is kept as well, and what was private stays so.
+    assert_eq!(
+        fs::read(site.dst().join("attic/here/dir-file/sub/f")).unwrap(),
+        b"goes with its directory too"
+    );
+    assert_eq!(fs::read(site.dst().join("attic/here/goner/a/b/f")).unwrap(), b"deleted");
+    for dir in ["attic", "attic/here"] {
+        assert_eq!(fs::metadata(site.dst().join(dir)).unwrap().permissions().mode() & 0o7777, 0o700);
+    }
+    let mut now = walk(&site.dst());
+    now.retain(|path, _| !path.starts_with("attic"));
+    // What was one file with a name that was kept is so still, as with rsync.
+    let kept = now.get_mut(Path::new("knot/c")).unwrap();
+    assert!(kept.first.starts_with("attic"), "{kept:?}");
+    kept.first = "knot/c".into();
+    assert_eq!(differences(&walk(&site.src()), &now), "");
+}
+
+#[test]
+fn a_name_of_the_source_is_no_place_for_a_backup() {
+    let site = Site::in_memory();
+    let inetd = site.serve();
+    for (dir, text) in [(site.src(), "newer"), (site.dst(), "old")] {
+        fs::write(dir.join("f"), text).unwrap();
+        fs::write(dir.join("f~"), format!("{text} of another")).unwrap();
+    }
+    let output = push(&site, &inetd, &["-b"], "m");
+    assert_exit(&output, 1);
+    assert_eq!(fs::read(site.dst().join("f")).unwrap(), b"old");
+    assert_eq!(fs::read(site.dst().join("f~")).unwrap(), b"newer of another");
+    assert_eq!(fs::read(site.dst().join("f~~")).unwrap(), b"old of another");
+}
+
+#[test]
+fn a_module_keeps_versions() {
+    let site = Site::in_memory();
+    site.write_private("smsyncd.conf", &site.server_conf("keep versions = 2"));
+    let inetd = site.serve();
+    fs::create_dir(site.dst().join("sub")).unwrap();
+    fs::create_dir(site.src().join("d")).unwrap();
+    let versions = site.dst().join(".smsync-versions");
+    for round in 0..4 {
+        fs::write(site.src().join("d/f"), format!("round {round}{}", " ".repeat(round))).unwrap();
+        assert_exit(&push(&site, &inetd, &["--delete"], "m/sub"), 0);
+        let kept = |dir: &Path| fs::read_dir(dir).map_or(0, Iterator::count);
+        assert_eq!(kept(&versions.join("sub/d")), round.min(2), "after round {round}");
+        // Their names tell the second.
+        std::thread::sleep(std::time::Duration::from_millis(1050));
+    }
+    let texts = || {
+        let entries = fs::read_dir(versions.join("sub/d")).unwrap().map(|entry| entry.unwrap().path());
+        let mut paths: Vec<_> = entries.collect();
+        paths.sort();
+        paths.into_iter().map(|path| fs::read_to_string(path).unwrap().trim().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(texts(), ["round 1", "round 2"]);
+    assert_eq!(fs::metadata(&versions).unwrap().permissions().mode() & 0o7777, 0o700);
+    // What is removed is kept; and nobody sees the place, or gets at it.
+    fs::remove_dir_all(site.src().join("d")).unwrap();
+    fs::write(site.src().join("g"), "g").unwrap();
+    assert_exit(&push(&site, &inetd, &["--delete"], "m/sub"), 0);
+    assert_eq!(texts(), ["round 2", "round 3"]);
+    assert_exit(&push(&site, &inetd, &[], "m/.smsync-versions"), 77);
+    let whole = push(&site, &inetd, &["-n", "--delete", "--force-delete"], "m");
+    assert!(!String::from_utf8_lossy(&whole.stdout).contains("versions"), "{whole:?}");
+    assert_exit(&push(&site, &inetd, &["--delete", "--force-delete"], "m"), 0);
+    assert_eq!(texts(), ["round 2", "round 3"]);
+}
+
+/// Which names are one file, in two trees together.
+fn sharing(a: &Path, b: &Path) -> Vec<String> {
+    let inode = |path: &Path| fs::symlink_metadata(path).map(|stat| (stat.dev(), stat.ino())).ok();
+    let mut shared: Vec<String> = walk(a)
+        .iter()
+        .filter(|(path, node)| node.is_file() && inode(&a.join(path)) == inode(&b.join(path)))
+        .map(|(path, _)| format!("{path:?}"))
+        .collect();
+    shared.sort();
+    shared
+}
+
+#[test]
+fn snapshots_share_what_rsyncs_share() {
+    for pull in [false, true] {
+        let site = Site::in_memory();
+        let inetd = site.serve();
+        let (source, here) =
+            if pull { (site.dst(), site.path("snapshots")) } else { (site.src(), site.dst()) };
+        let oracle = site.path("oracle");
+        for dir in [&oracle, &site.path("snapshots")] {
+            fs::create_dir(dir).unwrap();
+        }
+        fs::create_dir(source.join("d")).unwrap();
+        for name in ["same", "changed", "mode", "touched", "d/same"] {
+            fs::write(source.join(name), vec![b'x'; 5000]).unwrap();
+        }
+        fs::write(source.join("pair"), "two names").unwrap();
+        fs::hard_link(source.join("pair"), source.join("d/pair")).unwrap();
+        let run = |day: &str, options: &[&str]| {
+            let mut command = site.smsync();
+            match pull {
+                true => {
+                    command.args(["--json", "pull"]).args(options).arg(inetd.remote("m"));
+                    command.arg(here.join(day))
+                }
+                false => {
+                    command.args(["--json", "push"]).args(options).arg(&source);
+                    command.arg(inetd.remote(&format!("m/{day}")))
+                }
+            };
+            let output = command.output().unwrap();
+            inetd.ended();
+            assert_exit(&output, 0);
+            end_object(&output)
+        };
+        // The first day there is no day before.
+        let first = run("1", &["--link-dest", "../0"]);
+        assert_eq!(first["linked"], 1, "{first:?}");
+        rsync(&[], &source, &oracle.join("1"));
+        fs::write(source.join("changed"), vec![b'y'; 6000]).unwrap();
+        fs::set_permissions(source.join("mode"), fs::Permissions::from_mode(0o600)).unwrap();
+        fs::write(source.join("touched"), vec![b'x'; 5000]).unwrap();
+        let said = run("2", &["-n", "--link-dest", "../1"]);
+        let second = run("2", &["--link-dest", "../1"]);
+        rsync(&["--link-dest", "../1"], &source, &oracle.join("2"));
+        for at in ["1", "2"] {
+            assert_eq!(differences(&walk(&oracle.join(at)), &walk(&here.join(at))), "", "{at}");
+        }
+        let shared = sharing(&here.join("1"), &here.join("2"));
+        println!("{second:?}");
+        assert_eq!(shared, sharing(&oracle.join("1"), &oracle.join("2")));
+        assert_eq!(shared.len(), 4, "{shared:?}");
+        assert_eq!((&second["files"], &second["bytes"]), (&2.into(), &11_000.into()), "{second:?}");
+        assert_eq!((&second["copied"], &second["linked"]), (&1.into(), &4.into()), "{second:?}");
+        for sum in ["files", "bytes", "copied", "linked", "made"] {
+            assert_eq!(said[sum], second[sum], "{sum}");
+        }
+        // A day without changes costs no contents, and the day before is as it was.
+        let third = run("3", &["--link-dest", "../2", "--link-dest", "../1"]);
+        assert_eq!((&third["files"], &third["bytes"]), (&0.into(), &0.into()), "{third:?}");
+        assert_eq!(differences(&walk(&source), &walk(&here.join("3"))), "");
+        // With -c the time does not matter for the contents.
+        let touched = run("4", &["-c", "--link-dest", "../1"]);
+        assert_eq!(touched["files"], 1, "only what changed: {touched:?}");
+        assert_eq!(differences(&walk(&source), &walk(&here.join("4"))), "");
+        // To change one day is not to change the others.
+        fs::set_permissions(source.join("same"), fs::Permissions::from_mode(0o640)).unwrap();
+        let before = walk(&here.join("2"));
+        run("3", &[]);
+        assert_eq!(differences(&walk(&source), &walk(&here.join("3"))), "");
+        assert_eq!(differences(&before, &walk(&here.join("2"))), "");
+    }
+}
+
+#[test]
+fn links_come_from_nowhere_outside_of_the_module() {
+    let site = Site::in_memory();
+    let inetd = site.serve();
+    fs::write(site.src().join("f"), "f").unwrap();
+    for (dir, dest, code) in [
+        ("../..", "m/day", 64),
+        ("..", "m", 64),
+        ("/..", "m", 64),
+        ("/.smsync-versions", "m", 77),
+        ("/none", "m", 0),
+    ] {
+        assert_exit(&push(&site, &inetd, &["--link-dest", dir], dest), code);
+    }
+    std::os::unix::fs::symlink(site.src(), site.dst().join("out")).unwrap();
+    fs::remove_file(site.dst().join("f")).unwrap();
+    let output = push(&site, &inetd, &["--link-dest", "/out"], "m");
+    assert!(fs::metadata(site.dst().join("f")).is_err() || end_object(&output)["linked"] == 0, "{output:?}");
+    let many = ["--link-dest", "x"].repeat(21);
+    assert_exit(&push(&site, &inetd, &many, "m"), 64);
+}
+
+/// A file can have so many names and no more: what is too many is a copy, and stays one.
+#[test]
+fn a_name_too_many_becomes_a_copy() {
+    let site = Site::in_memory();
+    fs::write(site.src().join("a"), "one file").unwrap();
+    for name in ["b", "c"] {
+        fs::hard_link(site.src().join("a"), site.src().join(name)).unwrap();
+    }
+    let fault = format!("{}:linkat", libc::EMLINK);
+    let inetd = site.serve_with(&[("SMSYNC_FAULT", &fault)]);
+    let inode = |name| fs::metadata(site.dst().join(name)).unwrap().ino();
+    let mut inodes = None;
+    for round in 0..3 {
+        let output = push(&site, &inetd, &["--delete"], "m");
+        assert_exit(&output, 0);
+        let sums = end_object(&output);
+        assert_eq!((&sums["copied"], &sums["linked"]), (&2.into(), &0.into()), "{round}: {sums:?}");
+        for name in ["a", "b", "c"] {
+            assert_eq!(fs::read(site.dst().join(name)).unwrap(), b"one file");
+        }
+        let now = ["a", "b", "c"].map(inode);
+        assert_ne!(now[0], now[1]);
+        // Later runs change nothing.
+        assert_eq!(*inodes.get_or_insert(now), now);
+    }
+    // When there is room for names again they are links.
+    let sound = site.serve();
+    assert_exit(&push(&site, &sound, &[], "m"), 0);
+    assert_eq!(differences(&walk(&site.src()), &walk(&site.dst())), "");
+}
+
+/// Where the file system has no links at all, backups are renamed.
+#[test]
+fn backups_where_nothing_can_have_two_names() {
+    let site = Site::in_memory();
+    for (dir, text) in [(site.src(), "new"), (site.dst(), "old text")] {
+        fs::write(dir.join("f"), text).unwrap();
+    }
+    fs::write(site.dst().join("g"), "removed").unwrap();
+    let fault = format!("{}:linkat", libc::EPERM);
+    let inetd = site.serve_with(&[("SMSYNC_FAULT", &fault)]);
+    assert_exit(&push(&site, &inetd, &["-b", "--delete"], "m"), 0);
+    for (name, text) in [("f", "new"), ("f~", "old text"), ("g~", "removed")] {
+        assert_eq!(fs::read_to_string(site.dst().join(name)).unwrap(), text, "{name}");
+    }
+    assert!(!site.dst().join("g").exists());
+}
+
+/// A link to another file system is none, and a copy is made.
+#[test]
+fn links_to_another_file_system_are_copies() {
+    if !may_mount("links_to_another_file_system_are_copies") {
+        return;
+    }
+    let site = Site::in_memory();
+    let inetd = site.serve();
+    fs::write(site.dst().join("f"), "not sent").unwrap();
+    fs::create_dir(site.path("elsewhere")).unwrap();
+    let _disk = Mounted::tmpfs(&site.path("elsewhere"), "size=1m");
+    tool(
+        "cp",
+        "coreutils",
+        &["-a"]
+            .map(OsStr::new)
+            .into_iter()
+            .chain([site.dst().join("f").as_os_str(), site.path("elsewhere").as_os_str()])
+            .collect::<Vec<_>>(),
+    );
+    let mut command = site.smsync();
+    command.args(["--json", "pull", "--link-dest"]).arg(site.path("elsewhere"));
+    let output = command.arg(inetd.remote("m")).arg(site.path("fetched")).output().unwrap();
+    assert_exit(&output, 0);
+    let sums = end_object(&output);
+    assert_eq!((&sums["copied"], &sums["files"]), (&1.into(), &0.into()), "{sums:?}");
+    assert_eq!(differences(&walk(&site.dst()), &walk(&site.path("fetched"))), "");
+    assert!(is_root());
+}
