@@ -146,10 +146,11 @@ impl<'f> Descent<'f> {
         if self.filter.items.is_empty() {
             return false;
         }
-        let Some((parent, _)) = path.split_last() else { return false };
+        let Some((parent, name)) = path.split_last() else { return false };
         let rules = self.in_force(&parent);
         let deciding = rules.iter().find(|(rule, base)| {
-            !(doomed && rule.traits().has(Traits::PERISHABLE)) && rule.decides(path.as_bytes(), *base, is_dir)
+            !(doomed && rule.traits().has(Traits::PERISHABLE))
+                && rule.decides(path.as_bytes(), *base, name, is_dir)
         });
         deciding.is_some_and(|(rule, _)| !rule.traits().has(Traits::INCLUDE))
     }
