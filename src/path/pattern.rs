@@ -149,6 +149,13 @@ impl Pattern {
         self.anchored
     }
 
+    /// With which bytes the last name of a path that it matches begins and ends, if that is certain, and whether it is that
+    /// of a directory.
+    pub(super) fn gate(&self) -> (Option<u8>, Option<u8>, bool) {
+        let first = self.head.first().filter(|_| !self.whole);
+        (first.copied(), self.tail.last().copied(), self.directory)
+    }
+
     /// Whether it matches this path, relative to the root of the transfer.
     #[must_use]
     pub fn matches(&self, path: &[u8], is_dir: bool) -> bool {
