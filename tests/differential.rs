@@ -1,6 +1,14 @@
 //! Hundreds of random trees, each pushed by us and copied by rsync, edited and pushed again: source and both copies are the
 //! same in contents, holes, modes, owners, times to the nanosecond, groups of hard links, attributes and ACLs.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout
+)] // a test
+
 mod common;
 
 use common::dice::Dice;
