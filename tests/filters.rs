@@ -234,6 +234,9 @@ fn random_rules_leave_what_rsync_leaves() {
         let pull = dice.one_in(4);
         let mut command = site.smsync();
         command.arg(if pull { "pull" } else { "push" }).args(&rules).args(delete);
+        if !delete.is_empty() {
+            command.arg("--force-delete");
+        }
         if pull {
             command.arg(inetd.remote("source")).arg(&dst);
         } else {
