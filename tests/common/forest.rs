@@ -27,6 +27,11 @@ const NAMES: [&[u8]; 12] = [
 const MODES: [u32; 7] = [0o700, 0o755, 0o777, 0o750, 0o600, 0o644, 0o4711];
 const DIR_MODES: [u32; 4] = [0o700, 0o755, 0o1777, 0o2750];
 
+fn any_name(dice: &mut Dice) -> &'static Path {
+    let bytes: &'static [u8] = dice.pick::<&'static [u8]>(&NAMES);
+    name(bytes)
+}
+
 /// All paths below the root.
 fn all(root: &Path) -> Vec<PathBuf> {
     traces(root).into_keys().filter(|path| !path.as_os_str().is_empty()).map(|path| root.join(path)).collect()
@@ -53,7 +58,7 @@ pub fn grow(root: &Path, dice: &mut Dice, paths: usize) {
 fn free(root: &Path, dice: &mut Dice) -> Option<PathBuf> {
     let mut dirs: Vec<PathBuf> = all(root).into_iter().filter(|path| is_dir(path)).collect();
     dirs.push(root.to_owned());
-    let path = dice.pick(&dirs).join(name(dice.pick(&NAMES)));
+    let path = dice.pick(&dirs).join(any_name(dice));
     let depth = path.components().count() - root.components().count();
     (depth <= 5 && fs::symlink_metadata(&path).is_err()).then_some(path)
 }
@@ -64,7 +69,7 @@ fn make(path: &Path, others: &[PathBuf], dice: &mut Dice) {
         0..=2 => fs::create_dir(path).unwrap(),
         3..=5 => fs::write(path, text(dice)).unwrap(),
         6 => holes(path, dice),
-        7 => symlink(name(dice.pick(&NAMES)), path).unwrap(),
+        7 => symlink(any_name(dice), path).unwrap(),
         8 => fifo(path),
         9 | 10 => {
             let files: Vec<_> = others.iter().filter(|other| !is_dir(other)).collect();
@@ -117,7 +122,10 @@ fn mark(path: &Path, dice: &mut Dice) {
             let id = *dice.pick(&[0, 1, 7, 54321, 4_000_000_000]);
             lchown(path, Some(id), Some(*dice.pick(&[0, 2, 12345]))).unwrap();
         }
-        3 if plain => set(path, dice.pick(&["user.a", "user.b", "user.odd = \\name#"]), &attribute(dice)),
+        3 if plain => {
+            let called = *dice.pick(&["user.a", "user.b", "user.odd = \\name#"]);
+            set(path, called, &attribute(dice));
+        }
         3 if link && is_root() => set(path, "trusted.on-link", &attribute(dice)),
         4 if plain => set(path, "system.posix_acl_access", &acl(dice)),
         4 if is_root() && is_file(path) => set(path, "security.capability", &CAPABILITY),
