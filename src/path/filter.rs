@@ -3,7 +3,6 @@
 use crate::path::RelPath;
 use crate::path::rule::{Item, Rule, RuleError, Said, Side, Traits, rule, texts};
 use std::borrow::Cow;
-use std::rc::Rc;
 use std::sync::Arc;
 
 /// The rules of a round, in their order.
@@ -116,13 +115,13 @@ impl Active {
 #[derive(Debug, Clone)]
 struct InForce {
     /// Those of each file of rules, innermost first, in the order of the items.
-    files: Vec<Rc<[Active]>>,
+    files: Vec<Arc<[Active]>>,
     /// All of them, in the order in which they are asked.
-    all: Rc<[Active]>,
+    all: Arc<[Active]>,
 }
 
 impl InForce {
-    fn assemble(filter: &Filter, side: Side, files: Vec<Rc<[Active]>>) -> InForce {
+    fn assemble(filter: &Filter, side: Side, files: Vec<Arc<[Active]>>) -> InForce {
         let mut all = Vec::new();
         let mut next = files.iter();
         for item in &filter.items {
@@ -180,12 +179,12 @@ impl<'f> Descent<'f> {
     }
 
     /// The rules in force in a directory.
-    fn in_force(&mut self, directory: &RelPath<'_>) -> Rc<[Active]> {
+    fn in_force(&mut self, directory: &RelPath<'_>) -> Arc<[Active]> {
         while self.way.last().is_some_and(|(above, _)| !directory.is_within(above)) {
             self.way.pop();
         }
         if self.way.is_empty() {
-            let none: Rc<[Active]> = Rc::new([]);
+            let none: Arc<[Active]> = Arc::new([]);
             let top = InForce::assemble(self.filter, self.side, vec![none; self.filter.files().count()]);
             let top = self.enter(&top, &RelPath::ROOT);
             self.way.push((RelPath::ROOT, top));
@@ -198,7 +197,7 @@ impl<'f> Descent<'f> {
                     self.way.push((next.into_owned(), in_force));
                 }
                 Some((_, in_force)) => return in_force.all.clone(),
-                None => return Rc::new([]),
+                None => return Arc::new([]),
             }
         }
     }
