@@ -68,7 +68,7 @@ fn compare(test: u64) {
             } else {
                 (0..1 + dice.roll(12)).for_each(|_| forest::edit(&src, &mut dice));
             }
-            let run = trees.push(&["--delete"]);
+            let run = trees.push(&["--delete", "--force-delete"]);
             assert_exit(&run, 0);
             assert_same(&src, &dst, &what);
             // Names that are one file at the receiver and several at the sender rsync leaves as they are, and it asks
@@ -82,7 +82,7 @@ fn compare(test: u64) {
                     assert_same(&copy, &dst, &format!("{what}: rsync made something else"));
                 }
             }
-            let again = end_object(&trees.push(&["--delete"]));
+            let again = end_object(&trees.push(&["--delete", "--force-delete"]));
             let done = ["files", "made", "linked", "changed", "removed", "problems"];
             assert!(done.iter().all(|sum| again[*sum] == 0), "{what}: a second push had work: {again:?}");
         }
