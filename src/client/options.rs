@@ -94,6 +94,7 @@ pub enum Command {
 
 /// What is compared, and how.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "What is compared")]
 pub struct Comparison {
     /// Compare contents, not only size and time
     #[arg(short = 'c', long)]
@@ -117,6 +118,7 @@ pub struct Comparison {
 
 /// How the server is reached.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Connection")]
 pub struct Network {
     /// Give up when the server is silent for SECONDS (0: never)
     #[arg(long, value_name = "SECONDS")]

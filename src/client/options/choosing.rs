@@ -9,6 +9,7 @@ use std::ffi::{OsStr, OsString};
 
 /// Which differences count, and who is to own what, with which mode.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "What is made and changed")]
 pub struct Choosing {
     /// Make nothing that is not there
     #[arg(long)]

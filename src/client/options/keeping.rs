@@ -7,6 +7,7 @@ use std::ffi::OsString;
 
 /// What may be removed, and what is kept.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "What is removed and kept")]
 pub struct Keeping {
     /// Change nothing when more than N names, or N% of them, would be removed
     #[arg(long, value_name = "N[%]", value_parser = terms::Limit::parse)]

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 /// What is said, and where.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "What is said")]
 pub struct Output {
     /// List each change in rsync's eleven letters
     #[arg(short = 'i', long)]

@@ -34,6 +34,7 @@ pub enum RuleOption {
 
 /// The options as they are given.
 #[derive(Debug, Args, Default)]
+#[command(next_help_heading = "What is taken")]
 pub struct Given {
     /// Leave out what matches PATTERN, as in rsync(1), on both sides
     #[arg(long, value_name = "PATTERN", allow_hyphen_values = true)]
