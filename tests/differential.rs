@@ -1,6 +1,14 @@
 //! Hundreds of random trees, each pushed by us and copied by rsync, edited and pushed again: source and both copies are the
 //! same in contents, holes, modes, owners, times to the nanosecond, groups of hard links, attributes and ACLs.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout
+)] // a test
+
 mod common;
 
 use common::dice::Dice;
@@ -60,7 +68,7 @@ fn compare(test: u64) {
             } else {
                 (0..1 + dice.roll(12)).for_each(|_| forest::edit(&src, &mut dice));
             }
-            let run = trees.push(&["--delete"]);
+            let run = trees.push(&["--delete", "--force-delete"]);
             assert_exit(&run, 0);
             assert_same(&src, &dst, &what);
             // Names that are one file at the receiver and several at the sender rsync leaves as they are, and it asks
@@ -74,7 +82,7 @@ fn compare(test: u64) {
                     assert_same(&copy, &dst, &format!("{what}: rsync made something else"));
                 }
             }
-            let again = end_object(&trees.push(&["--delete"]));
+            let again = end_object(&trees.push(&["--delete", "--force-delete"]));
             let done = ["files", "made", "linked", "changed", "removed", "problems"];
             assert!(done.iter().all(|sum| again[*sum] == 0), "{what}: a second push had work: {again:?}");
         }

@@ -28,7 +28,7 @@ const LEAVES: [&str; 10] = ["f", "g.o", "h.c", "core", "x~", "a b", ".hid", "ab"
 /// What becomes of a tree by random choices.
 fn grow(root: &Path, dice: &mut Dice, depth: usize, old: bool) {
     // Names of both kinds are a file at one depth and a directory at the next, on both sides.
-    let is_file = |name: &str| LEAVES.contains(&name) && (depth % 2 == 0 || !DIRS.contains(&name));
+    let is_file = |name: &str| LEAVES.contains(&name) && (depth.is_multiple_of(2) || !DIRS.contains(&name));
     for name in LEAVES.into_iter().filter(|name| is_file(name)) {
         if dice.one_in(2) {
             let path = root.join(name);
@@ -234,6 +234,9 @@ fn random_rules_leave_what_rsync_leaves() {
         let pull = dice.one_in(4);
         let mut command = site.smsync();
         command.arg(if pull { "pull" } else { "push" }).args(&rules).args(delete);
+        if !delete.is_empty() {
+            command.arg("--force-delete");
+        }
         if pull {
             command.arg(inetd.remote("source")).arg(&dst);
         } else {

@@ -1,6 +1,14 @@
 //! Every call that changes anything fails for the kernel's own reasons, injected by strace(1): nothing is mixed, the reason
 //! is told, and the next run makes good.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout
+)] // a test
+
 mod common;
 #[path = "crash/play.rs"]
 mod play;

@@ -99,16 +99,16 @@ fn the_lines_are_those_of_rsync() {
     for round in 0..12 {
         let what = format!("SMSYNC_SEED={seed}, round {round}");
         let expected = as_sent(rsync(&src, &dst));
-        let dry = ours(&site, &["push", "-n", "-i", "--delete", local, &remote]);
+        let dry = ours(&site, &["push", "-n", "-i", "--delete", "--force-delete", local, &remote]);
         assert_eq!(comparable(&dry, &src, &dst), comparable(&expected, &src, &dst), "{what}");
         // The other way round, and as seen by who fetches.
-        let fetched = ours(&site, &["pull", "-n", "-i", "--delete", &remote, local]);
+        let fetched = ours(&site, &["pull", "-n", "-i", "--delete", "--force-delete", &remote, local]);
         assert_eq!(
             comparable(&fetched, &dst, &src),
             comparable(&rsync(&dst, &src), &dst, &src),
             "{what}, a pull"
         );
-        assert_eq!(ours(&site, &["push", "-i", "--delete", local, &remote]), dry, "{what}");
+        assert_eq!(ours(&site, &["push", "-i", "--delete", "--force-delete", local, &remote]), dry, "{what}");
         assert_eq!(rsync(&src, &dst), BTreeSet::new(), "{what}");
         edit(&src, &mut dice);
     }

@@ -250,10 +250,8 @@ fn field(kind: &str, name: &str) -> Vec<u8> {
         "u32" => number(4),
         "u64" | "i64" => number(8),
         "hash" => vec![1; 32],
-        "bytes" if matches!(name, "users" | "groups") => {
-            [number(2)[..1].to_vec(), vec![3], b"a:b".to_vec()].concat()
-        }
-        "bytes" if name == "chmod" => [number(2)[..1].to_vec(), vec![3], b"a=r".to_vec()].concat(),
+        "bytes" if matches!(name, "users" | "groups") => b"\0\x03a:b".to_vec(),
+        "bytes" if name == "chmod" => b"\0\x03a=r".to_vec(),
         "bytes" | "text" | "path" => [number(2), b"a".to_vec()].concat(),
         "rest" => b"abc".to_vec(),
         "rule" => [number(2), field("bytes", name)].concat(),

@@ -1,5 +1,7 @@
 //! A second run has nothing to do, and does nothing: strace(1) sees no call that changes a tree, and no file opened in one.
 
+#![allow(clippy::unwrap_used)] // a test
+
 mod common;
 
 use common::tree::{For, build};

@@ -59,9 +59,10 @@ fn the_sums_are_those_of_rsync() {
     symlink("f", site.dst().join("extra/l")).unwrap();
     let expected = rsync_sums(&site.src(), &site.dst());
     assert_eq!(expected.len(), 6, "{expected:?}");
-    let (dry, _) = said(&site.run(&["push", "-n", "-q", "--stats", "--delete", src, &remote]), 0);
+    let (dry, _) =
+        said(&site.run(&["push", "-n", "-q", "--stats", "--delete", "--force-delete", src, &remote]), 0);
     assert_eq!(dry, "", "-q");
-    let (run, _) = said(&site.run(&["push", "--stats", "--delete", src, &remote]), 0);
+    let (run, _) = said(&site.run(&["push", "--stats", "--delete", "--force-delete", src, &remote]), 0);
     assert_eq!(sums(&run), expected);
     assert!(run.contains("\nsent ") && run.lines().last().unwrap().contains("speedup is "), "{run}");
     // The other way round nothing is to be done; the source is the same.
@@ -105,7 +106,9 @@ fn a_log_file_has_everything() {
     let (src, file) = (src.to_str().unwrap(), log.to_str().unwrap());
     fs::write(site.src().join("f"), "1").unwrap();
     fs::create_dir(site.src().join("d")).unwrap();
-    let run = |exit| said(&site.run(&["-q", "push", "--delete", "--log-file", file, src, &remote]), exit);
+    let run = |exit| {
+        said(&site.run(&["-q", "push", "--delete", "--force-delete", "--log-file", file, src, &remote]), exit)
+    };
     assert_eq!(run(0), (String::new(), String::new()));
     assert_eq!(fs::metadata(&log).unwrap().mode() & 0o7777, 0o600);
     fs::remove_dir(site.src().join("d")).unwrap();
@@ -187,7 +190,7 @@ fn every_name_of_an_object_is_in_the_page() {
     let mut names = BTreeSet::new();
     for arguments in [
         &["push", src, &remote][..],
-        &["push", "--delete", src, &remote],
+        &["push", "--delete", "--force-delete", src, &remote],
         &["check", src, &remote],
         &["list", &format!("127.0.0.1:{}", inetd.port)],
         &["spec", "--check", spec.to_str().unwrap(), src],

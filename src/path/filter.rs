@@ -84,8 +84,32 @@ impl Local {
     }
 }
 
-/// A rule that is in force, and how many bytes of a path lead to where it was found.
-type Active = (Arc<Rule>, usize);
+/// A rule that is in force.
+#[derive(Debug, Clone)]
+struct Active {
+    rule: Arc<Rule>,
+    /// How many bytes of a path lead to where it was found.
+    base: usize,
+    /// What tells most paths apart without a look at the pattern: [`Pattern::gate`](crate::path::Pattern).
+    gate: (Option<u8>, Option<u8>, bool),
+}
+
+impl Active {
+    fn new(rule: &Arc<Rule>, base: usize) -> Active {
+        let negated = rule.traits().has(Traits::NEGATED);
+        let gate = if negated { (None, None, false) } else { rule.pattern().gate() };
+        Active { rule: rule.clone(), base, gate }
+    }
+
+    /// Whether it decides about this path, of which this is the last name.
+    fn decides(&self, path: &[u8], name: &[u8], is_dir: bool) -> bool {
+        let (first, last, directory) = self.gate;
+        let passes = (is_dir || !directory)
+            && (last.is_none() || last == name.last().copied())
+            && (first.is_none() || first == name.first().copied());
+        passes && self.rule.decides(path, self.base, name, is_dir)
+    }
+}
 
 /// The rules that one side applies in one directory.
 #[derive(Debug, Clone)]
@@ -102,7 +126,7 @@ impl InForce {
         let mut next = files.iter();
         for item in &filter.items {
             match item {
-                Item::Rule(rule) if rule.is_for(side) => all.push((rule.clone(), 0)),
+                Item::Rule(rule) if rule.is_for(side) => all.push(Active::new(rule, 0)),
                 Item::Rule(_) => {}
                 Item::File(..) => all.extend(next.next().into_iter().flat_map(|rules| rules.iter().cloned())),
             }
@@ -145,12 +169,13 @@ impl<'f> Descent<'f> {
         if self.filter.items.is_empty() {
             return false;
         }
-        let Some((parent, _)) = path.split_last() else { return false };
+        let Some((parent, name)) = path.split_last() else { return false };
         let rules = self.in_force(&parent);
-        let deciding = rules.iter().find(|(rule, base)| {
-            !(doomed && rule.traits().has(Traits::PERISHABLE)) && rule.decides(path.as_bytes(), *base, is_dir)
+        let deciding = rules.iter().find(|active| {
+            active.decides(path.as_bytes(), name, is_dir)
+                && !(doomed && active.rule.traits().has(Traits::PERISHABLE))
         });
-        deciding.is_some_and(|(rule, _)| !rule.traits().has(Traits::INCLUDE))
+        deciding.is_some_and(|active| !active.rule.traits().has(Traits::INCLUDE))
     }
 
     /// The rules in force in a directory.
@@ -193,7 +218,7 @@ impl<'f> Descent<'f> {
             }
             let own = local.iter().flat_map(|local| &local.rules).filter(|rule| rule.is_for(self.side));
             let inherited = if void { &[][..] } else { &**active };
-            *active = own.map(|rule| (rule.clone(), base)).chain(inherited.iter().cloned()).collect();
+            *active = own.map(|rule| Active::new(rule, base)).chain(inherited.iter().cloned()).collect();
             changed = true;
         }
         if changed { InForce::assemble(self.filter, self.side, files) } else { above.clone() }

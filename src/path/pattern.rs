@@ -149,15 +149,27 @@ impl Pattern {
         self.anchored
     }
 
+    /// With which bytes the last name of a path that it matches begins and ends, if that is certain, and whether it is that
+    /// of a directory.
+    pub(super) fn gate(&self) -> (Option<u8>, Option<u8>, bool) {
+        let first = self.head.first().filter(|_| !self.whole);
+        (first.copied(), self.tail.last().copied(), self.directory)
+    }
+
     /// Whether it matches this path, relative to the root of the transfer.
     #[must_use]
     pub fn matches(&self, path: &[u8], is_dir: bool) -> bool {
+        let name = path.iter().rposition(|&byte| byte == b'/').and_then(|at| path.get(at + 1..));
+        self.matches_named(path, name.unwrap_or(path), is_dir)
+    }
+
+    /// The same of a path of which this is the last name: many patterns are held against one path.
+    pub(super) fn matches_named(&self, path: &[u8], name: &[u8], is_dir: bool) -> bool {
         if self.directory && !is_dir {
             return false;
         }
         if !self.whole {
-            let name = path.iter().rposition(|&byte| byte == b'/').and_then(|at| path.get(at + 1..));
-            return self.matches_name(name.unwrap_or(path));
+            return self.matches_name(name);
         }
         let behind = path.strip_suffix(&self.tail[..]);
         if self.shape == Shape::Literal {

@@ -122,10 +122,10 @@ impl Rule {
         })
     }
 
-    /// Whether it decides about this path, of which the first `base` bytes lead to where its file is.
-    pub(super) fn decides(&self, path: &[u8], base: usize, is_dir: bool) -> bool {
+    /// Whether it decides about this path, of which the first `base` bytes lead to where its file is, and `name` is last.
+    pub(super) fn decides(&self, path: &[u8], base: usize, name: &[u8], is_dir: bool) -> bool {
         let path = if self.pattern.is_anchored() { path.get(base..).unwrap_or_default() } else { path };
-        self.pattern.matches(path, is_dir) != self.traits.has(Traits::NEGATED)
+        self.pattern.matches_named(path, name, is_dir) != self.traits.has(Traits::NEGATED)
     }
 }
 

@@ -47,6 +47,9 @@ impl Pair {
     pub fn smsync(&self, pull: bool, options: &[&str]) -> Output {
         let mut command = self.site.smsync();
         command.arg(if pull { "pull" } else { "push" }).args(options);
+        if options.iter().any(|option| option.starts_with("--delete")) {
+            command.arg("--force-delete");
+        }
         if pull {
             command.arg(self.inetd.remote("source")).arg(self.site.dst());
         } else {

@@ -29,28 +29,28 @@ pub(super) fn check(
     let failed = |error: io::Error| system(Exit::Io, &name, &error);
     let dir = Dir::open_root(&options.dir).map_err(failed)?;
     let stat = dir.stat_self().map_err(failed)?;
-    let mut check = Check {
-        options,
-        rules: Descent::new(scope.filter(), Side::Sender, &[]),
-        show,
-        device: stat.dev,
-        differences: Differences::default(),
-        attributes: None,
-        look: Look::new(options.logical),
-        different: false,
-        failed: false,
+    let mut done = |attributes: Option<&ByName>| {
+        let mut check = Check {
+            options,
+            rules: Descent::new(scope.filter(), Side::Sender, &[]),
+            show,
+            device: stat.dev,
+            differences: Differences::default(),
+            attributes,
+            look: Look::new(options.logical),
+            different: false,
+            failed: false,
+        };
+        check.root(&dir, &stat, entries);
+        check.exit()
     };
     // Those of what a link leads to cannot be had by name.
     if entries.iter().any(|entry| !entry.xattrs.is_empty()) && !options.logical {
-        let run = ByName::run(|attributes| {
-            let mut check = Check { attributes: Some(attributes), ..check };
-            check.root(&dir, &stat, entries);
-            check.exit()
-        });
-        return run.map_err(|error| system(Exit::System, "cannot read extended attributes", &error));
+        ByName::run(|attributes| done(Some(attributes)))
+            .map_err(|error| system(Exit::System, "cannot read extended attributes", &error))
+    } else {
+        Ok(done(None))
     }
-    check.root(&dir, &stat, entries);
-    Ok(check.exit())
 }
 
 struct Check<'c> {
@@ -172,6 +172,9 @@ impl Check<'_> {
         } else if !entry.ignore && !mounted {
             match self.look.list(dir, name) {
                 Ok((names, opened)) => self.directory(&opened, &path, &stat, names, below),
+                Err(error) if error.raw_os_error() == Some(libc::ELOOP) => {
+                    self.failed(&path, Step::Follow, &error);
+                }
                 Err(error) => self.failed(&path, Step::List, &error),
             }
         }

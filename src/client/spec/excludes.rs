@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn the_same_paths_are_left_out() {
-        let text = b"# comment\n*.o\n./top\n*/sub/x?\n/never\nsub/never\n**z # all z\n\\#odd\n./a**b\na\\[b\n./dir/\n";
+        let text = b"# comment\n*.o\n./top\n*/sub/x?\n/never\nsub/never\n**z# all z\n\\#odd\n./a**b\na\\[b\n./dir/\n";
         let patterns = patterns(text);
         for (path, left_out) in [
             ("x.o", true),
