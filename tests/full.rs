@@ -288,6 +288,8 @@ fn a_module_that_becomes_read_only_in_the_middle() {
     let disk = Mounted::ext4(&image, &dst);
     fs::remove_dir(dst.join("lost+found")).unwrap();
     scenario::old(&dst);
+    // What was not on the disk would be gone with it.
+    rustix::fs::syncfs(fs::File::open(&dst).unwrap()).unwrap();
     let before = walk(&dst);
     full.gate.up.hold_after_more((BALLAST / 2) as u64);
     std::thread::scope(|scope| {
