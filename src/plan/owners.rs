@@ -37,6 +37,10 @@ impl Names {
     }
 
     fn look(&self, name: &[u8]) -> Option<u32> {
+        // He has this number everywhere. That names cannot be looked up for a moment must not give away what is his.
+        if name == b"root" {
+            return Some(0);
+        }
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         match known.get(name) {
             Some(id) => *id,
@@ -125,6 +129,18 @@ mod tests {
     use super::*;
     use crate::path::RelPath;
     use crate::spec::Kind;
+
+    #[test]
+    fn root_is_root_though_nobody_answers() {
+        let owners = Owners::any(|_| None, |_| None);
+        let entry = |name: &'static str| Entry {
+            uname: Some(name.as_bytes().into()),
+            uid: Some(0),
+            ..Entry::new(RelPath::ROOT, Kind::Dir)
+        };
+        assert_eq!(owners.user(&entry("root")), Some(0));
+        assert_eq!(owners.user(&entry("toor")), Some(NOBODY));
+    }
 
     #[test]
     fn names_are_remembered_but_not_all_that_anybody_thinks_of() {

@@ -96,6 +96,10 @@ fn what_was_not_announced_ends_the_session() {
         (vec![file(1, 5), Again, FilesEnd], "fewer files than were wanted"),
         (vec![missing(1, 2), missing(3, 2), FilesEnd, FilesEnd], "more after the last file"),
         (vec![missing(1, 2), missing(3, 2), FilesEnd, Message::Bye], "more after the last file"),
+        // The rest of a file of which nothing is here.
+        (vec![Message::Resumed], "cannot be gone on with"),
+        (then(&[Message::Resumed]), "cannot be gone on with"),
+        (vec![file(1, 5), Message::Resumed], "cannot be gone on with"),
         // Something else.
         (vec![Message::Bye], "does not expect"),
         (vec![Message::Want { first: 1, count: 1 }], "does not expect"),

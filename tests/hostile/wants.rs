@@ -29,6 +29,11 @@ const fn want(first: u32, count: u32) -> Message<'static> {
     Message::Want { first, count }
 }
 
+/// `keep` has four bytes.
+const fn resume(index: u32, offset: u64) -> Message<'static> {
+    Message::Resume { index, offset, digest: [0; 32] }
+}
+
 const fn ask(first: u32, count: u32) -> Message<'static> {
     Message::Ask { first, count }
 }
@@ -69,6 +74,14 @@ fn only_files_of_the_specification_are_sent_and_each_once() {
         (vec![want(4, 1), WantEnd], file),
         (vec![ask(0, 1), AskEnd], file),
         (vec![ask(1, 1), AskEnd], file),
+        (vec![resume(5, 1)], order),
+        (vec![want(KEEP, 1), resume(KEEP, 1)], order),
+        (vec![resume(KEEP, 1), want(INNER, 1)], order),
+        (vec![resume(KEEP, 5)], "more than can be there"),
+        (vec![resume(KEEP, u64::MAX)], "a file is too large"),
+        (vec![resume(1, 0)], "more than can be there"),
+        (vec![resume(KEEP, 1), report()], due),
+        (vec![problem(), resume(KEEP, 1)], due),
         (vec![want(KEEP, 1), ask(KEEP, 1)], due),
         (vec![want(KEEP, 1), AskEnd], due),
         (vec![want(KEEP, 1), report()], due),
@@ -136,7 +149,12 @@ fn what_a_receiver_tells_is_bounded() {
 
 /// Bytes of the contents that come for this index.
 fn contents(peer: &mut Peer, index: u32) -> Vec<u8> {
-    peer.say(&[want(index, 1), Message::WantEnd]);
+    wished(peer, want(index, 1))
+}
+
+/// Bytes of the contents that come for this wish.
+fn wished(peer: &mut Peer, wish: Message<'static>) -> Vec<u8> {
+    peer.say(&[wish, Message::WantEnd]);
     let mut contents = Vec::new();
     for heard in peer.hear_until(&Message::FilesEnd) {
         if let Message::Data(piece) = heard.message() {
@@ -160,6 +178,22 @@ fn every_specification_says_what_one_must() {
             peer.say(&[Message::Bye]);
         });
         assert_eq!((outcome.code, &outcome.abort), (0, &None), "{keywords:?}: {outcome:?}");
+    }
+}
+
+#[test]
+fn only_the_right_beginning_is_gone_on_with() {
+    let site = site();
+    let right = *blake3::hash(b"ol").as_bytes();
+    for (digest, expected) in [([0; 32], &b"old\n"[..]), (right, b"d\n")] {
+        let outcome = attack(&site, |peer| {
+            offered(peer, Flags::NONE);
+            let wish = Message::Resume { index: KEEP, offset: 2, digest };
+            assert_eq!(wished(peer, wish), expected);
+            peer.say(&[report()]);
+            peer.say(&[Message::Bye]);
+        });
+        assert_eq!((outcome.code, &outcome.abort), (0, &None), "{outcome:?}");
     }
 }
 
