@@ -142,6 +142,29 @@ fn an_empty_source_is_not_meant() {
 }
 
 #[test]
+fn one_of_several_sources_is_empty() {
+    let site = Site::in_memory();
+    let inetd = site.serve();
+    for (name, files) in [("full", 1..=40), ("emptied", 1..=5)] {
+        fs::create_dir(site.path(name)).unwrap();
+        fill(site.path(name), files);
+    }
+    let run = |options: &[&str]| {
+        let mut command = site.smsync();
+        command.args(["push", "--delete"]).args(options);
+        command.arg(site.path("full")).arg(site.path("emptied")).arg(inetd.remote("m")).output().unwrap()
+    };
+    assert_exit(&run(&[]), 0);
+    fs::remove_dir_all(site.path("emptied")).unwrap();
+    fs::create_dir(site.path("emptied")).unwrap();
+    let before = walk(&site.dst());
+    assert_exit(&run(&[]), 4);
+    assert_eq!(differences(&before, &walk(&site.dst())), "");
+    assert_exit(&run(&["--force-delete"]), 0);
+    assert_eq!(fs::read_dir(site.dst().join("emptied")).unwrap().count(), 0);
+}
+
+#[test]
 fn what_goes_with_a_directory_counts() {
     let both = Both::new(Way::Push);
     fs::create_dir(both.receiver().join("d")).unwrap();
@@ -200,7 +223,8 @@ fn a_source_that_is_not_mounted() {
         below.end();
         let gone = ["d/001", "d/002", "d/003"];
         both.assert_refused(&[], "mounted on 'd'", &gone);
-        // A look at a part does not forget what it did not see.
+        // Who removes nothing does not make us forget it, nor does a look at a part.
+        assert_exit(&both.run(&[]), 0);
         assert_exit(&both.run(&["--exclude", "/d"]), 0);
         both.assert_refused(&["--max-delete", "100%"], "mounted on 'd'", &gone);
         // When it is there again nothing is wrong.

@@ -153,6 +153,27 @@ fn a_name_of_the_source_is_no_place_for_a_backup() {
 }
 
 #[test]
+fn a_directory_that_is_not_empty_gives_way_to_no_backup() {
+    for (options, place) in [(&["-b"][..], "f~"), (&["-b", "--backup-dir", "kept"], "kept/f")] {
+        let site = Site::in_memory();
+        let inetd = site.serve();
+        fs::write(site.src().join("f"), "newer").unwrap();
+        fs::write(site.dst().join("f"), "old").unwrap();
+        fs::create_dir_all(site.dst().join(place)).unwrap();
+        fs::write(site.dst().join(place).join("precious"), "of somebody").unwrap();
+        let output = push(&site, &inetd, options, "m");
+        assert_exit(&output, 1);
+        assert_eq!(fs::read(site.dst().join("f")).unwrap(), b"old");
+        assert_eq!(fs::read(site.dst().join(place).join("precious")).unwrap(), b"of somebody");
+        // An empty one is in nobody's way.
+        fs::remove_file(site.dst().join(place).join("precious")).unwrap();
+        assert_exit(&push(&site, &inetd, options, "m"), 0);
+        assert_eq!(fs::read(site.dst().join(place)).unwrap(), b"old");
+        assert_eq!(fs::read(site.dst().join("f")).unwrap(), b"newer");
+    }
+}
+
+#[test]
 fn a_module_keeps_versions() {
     let site = Site::in_memory();
     site.write_private("smsyncd.conf", &site.server_conf("keep versions = 2"));
@@ -165,8 +186,6 @@ fn a_module_keeps_versions() {
         assert_exit(&push(&site, &inetd, &["--delete"], "m/sub"), 0);
         let kept = |dir: &Path| fs::read_dir(dir).map_or(0, Iterator::count);
         assert_eq!(kept(&versions.join("sub/d")), round.min(2), "after round {round}");
-        // Their names tell the second.
-        std::thread::sleep(std::time::Duration::from_millis(1050));
     }
     let texts = || {
         let entries = fs::read_dir(versions.join("sub/d")).unwrap().map(|entry| entry.unwrap().path());

@@ -129,9 +129,7 @@ impl Request<'_> {
             offer(channel, &described, show)?;
             welcome(channel, None)?;
             let report = deliver(channel, &root, &described, &round, show)?;
-            if report.exit() == Exit::Ok && !self.asked.flags.has(Flags::DRY_RUN) {
-                memory.keep(&root, &scope, &described);
-            }
+            memory.after(&root, &round, &described, &report);
             Ok(report)
         })
     }

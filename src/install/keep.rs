@@ -1,6 +1,6 @@
 //! What is replaced or removed is kept, when that was asked for: as a backup in the tree, or as a version in the module.
 
-use crate::install::{Failure, at, remove};
+use crate::install::{Failure, at};
 use crate::path::RelPath;
 use crate::report::Step;
 use crate::spec::{Kind, Spec};
@@ -69,8 +69,9 @@ fn keep_as(
         linked => linked.map(|()| false),
     };
     let place = |from: &Dir, name: &[u8]| match from.rename(name, target, new) {
+        // A directory is no backup, and what is in it is somebody's: only an empty one gives way.
         Err(error) if is(&error, &[libc::EISDIR, libc::ENOTEMPTY, libc::EEXIST]) => {
-            remove::clear(target, new)?;
+            target.remove_dir(new)?;
             from.rename(name, target, new)
         }
         renamed => renamed,
@@ -224,6 +225,6 @@ fn is_version(version: &[u8], name: &[u8], suffix: usize) -> bool {
     version.strip_prefix(name).is_some_and(|rest| {
         rest.len() == suffix
             && rest.starts_with(b"~")
-            && rest.iter().skip(1).all(|byte| byte.is_ascii_digit() || matches!(byte, b'T' | b'Z'))
+            && rest.iter().skip(1).all(|byte| byte.is_ascii_digit() || matches!(byte, b'T' | b'.' | b'Z'))
     })
 }

@@ -216,9 +216,7 @@ impl Session<'_> {
                 described.doubt = memory.doubt(&tree.root, &round.scope);
                 offer(channel, &described, &mut monitor)?;
                 let report = deliver(channel, &tree.root, &described, round, &mut monitor)?;
-                if report.exit() == Exit::Ok && !round.flags.has(Flags::DRY_RUN) {
-                    memory.keep(&tree.root, &round.scope, &described);
-                }
+                memory.after(&tree.root, round, &described, &report);
                 report
             }
         };

@@ -9,6 +9,9 @@ use crate::spec::{Kind, Spec};
 use crate::terms::{Keeping, Limit};
 use crate::wire::{Channel, Message};
 
+/// So many names are not removed by the way, as the guard has it for the whole.
+const MUCH: usize = 4;
+
 /// What a decision is about.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Removal<'r> {
@@ -43,7 +46,20 @@ impl Removal<'_> {
         if count(self.want, self.scope) == 0 {
             return refuse(Why::Empty, RelPath::ROOT);
         }
+        if let Some(path) = self.emptied() {
+            return refuse(Why::Empty, path);
+        }
         if allowed { None } else { refuse(Why::Guard, RelPath::ROOT) }
+    }
+
+    /// A name that the round is about, of which the sender has nothing but the directory, and the receiver much.
+    fn emptied(&self) -> Option<RelPath<'static>> {
+        let much = |path: &RelPath<'_>| {
+            let from = self.plan.extras.partition_point(|extra| self.have.path(*extra) <= *path);
+            let below = self.plan.extras.iter().skip(from);
+            below.take_while(|extra| self.have.path(**extra).is_within(path)).take(MUCH).count() == MUCH
+        };
+        self.scope.only().iter().find(|path| much(path) && !self.want.holds(path)).cloned()
     }
 
     /// A name that the round is about and that is a directory with something in it here, and none at the sender.

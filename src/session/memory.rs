@@ -1,12 +1,15 @@
 //! What a sender remembers of a source: the file systems that it was on, so that one that is not mounted is noticed.
 
 use crate::digest::{self, Content};
+use crate::exit::Exit;
 use crate::limits;
 use crate::path::{Descent, RelPath, Scope, Side};
-use crate::report::{Doubt, Why};
+use crate::report::{Doubt, Report, Why};
 use crate::session::Offer;
 use crate::sys::{Dir, FileKind};
 use crate::tree::{Cursor, Root};
+use crate::wire::Flags;
+use crate::wire::message::Round;
 use std::io;
 
 /// The memory of one source, in a state directory; or none, where there is no such directory.
@@ -82,9 +85,18 @@ impl<'m> Memory<'m> {
         gone.map(|path| Doubt { why: Why::Unmounted, path })
     }
 
-    /// Remembers the source as it is, after a round about this scope in which nothing went wrong. That this cannot be
-    /// written is no failure: then there will be no doubt.
-    pub fn keep(&self, root: &Root, scope: &Scope, offer: &Offer) {
+    /// Remembers the source as it is, after a round. Where there was a doubt, what was remembered stays, unless the round
+    /// removed all the same what the source did not have: others must not be led to forget what is not mounted.
+    pub fn after(&self, root: &Root, round: &Round, offer: &Offer, report: &Report) {
+        let removed = round.flags.has(Flags::DELETE) && report.exit() == Exit::Ok;
+        let believed = offer.doubt.is_none() || removed;
+        if believed && report.refused == 0 && !round.flags.has(Flags::DRY_RUN) {
+            self.keep(root, &round.scope, offer);
+        }
+    }
+
+    /// That it cannot be written is no failure: then there will be no doubt.
+    fn keep(&self, root: &Root, scope: &Scope, offer: &Offer) {
         let Some((state, file)) = &self.place else { return };
         let past = self.past();
         let unseen = past.iter().flat_map(|past| &past.mounts).filter(|path| !is_in(scope, path));

@@ -182,6 +182,17 @@ impl Spec {
             && !line::carries(line, Keyword::Ignore)
     }
 
+    /// Whether anything stands below this path.
+    #[must_use]
+    pub fn holds(&self, path: &RelPath<'_>) -> bool {
+        let mut range = 0..self.len();
+        while !range.is_empty() {
+            let middle = range.start + (range.end - range.start) / 2;
+            if self.path(Index(middle)) <= *path { range.start = middle + 1 } else { range.end = middle }
+        }
+        self.index(range.start).is_some_and(|next| self.path(next).is_within(path))
+    }
+
     /// The entry of this path, if there is one.
     #[must_use]
     pub fn find(&self, path: &RelPath<'_>) -> Option<Entry<'_>> {

@@ -84,10 +84,10 @@ impl Local {
 #[must_use]
 pub fn stamp() -> String {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    stamp_of(now.as_secs())
+    stamp_of(now.as_secs(), now.subsec_micros())
 }
 
-fn stamp_of(seconds: u64) -> String {
+fn stamp_of(seconds: u64, micros: u32) -> String {
     let (days, time) = (seconds / 86_400, seconds % 86_400);
     // Years that begin in March end with the leap day; 400 of them have 146,097 days.
     let days = days + 719_468;
@@ -99,7 +99,7 @@ fn stamp_of(seconds: u64) -> String {
     let month = if month < 10 { month + 3 } else { month - 9 };
     let year = year + era * 400 + u64::from(month <= 2);
     let (hour, minute, second) = (time / 3600, time / 60 % 60, time % 60);
-    format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z")
+    format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}.{micros:06}Z")
 }
 
 #[cfg(test)]
@@ -155,7 +155,7 @@ mod tests {
             (1_795_308_300, "20261122T004500Z"),
             (4_107_542_400, "21000301T000000Z"),
         ] {
-            assert_eq!(stamp_of(seconds), stamp);
+            assert_eq!(stamp_of(seconds, 7), stamp.replace('Z', ".000007Z"));
         }
     }
 }

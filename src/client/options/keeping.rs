@@ -46,6 +46,9 @@ impl Keeping {
     fn place(&self) -> Result<Backup, String> {
         let dir = match &self.backup_dir {
             None => RelPath::ROOT,
+            Some(dir) if dir.as_encoded_bytes().starts_with(b"/") => {
+                return Err("--backup-dir: it is below the destination, and does not begin with '/'".into());
+            }
             Some(dir) => below(&RelPath::ROOT, dir).map_err(|error| format!("--backup-dir: {error}"))?,
         };
         let usual = if self.backup_dir.is_some() { "" } else { "~" };
