@@ -11,6 +11,7 @@
 mod common;
 
 use common::mounted::{Mounted, may_mount};
+use common::tree::set_time;
 use common::walk::{Tree, differences, walk};
 use common::{Inetd, Site, assert_exit, end_object, is_root, scenario, tool};
 use std::ffi::OsStr;
@@ -61,8 +62,10 @@ fn assert_like_rsync(options: &[&str]) {
             ("changed~", "an older backup"),
         ] {
             fs::write(at.join(name), text).unwrap();
+            set_time(&at.join(name), 1_000_000_000, 0);
         }
         std::os::unix::fs::symlink("old", at.join("link")).unwrap();
+        set_time(&at.join("link"), 1_000_000_000, 0);
     }
     let src = site.src();
     fs::create_dir_all(src.join("d/e")).unwrap();
@@ -71,6 +74,7 @@ fn assert_like_rsync(options: &[&str]) {
     {
         fs::write(src.join(name), text).unwrap();
     }
+    set_time(&src.join("same"), 1_000_000_000, 0);
     std::os::unix::fs::symlink("new", src.join("link")).unwrap();
     rsync(&[&["--delete"], options].concat(), &src, &oracle);
     let output = push(&site, &inetd, &[&["--delete", "--force-delete"], options].concat(), "m");
