@@ -49,7 +49,7 @@ fn a_directory_that_cannot_be_listed() {
             "a directory that is not empty is in the way (--delete replaces it, unless it holds what is excluded)",
         ),
     ] {
-        let problem = format!(r#""path":"{path}","reason":"{reason}","step":"{step}""#);
+        let problem = format!(r#""path":"{path}","reason":"{reason}","side":"remote","step":"{step}""#);
         assert!(said.contains(&problem), "{problem} in\n{said}");
     }
     // The rest was done.
@@ -91,7 +91,10 @@ fn a_file_that_cannot_be_read() {
     let output = trees.push(&["--delete", "--force-delete"]);
     assert_exit(&output, 1);
     let said = String::from_utf8_lossy(&output.stdout);
-    assert!(said.contains(r#""path":"f","reason":"Permission denied","step":"read""#), "{said}");
+    assert!(
+        said.contains(r#""path":"f","reason":"Permission denied","side":"local","step":"read""#),
+        "{said}"
+    );
     assert_eq!(fs::read(trees.site.dst().join("f")).unwrap(), b"f");
     assert_eq!(fs::read(trees.site.dst().join("g")).unwrap(), b"changed");
     // Not all went well: nothing is removed.
