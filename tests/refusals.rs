@@ -171,7 +171,8 @@ fn a_client_configuration_that_is_not_private() {
     let (src, remote) = (site.src(), inetd.remote("m"));
     for (what, config, wrong) in states(&site, "client.conf", &format!("secret = {}\n", site.secret)) {
         let mut command = Command::new(common::SMSYNC);
-        command.env("TMPDIR", site.path("spool")).arg("-C").arg(&config);
+        command.env("TMPDIR", site.path("spool")).env("XDG_STATE_HOME", site.path("client-state"));
+        command.arg("-C").arg(&config);
         let output = command.arg("push").arg(&src).arg(&remote).output().unwrap();
         let Some(words) = wrong else {
             assert_exit(&output, 0);
@@ -204,6 +205,7 @@ fn strangers_and_what_is_not_offered() {
         let relay = Relay::to(inetd.port);
         let config = site.write_private("smsync.conf", &format!("secret = {secret}\n"));
         let mut command = Command::new(common::SMSYNC);
+        command.env("XDG_STATE_HOME", site.path("client-state"));
         command.arg("-C").arg(config).arg("push").arg(site.src());
         let output = command.arg(format!("{user}{}", relay.remote(module))).output().unwrap();
         (output, relay.end().remove(0))
