@@ -6,7 +6,7 @@ use crate::report::Step;
 use crate::spec::{Kind, Spec};
 use crate::sys::Dir;
 use crate::terms::Backup;
-use crate::tree::VERSIONS;
+use crate::tree::{VERSIONS, is_reserved};
 use std::collections::BTreeMap;
 use std::io;
 
@@ -89,12 +89,10 @@ fn keep_as(
     }
 }
 
-/// The directory of this name, made with this mode and owner if it is missing. Something else in its place gives way.
+/// The directory of this name, made with this mode and owner if it is missing. Something else in its place is somebody's,
+/// or an older backup, and stays.
 fn descend(above: &Dir, name: &[u8], mode: u32, owner: (Option<u32>, Option<u32>)) -> io::Result<Dir> {
     match above.subdir(name) {
-        Err(error) if matches!(error.raw_os_error(), Some(libc::ENOTDIR | libc::ELOOP)) => {
-            above.remove(name)?
-        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         there => return there,
     }
@@ -188,6 +186,9 @@ impl Keep<'_> {
         let Some(backup) = self.backup.filter(|_| kept == Kept::Here) else { return Ok(kept) };
         let new = [name, backup.suffix()].concat();
         if backup.dir().is_root() {
+            if parent.is_root() && is_reserved(&new) {
+                return Err((Step::Keep, io::Error::from_raw_os_error(libc::EPERM)));
+            }
             // What the sender has under that name goes before.
             if parent.join(&new).is_ok_and(|path| want.find(&path).is_some()) {
                 return Err((Step::Keep, io::Error::from_raw_os_error(libc::EEXIST)));

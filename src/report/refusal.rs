@@ -69,7 +69,8 @@ impl std::fmt::Display for Refusal {
             Why::Unmounted => {
                 write!(f, "a file system was mounted on '{path}' of the source and is not now")?
             }
-            Why::Empty => f.write_str("the source is empty")?,
+            Why::Empty if root => f.write_str("the source is empty")?,
+            Why::Empty => write!(f, "the source '{path}' is empty")?,
             Why::Type => {
                 write!(f, "'{path}' is no directory at the source, and at the destination it is one")?;
             }

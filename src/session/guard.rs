@@ -6,11 +6,8 @@ use crate::plan::Plan;
 use crate::report::{Deed, Doubt, Monitor, Problem, Refusal, Report, Why};
 use crate::session::Error;
 use crate::spec::{Kind, Spec};
-use crate::terms::{Keeping, Limit};
+use crate::terms::{FEW, Keeping, Limit};
 use crate::wire::{Channel, Message};
-
-/// So many names are not removed by the way, as the guard has it for the whole.
-const MUCH: usize = 4;
 
 /// What a decision is about.
 #[derive(Debug, Clone, Copy)]
@@ -54,11 +51,7 @@ impl Removal<'_> {
 
     /// A name that the round is about, of which the sender has nothing but the directory, and the receiver much.
     fn emptied(&self) -> Option<RelPath<'static>> {
-        let much = |path: &RelPath<'_>| {
-            let from = self.plan.extras.partition_point(|extra| self.have.path(*extra) <= *path);
-            let below = self.plan.extras.iter().skip(from);
-            below.take_while(|extra| self.have.path(**extra).is_within(path)).take(MUCH).count() == MUCH
-        };
+        let much = |path: &RelPath<'_>| self.gone_below(path, FEW) == FEW;
         self.scope.only().iter().find(|path| much(path) && !self.want.holds(path)).cloned()
     }
 
@@ -66,12 +59,17 @@ impl Removal<'_> {
     fn of_another_type(&self) -> Option<RelPath<'static>> {
         let is_dir =
             |spec: &Spec, path: &RelPath<'_>| spec.find(path).is_some_and(|entry| entry.kind == Kind::Dir);
-        let holds = |path: &RelPath<'_>| {
-            let at = self.plan.extras.partition_point(|extra| self.have.path(*extra) <= *path);
-            self.plan.extras.get(at).is_some_and(|extra| self.have.path(*extra).is_within(path))
-        };
+        let holds = |path: &RelPath<'_>| self.gone_below(path, 1) == 1;
         let other = |path: &&RelPath<'_>| !is_dir(self.want, path) && is_dir(self.have, path) && holds(path);
         self.scope.only().iter().find(other).cloned()
+    }
+
+    /// How many names below this path would go, `most` at most.
+    fn gone_below(&self, path: &RelPath<'_>, most: u64) -> u64 {
+        let from = self.plan.extras.partition_point(|extra| self.have.path(*extra) <= *path);
+        let below = self.plan.extras.iter().skip(from);
+        let below = below.take_while(|extra| self.have.path(**extra).is_within(path));
+        below.zip(0..most).count() as u64
     }
 
     /// Turn 4 of a round that is not carried out: why, and what would have gone.

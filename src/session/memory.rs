@@ -74,11 +74,11 @@ impl<'m> Memory<'m> {
     #[must_use]
     pub fn doubt(&self, root: &Root, scope: &Scope) -> Option<Doubt> {
         let past = self.past()?;
-        for now in beginnings(root) {
-            let old = past.beginnings.iter().find(|old| old.path == now.path);
-            if old.is_some_and(|old| now.replaces(old)) {
-                return Some(Doubt { why: Why::Device, path: now.path });
-            }
+        let replaced = |there: &Beginning| {
+            past.beginnings.iter().any(|old| old.path == there.path && there.replaces(old))
+        };
+        if let Some(other) = beginnings(root).into_iter().find(replaced) {
+            return Some(Doubt { why: Why::Device, path: other.path });
         }
         let mut cursor = Cursor::new(root, false);
         let gone = past.mounts.into_iter().find(|path| is_in(scope, path) && !is_mounted(&mut cursor, path));

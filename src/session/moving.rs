@@ -4,37 +4,36 @@
 use crate::digest::Content;
 use crate::report::{Monitor, Problem, Problems, Report, Step};
 use crate::session::Error;
-use crate::spec::{Entry, Index, Kind, Spec, Time};
+use crate::session::ranges::Ranges;
+use crate::spec::{Entry, Kind, Spec, Time};
 use crate::sys::{self, Dir, FileKind, Stat};
 use crate::tree::{Cursor, Root};
 use crate::wire::{Channel, Message, WireError};
 use std::io;
 
-/// What the receiver has: indices from the first number to before the second, strictly rising.
-#[derive(Debug, Default)]
-pub(super) struct Had {
-    ranges: Vec<(u32, u32)>,
-    /// Whether the tree of the receiver is the sender's own.
-    own: bool,
+/// What the receiver has, and where.
+#[derive(Debug)]
+pub(super) struct Had<'s> {
+    ranges: Ranges<'s>,
+    place: Option<[u8; 32]>,
 }
 
-impl Had {
-    /// Takes `count` indices of `spec` from `first` on, of the tree at this place.
-    pub(super) fn add(
-        &mut self,
-        spec: &Spec,
-        root: &Root,
-        (place, first, count): ([u8; 32], u32, u32),
-    ) -> Result<(), WireError> {
-        let end = first.checked_add(count).filter(|end| *end <= spec.len() && count > 0);
-        match end {
-            Some(end) if self.ranges.last().is_none_or(|(_, last)| first >= *last) => {
-                self.own = self.own || is_own(spec, root, &place);
-                self.ranges.push((first, end));
-                Ok(())
-            }
-            _ => Err(WireError::Violation("an index is out of range or out of order")),
+impl<'s> Had<'s> {
+    pub(super) fn new(spec: &'s Spec) -> Had<'s> {
+        Had { ranges: Ranges::new(spec), place: None }
+    }
+
+    /// Takes `count` indices from `first` on, of the tree at this place.
+    pub(super) fn add(&mut self, place: [u8; 32], first: u32, count: u32) -> Result<(), WireError> {
+        if *self.place.get_or_insert(place) != place {
+            return Err(WireError::Violation("what it has is in two places"));
         }
+        self.ranges.add(first, count)
+    }
+
+    /// Whether the tree of the receiver is the sender's own.
+    fn is_own(&self, root: &Root) -> bool {
+        self.place.is_some_and(|place| is_own(self.ranges.spec(), root, &place))
     }
 }
 
@@ -63,19 +62,19 @@ fn is_own(spec: &Spec, root: &Root, there: &[u8; 32]) -> bool {
 /// Turn 5 at the sender: removes what the receiver has, unless something went wrong, and tells what came of it.
 pub(super) fn take_away(
     channel: &mut Channel,
-    (root, spec): (&Root, &Spec),
-    had: &Had,
+    root: &Root,
+    had: &Had<'_>,
     begun: (i64, u32),
     report: Report,
     monitor: &mut dyn Monitor,
 ) -> Result<Report, Error> {
     let clean = report.problems == 0 && report.vanished == 0;
     let mut taken = Taken::default();
-    if clean && had.own {
+    if clean && had.is_own(root) {
         let same = io::Error::from_raw_os_error(libc::EEXIST);
         taken.problems.push(Problem::new(&crate::path::RelPath::ROOT, Step::TakeAway, &same).of_sender());
     } else if clean {
-        taken = channel.while_working(|| remove(root, spec, had, begun))?;
+        taken = channel.while_working(|| remove(root, had, begun))?;
     }
     let mut speaker = channel.speak();
     for problem in taken.problems.iter().chain(taken.kept.iter()) {
@@ -125,11 +124,10 @@ struct Taken {
     problems: Problems,
 }
 
-fn remove(root: &Root, spec: &Spec, had: &Had, begun: (i64, u32)) -> Taken {
+fn remove(root: &Root, had: &Had<'_>, begun: (i64, u32)) -> Taken {
     let mut taken = Taken::default();
     let mut cursor = Cursor::new(root, false);
-    let indices = had.ranges.iter().flat_map(|(first, end)| *first..*end);
-    for entry in indices.filter_map(|number| spec.index(number)).map(|index: Index| spec.entry(index)) {
+    for (_, entry) in had.ranges.entries() {
         if matches!(entry.kind, Kind::Dir | Kind::Socket) || entry.optional || entry.nochange {
             continue;
         }
@@ -205,10 +203,9 @@ mod tests {
         let (spec, root) = (spec(&open(&here)), Root::new(open(&here)).unwrap());
         let there = place(&open(&there)).unwrap();
         let takes = |ranges: &[(u32, u32)]| {
-            let mut had = Had::default();
-            let taken =
-                ranges.iter().try_for_each(|(first, count)| had.add(&spec, &root, (there, *first, *count)));
-            taken.is_ok() && !had.own
+            let mut had = Had::new(&spec);
+            let taken = ranges.iter().try_for_each(|(first, count)| had.add(there, *first, *count));
+            taken.is_ok() && !had.is_own(&root)
         };
         assert!(takes(&[(0, 4)]) && takes(&[(0, 1), (1, 2), (3, 1)]));
         for bad in
@@ -216,9 +213,10 @@ mod tests {
         {
             assert!(!takes(bad), "{bad:?}");
         }
-        let mut had = Had::default();
-        had.add(&spec, &root, (place(&open(&here)).unwrap(), 0, 4)).unwrap();
-        assert!(had.own);
+        let mut had = Had::new(&spec);
+        had.add(place(&open(&here)).unwrap(), 0, 2).unwrap();
+        assert!(had.is_own(&root));
+        assert!(had.add(there, 2, 1).is_err(), "it cannot be in two places");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What a receiver asks for: indices that rise strictly, each that of a regular file, some of them begun already.
+//! What a receiver names of a specification: indices that rise strictly; of what it asks for, some are begun already.
 
 use crate::limits;
 use crate::report::Progress;
@@ -6,7 +6,7 @@ use crate::spec::{Entry, Index, Kind, Spec};
 use crate::wire::WireError;
 use std::collections::HashMap;
 
-/// Indices that the receiver named, strictly rising, each that of a regular file.
+/// Indices that the receiver named, strictly rising.
 #[derive(Debug)]
 pub(super) struct Ranges<'s> {
     spec: &'s Spec,
@@ -52,14 +52,21 @@ impl<'s> Ranges<'s> {
         Ok(())
     }
 
+    pub(super) const fn spec(&self) -> &'s Spec {
+        self.spec
+    }
+
+    /// The entries.
+    pub(super) fn entries(&self) -> impl Iterator<Item = (Index, Entry<'s>)> + use<'_, 's> {
+        let numbers = self.ranges.iter().flat_map(|(first, end)| *first..*end);
+        let indices = numbers.filter_map(|number| self.spec.index(number));
+        indices.map(|index| (index, self.spec.entry(index)))
+    }
+
     /// The entries, each of which must be a regular file.
     pub(super) fn files(&self) -> impl Iterator<Item = Result<(Index, Entry<'s>), WireError>> + use<'_, 's> {
-        let indices = self.ranges.iter().flat_map(|(first, end)| *first..*end);
-        indices.map(|number| {
-            let file = self.spec.index(number).map(|index| (index, self.spec.entry(index)));
-            let file = file.filter(|(_, entry)| entry.kind == Kind::File);
-            file.ok_or(WireError::Violation("what is wanted is no regular file"))
-        })
+        let no_file = || WireError::Violation("what is wanted is no regular file");
+        self.entries().map(move |file| Some(file).filter(|(_, e)| e.kind == Kind::File).ok_or_else(no_file))
     }
 
     /// What the receiver has of this one.

@@ -19,7 +19,7 @@ use crate::session::turns::{Changes, finish, forecast, want_files};
 use crate::spec::{Index, Keyword, Keywords, Spec, SpecWriter};
 use crate::sys::tick::{self, Tick};
 use crate::sys::{self, Dir, Spool};
-use crate::tree::{Root, Scan, Scanned, View, scan};
+use crate::tree::{Root, Scan, Scanned, View, is_reserved, scan};
 use crate::vis::shown;
 use crate::wire::message::Round;
 use crate::wire::{Channel, Flags};
@@ -167,6 +167,10 @@ fn prepare(
     if let Some((what, name)) = owners.unknown(guise) {
         let text = format!("the receiver knows no {what} '{}' (--{what}map, --chown)", shown(name));
         return Err(Error::Refused(Exit::System, text));
+    }
+    let kept = round.keeping.backup.as_ref().and_then(|backup| backup.dir().components().next());
+    if kept.is_some_and(is_reserved) {
+        return Err(Error::Refused(Exit::Refused, "the path of the backups is reserved".into()));
     }
     let delete = flags.has(Flags::DELETE) && offered.whole;
     let (want, locals) = offered.seal(scope)?;

@@ -150,7 +150,7 @@ pub fn deliver(
 ) -> Result<Report, Error> {
     let (spec, flags) = (&offer.spec, round.flags);
     let taking = round.remove_source && !flags.has(Flags::DRY_RUN);
-    let mut had = Had::default();
+    let mut had = Had::new(spec);
     let (mut asked, mut wanted) = (Some(Ranges::new(spec)), Some(Ranges::new(spec)));
     let mut told = Told { itemized: flags.has(Flags::ITEMIZE), entries: spec.len(), ..Told::default() };
     let broken = || WireError::Violation("a message that the sender does not expect");
@@ -184,12 +184,9 @@ pub fn deliver(
                     }
                     Message::Unsupported(lost) => monitor.unsupported(told.unsupported(&lost)?),
                     Message::Change(change) => monitor.change(told.change(&change)?),
-                    Message::Have { place, first, count } if taking => {
-                        had.add(spec, root, (place, first, count))?;
-                    }
+                    Message::Have { place, first, count } if taking => had.add(place, first, count)?,
                     Message::Report(report) if taking => {
-                        let what = (root, spec);
-                        return moving::take_away(channel, what, &had, offer.begun, report, monitor);
+                        return moving::take_away(channel, root, &had, offer.begun, report, monitor);
                     }
                     Message::Report(report) => return Ok(report),
                     _ => return Err(broken().into()),

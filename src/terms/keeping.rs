@@ -16,7 +16,7 @@ pub enum Limit {
 }
 
 /// Fewer removals than this are nobody's disaster.
-const FEW: u64 = 4;
+pub const FEW: u64 = 4;
 /// From this part of the receiver's entries on, in hundredths, a removal is more often a mistake than meant.
 const MUCH: u64 = 25;
 

@@ -11,7 +11,7 @@ mod taking;
 pub use chmod::Chmod;
 pub use comparison::{Comparison, Quick};
 pub use guise::Guise;
-pub use keeping::{Backup, Keeping, Limit};
+pub use keeping::{Backup, FEW, Keeping, Limit};
 pub use mode::{Clause, Operator, Permissions, clauses};
 pub use owners::{OwnerMap, To};
 pub use taking::Taking;

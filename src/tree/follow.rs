@@ -2,7 +2,7 @@
 //! confined to a tree stays in it whatever is renamed meanwhile.
 
 use crate::sys::{Dir, FileKind, Stat};
-use crate::tree::Root;
+use crate::tree::{Root, is_reserved};
 use std::collections::VecDeque;
 use std::io;
 use std::path::Path;
@@ -112,6 +112,10 @@ impl Way {
                     continue;
                 }
                 _ => {}
+            }
+            // At the root of a module nobody sees these.
+            if matches!(way.above, Above::Nothing) && is_reserved(&name) {
+                return Err(io::ErrorKind::NotFound.into());
             }
             let stat = way.dir.stat(&name)?;
             match stat.kind {
