@@ -1,11 +1,13 @@
 //! Messages as bytes: what is written is read, and nothing else is.
 
 use super::*;
+use crate::limits;
 use crate::path::{Filter, Item, RelPath, Rule, Scope, Traits};
-use crate::report::{Aspects, Deed, Doubt, Fate, KINDS, Refusal, Why};
+use crate::report::{Aspects, Deed, Fate, Feature, KINDS, Side, Step, Why};
 use crate::spec::Keywords;
 use crate::sys::FileKind;
 use crate::terms::{Backup, Chmod, Comparison, Guise, Keeping, Limit, OwnerMap, Quick, Taking};
+use crate::wire::WireError;
 
 fn path(text: &str) -> RelPath<'static> {
     RelPath::new(text.as_bytes().to_vec()).unwrap()
