@@ -6,7 +6,6 @@ use crate::install::{Install, Installed, Keep, Meta, Stage, StageError, Versions
 use crate::path::RelPath;
 use crate::plan::{Outcome, Owners, Plan, Rules, compare};
 use crate::report::{Monitor, Problems, Report};
-use crate::session::Error;
 use crate::session::basis::{self, Found};
 use crate::session::error::WRITE_SPEC;
 use crate::session::guard::Removal;
@@ -16,6 +15,7 @@ use crate::session::offered::Offered;
 use crate::session::room;
 use crate::session::spare::{Here, Spared, spare};
 use crate::session::turns::{Changes, finish, forecast, want_files};
+use crate::session::{Baselines, Error};
 use crate::spec::{Index, Keyword, Keywords, Spec, SpecWriter};
 use crate::sys::tick::{self, Tick};
 use crate::sys::{self, Dir, Spool};
@@ -44,6 +44,8 @@ pub struct Receiver<'r> {
     pub versions: u32,
     /// Trees in which wanted files may be.
     pub links: &'r [Root],
+    /// Specifications of earlier rounds.
+    pub baselines: &'r Baselines<'r>,
 }
 
 /// Receives one round: turns 1 to 4.
@@ -56,9 +58,8 @@ pub fn receive(
     round: &Round,
     monitor: &mut dyn Monitor,
 ) -> Result<Report, Error> {
-    let spool = Spool::create(receiver.spool)
-        .map_err(|error| Error::System("make a file in the spool directory", error))?;
-    let offered = Offered::take(channel, spool, monitor)?;
+    let offered = Offered::take(channel, &|| spool(receiver), receiver.baselines, monitor)?;
+    let digest = offered.digest();
     let mut report = Report { skipped: offered.skipped, problems: offered.problems, ..Report::default() };
     let (doubt, holes) = (offered.doubt.clone(), offered.holes);
     let owners = owners();
@@ -122,6 +123,11 @@ pub fn receive(
             // Unlocked first: whoever reads the report may come back at once.
             drop(stage);
             outcome.removed &= report.extra == 0;
+            // Before the report: the sender's next round may build on it.
+            if prepared.scanned.problems.is_empty() {
+                let keep = || receiver.baselines.after(round, &prepared.want, digest, &report);
+                channel.while_working(keep)?;
+            }
             finish(channel, report, &changes(outcome), &listed, monitor)
         }
         Err(error) => {
@@ -132,6 +138,11 @@ pub fn receive(
             Err(error)
         }
     }
+}
+
+/// A nameless file in the spool directory.
+fn spool(receiver: &Receiver<'_>) -> Result<Spool, Error> {
+    Spool::create(receiver.spool).map_err(|error| Error::System("make a file in the spool directory", error))
 }
 
 /// Who is to own what, by what this process may do.
@@ -175,8 +186,7 @@ fn prepare(
     let delete = flags.has(Flags::DELETE) && offered.whole;
     let (want, locals) = offered.seal(scope)?;
     let stage = if flags.has(Flags::DRY_RUN) { None } else { Some(open_stage(receiver)?) };
-    let spool = Spool::create(receiver.spool)
-        .map_err(|error| Error::System("make a file in the spool directory", error))?;
+    let spool = spool(receiver)?;
     let digests = want.keywords().algorithms().iter().map(Keyword::of_algorithm);
     let xattrs = round.keywords.contains(Keyword::Xattr);
     let mut keywords = if xattrs { HAVE } else { HAVE.without(Keywords::of(&[Keyword::Xattr])) };
