@@ -195,3 +195,7 @@ impl Write for Edited {
         self.out.flush()
     }
 }
+
+#[cfg(test)]
+#[path = "edits_tests.rs"]
+mod tests;

@@ -47,9 +47,9 @@ impl Text {
     pub(super) fn end(mut self, digest: &[u8; 32]) -> Result<Digested, Error> {
         let flushed = self.0.flush();
         self.checked(flushed)?;
-        let Sink { text, .. } = match self.0.into_inner() {
-            Shape::Whole(sink) => *sink,
-            Shape::Edits(edited) => edited.end()?,
+        let text = match self.0.into_inner() {
+            Shape::Whole(sink) => sink.into_text(),
+            Shape::Edits(edited) => edited.end()?.into_text(),
         };
         if text.digest() == *digest {
             Ok(text)
@@ -106,8 +106,13 @@ pub(super) struct Sink {
 }
 
 impl Sink {
-    fn new(spool: Spool, limit: u64) -> Sink {
+    pub(super) fn new(spool: Spool, limit: u64) -> Sink {
         Sink { text: Digested::new(spool), limit, failed: None }
+    }
+
+    /// What arrived.
+    pub(super) fn into_text(self) -> Digested {
+        self.text
     }
 
     /// Notes what went wrong; what it gives back only says that something did.

@@ -139,15 +139,14 @@ impl Spec {
         let error = |fault| SpecError { line: 0, fault };
         let map = text.spool.freeze().map_err(|failed| error(SpecFault::Io(failed)))?;
         let most = known.entries.min(limits::SPEC_ENTRIES) as usize;
-        let mut offsets = Vec::with_capacity(most);
-        // Each line but the last one ends where the next one starts; the first one is no entry.
-        let ends = memchr::memchr_iter(b'\n', map.bytes()).take(most);
-        for end in ends {
+        // Each line starts where the one before it ends; the first one is no entry, and behind the last one is nothing.
+        let mut offsets = Vec::with_capacity(most + 1);
+        for end in memchr::memchr_iter(b'\n', map.bytes()).take(most + 2) {
             offsets.push(u32::try_from(end + 1).map_err(|_| error(SpecFault::Length))?);
         }
-        let entries = u32::try_from(offsets.len()).unwrap_or(u32::MAX);
-        if entries != known.entries || entries == 0 {
-            return Err(error(SpecFault::TooMany));
+        let end = offsets.pop().map(|end| end as usize);
+        if offsets.len() != most || most == 0 || end != Some(map.bytes().len()) {
+            return Err(error(SpecFault::Length));
         }
         Ok(Spec::of_parts(map, offsets, known.keywords, known.census))
     }
@@ -157,4 +156,52 @@ impl Spec {
 #[must_use]
 pub fn in_order(a: &[u8], b: &[u8]) -> Option<Ordering> {
     Some(line::path(a).ok()?.cmp(&line::path(b).ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::Dir;
+
+    fn written(text: &[u8]) -> Digested {
+        let dir = tempfile::tempdir().unwrap();
+        let mut written = Digested::new(Spool::create(&Dir::open_root(dir.path()).unwrap()).unwrap());
+        written.write_all(text).unwrap();
+        written
+    }
+
+    #[test]
+    fn what_was_sealed_is_known_again() {
+        let text = b"#mtree\n. type=dir\n./a type=file size=7 time=1.000000000\n./l type=link link=xy\n";
+        let first = written(text);
+        let digest = first.digest();
+        let spec = Spec::seal_again(first, None).unwrap();
+        let known = spec.known(digest);
+        assert_eq!(Known::from_bytes(&known.to_bytes()), Some(known));
+        let again = Spec::seal_again(written(text), Some(&known)).unwrap();
+        assert!(again.iter().eq(spec.iter()));
+        assert_eq!((again.census(), again.keywords()), (spec.census(), spec.keywords()));
+        // Of another text it says nothing: that one is parsed.
+        let other = b"#mtree\n. type=dir\n./../a type=file size=7 time=1.000000000\n";
+        assert_eq!(Spec::seal_again(written(other), Some(&known)).unwrap_err().line, 3);
+        // And of the same one nothing wrong.
+        for entries in [0, 1, 2, 4, u32::MAX] {
+            assert!(Spec::seal_again(written(text), Some(&Known { entries, ..known })).is_err(), "{entries}");
+        }
+    }
+
+    #[test]
+    fn no_other_bytes_are_known() {
+        let known = Known {
+            digest: [1; 32],
+            entries: 7,
+            keywords: Keywords::TRANSFER,
+            census: Census { files: 1, dirs: 2, links: 3, devices: 4, specials: 5, bytes: 6 },
+        };
+        let bytes = known.to_bytes();
+        assert_eq!((bytes.len(), Known::from_bytes(&bytes)), (Known::BYTES, Some(known)));
+        assert_eq!(Known::from_bytes(&bytes[1..]), None);
+        assert_eq!(Known::from_bytes(&[&bytes[..], b"x"].concat()), None);
+        assert_eq!(Known::from_bytes(&[0xff; Known::BYTES]), None);
+    }
 }
