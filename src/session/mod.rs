@@ -18,6 +18,7 @@ mod receive;
 mod room;
 mod send;
 mod spare;
+mod survey;
 mod turns;
 
 pub use error::Error;
