@@ -59,6 +59,14 @@ fn kill(group: u32) {
     }
 }
 
+/// The directory in it where a file system may be mounted.
+pub(crate) const DISK: &str = "disk";
+
+/// Takes it away, though files may be open in it.
+pub(crate) fn unmount(at: &Path) {
+    let _ = nix::mount::umount2(at, nix::mount::MntFlags::MNT_DETACH);
+}
+
 /// The directory everything is in.
 pub(crate) struct Place(PathBuf);
 
@@ -98,6 +106,7 @@ fn end(path: &Path) {
     let mut running = running();
     running.over = true;
     running.groups.iter().for_each(|group| kill(*group));
+    unmount(&path.join(DISK));
     // Under another name nothing new can be made in it by a thread that does not know yet.
     let gone = path.with_extension("gone");
     let _ = std::fs::rename(path, &gone);

@@ -1,8 +1,12 @@
 //! smsync beside rsync's daemon: the same trees in the same run, on one machine, as a table.
 //!
 //! `cargo bench --bench table -- --quick` takes a few minutes, `--full` an hour or two; names of rows select them, and
-//! `--list` names them all. `BENCH_DIR` says where the trees are (/dev/shm), `RSYNC` which rsync is the other.
+//! `--list` names them all. `BENCH_DIR` says where the trees are (/dev/shm), `BENCH_DISK` where the file system of the
+//! row on a disk is (/var/tmp), `RSYNC` which rsync is the other.
 
+mod disk;
+mod edit;
+mod ground;
 mod guard;
 mod measure;
 mod output;
@@ -10,13 +14,17 @@ mod plot;
 mod program;
 mod relay;
 mod row;
+mod rows;
 mod tree;
+mod watch;
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
+use disk::Disk;
+use ground::{Ground, Outcome};
 use guard::Place;
 use program::Programs;
-use row::{Ground, Outcome, Row};
+use row::Row;
 use serde_json::json;
 use std::fs;
 use std::io::{Write, stderr, stdout};
@@ -26,13 +34,13 @@ use std::process::ExitCode;
 /// Measures smsync beside rsync's daemon.
 #[derive(Parser)]
 struct Options {
-    /// Few rows, 20,000 files, three pairs of runs
+    /// Smaller trees, fewer rows, three pairs of runs at most
     #[arg(long, conflicts_with = "full")]
     quick: bool,
-    /// Every row, 100,000 files, five pairs of runs
+    /// Every row, five pairs of runs at most
     #[arg(long)]
     full: bool,
-    /// Another number of pairs
+    /// So many pairs of runs, also where fewer are usual
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pairs: Option<u32>,
     /// Write the figures of all runs to FILE
@@ -73,28 +81,30 @@ fn main() -> ExitCode {
 fn table(options: &Options) -> Result<bool> {
     let named = |row: &Row| options.rows.contains(&row.name);
     let chosen = |row: &Row| if options.rows.is_empty() { options.full || !row.full } else { named(row) };
-    let rows = row::all(options.full);
+    let rows = rows::all(options.full);
     if let Some(unknown) = options.rows.iter().find(|name| rows.iter().all(|row| row.name != **name)) {
         bail!("there is no row '{unknown}': --list names them");
     }
     let mut out = stdout();
     if options.list {
         for row in &rows {
-            writeln!(out, "{:16} {}{}", row.name, row.work, if row.full { " (--full)" } else { "" })?;
+            writeln!(out, "{:18} {}{}", row.name, row.work, if row.full { " (--full)" } else { "" })?;
         }
         return Ok(true);
     }
-    let pairs = options.pairs.unwrap_or(if options.full { 5 } else { 3 });
+    let most = if options.full { 5 } else { 3 };
     let above = std::env::var_os("BENCH_DIR").map_or(PathBuf::from("/dev/shm"), PathBuf::from);
     let place = Place::make(&above)?;
     let programs = Programs::new(place.path())?;
     let versions = programs.versions()?;
     let machine = machine();
     let [rsync, smsync] = &versions;
+    let pairs = |row: &Row| options.pairs.unwrap_or(row.pairs.min(most));
     writeln!(
         out,
-        "{machine}; trees in {}, loopback; medians of {pairs} pairs in alternation\n",
-        above.display()
+        "{machine}; trees in {}, loopback; medians of {} pairs in alternation unless the row says otherwise\n",
+        above.display(),
+        options.pairs.unwrap_or(most)
     )?;
     writeln!(
         out,
@@ -105,13 +115,24 @@ fn table(options: &Options) -> Result<bool> {
     )?;
     writeln!(
         out,
-        "smsync with `durable = none`, because rsync does not flush, unless the row says otherwise\n"
+        "smsync with `durable = none`, because rsync does not flush, unless the row says otherwise; \
+         goals are for the ratio of wall time\n"
     )?;
     writeln!(out, "{}", output::HEAD)?;
     let mut ground = Ground::new(place.path().to_owned(), programs)?;
     let (mut outcomes, mut whole) = (Vec::<Outcome>::new(), true);
     for row in rows.iter().filter(|row| chosen(row)) {
-        match ground.measure(row, pairs) {
+        let disk = row.disk.then(|| Disk::make(place.path())).transpose();
+        if let Err(error) = disk {
+            writeln!(out, "| {} | {} | skipped: {error:#} |", row.name, row.work)?;
+            continue;
+        }
+        let mut row = row.clone();
+        if pairs(&row) != options.pairs.unwrap_or(most) {
+            let only = if pairs(&row) == 1 { "one pair, through the counting relay" } else { "three pairs" };
+            row.work.push_str(&format!(" ({only})"));
+        }
+        match ground.measure(&row, pairs(&row)) {
             Ok(outcome) => {
                 writeln!(out, "{}", outcome.line())?;
                 outcomes.push(outcome);
@@ -124,7 +145,7 @@ fn table(options: &Options) -> Result<bool> {
     }
     if let Some(file) = &options.json {
         let rows: Vec<_> = outcomes.iter().map(Outcome::json).collect();
-        let all = json!({ "machine": machine, "versions": versions, "pairs": pairs, "rows": rows });
+        let all = json!({ "machine": machine, "versions": versions, "rows": rows });
         fs::write(file, format!("{all:#}\n")).with_context(|| format!("cannot write {}", file.display()))?;
     }
     if options.full && outcomes.iter().any(|outcome| outcome.row.plotted) {

@@ -2,6 +2,7 @@
 //! the kernel's sums of its children are those of this one program and of what it started itself.
 
 use crate::guard::{self, Group};
+use crate::watch;
 use anyhow::{Context, Result, bail};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
@@ -11,8 +12,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// The first argument of the process between: `--measured FILE PROGRAM ARGUMENT…`.
+/// The first argument of the process between: `--measured FILE WATCH PROGRAM ARGUMENT…`.
 pub(crate) const WORD: &str = "--measured";
+/// WATCH, if anonymous memory is to be sampled. It takes time of its own, so runs that are timed go without.
+const WATCHED: &str = "watched";
 
 /// What a program used.
 #[derive(Clone, Copy)]
@@ -23,6 +26,8 @@ pub(crate) struct Usage {
     pub(crate) cpu: Duration,
     /// Bytes of memory of the largest of its processes at its largest.
     pub(crate) peak: u64,
+    /// And how much of its anonymous memory there was at once: no mapped files. 0 where nobody watched.
+    pub(crate) anonymous: u64,
     code: i32,
 }
 
@@ -35,9 +40,15 @@ pub(crate) struct Measured {
 
 impl Measured {
     /// Starts it. `file` is where the process between writes what was used.
-    pub(crate) fn start(command: &Command, streams: [Stdio; 3], file: PathBuf) -> Result<Measured> {
+    pub(crate) fn start(
+        command: &Command,
+        streams: [Stdio; 3],
+        file: PathBuf,
+        watched: bool,
+    ) -> Result<Measured> {
         let mut between = Command::new(std::env::current_exe()?);
-        between.arg(WORD).arg(&file).arg(command.get_program()).args(command.get_args());
+        between.arg(WORD).arg(&file).arg(if watched { WATCHED } else { "" });
+        between.arg(command.get_program()).args(command.get_args());
         between.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
         let [stdin, stdout, stderr] = streams;
         let group = Group::start(between.stdin(stdin).stdout(stdout).stderr(stderr))?;
@@ -66,13 +77,14 @@ impl Measured {
 }
 
 /// Runs a client or a tool to its end.
-pub(crate) fn run(command: &Command, file: PathBuf) -> Result<(Usage, String)> {
-    Measured::start(command, [Stdio::null(), Stdio::piped(), Stdio::piped()], file)?.end()
+pub(crate) fn run(command: &Command, file: PathBuf, watched: bool) -> Result<(Usage, String)> {
+    Measured::start(command, [Stdio::null(), Stdio::piped(), Stdio::piped()], file, watched)?.end()
 }
 
 /// What the process between does.
 pub(crate) fn between(mut arguments: impl Iterator<Item = OsString>) -> Result<()> {
-    let (Some(file), Some(program)) = (arguments.next(), arguments.next()) else {
+    let (Some(file), Some(watched), Some(program)) = (arguments.next(), arguments.next(), arguments.next())
+    else {
         bail!("too few arguments")
     };
     guard::unblock()?;
@@ -83,12 +95,14 @@ pub(crate) fn between(mut arguments: impl Iterator<Item = OsString>) -> Result<(
     rustix::stdio::dup2_stdin(&null)?;
     rustix::stdio::dup2_stdout(&null)?;
     rustix::stdio::dup2_stderr(&null)?;
+    let watch = (watched == WATCHED).then(watch::Watch::start);
     let status = child.wait()?;
     let wall = started.elapsed();
+    let anonymous = watch.map_or(0, watch::Watch::end);
     let used = getrusage(UsageWho::RUSAGE_CHILDREN)?;
     let cpu = used.user_time().num_microseconds() + used.system_time().num_microseconds();
-    let text = format!("{} {} {} {}", wall.as_nanos(), cpu, used.max_rss(), status.code().unwrap_or(-1));
-    Ok(std::fs::write(file, text)?)
+    let (peak, code) = (used.max_rss(), status.code().unwrap_or(-1));
+    Ok(std::fs::write(file, format!("{} {cpu} {peak} {anonymous} {code}", wall.as_nanos()))?)
 }
 
 impl Usage {
@@ -96,11 +110,12 @@ impl Usage {
         let text = std::fs::read_to_string(file)?;
         std::fs::remove_file(file)?;
         let numbers = text.split(' ').map(str::parse).collect::<Result<Vec<i64>, _>>()?;
-        let [wall, cpu, peak, code] = numbers[..] else { bail!("not four numbers") };
+        let [wall, cpu, peak, anonymous, code] = numbers[..] else { bail!("not five numbers") };
         Ok(Usage {
             wall: Duration::from_nanos(u64::try_from(wall)?),
             cpu: Duration::from_micros(u64::try_from(cpu)?),
             peak: u64::try_from(peak)? * 1024,
+            anonymous: u64::try_from(anonymous)?,
             code: i32::try_from(code)?,
         })
     }

@@ -1,7 +1,9 @@
 //! Cost against tree size, drawn as SVG on logarithmic scales.
 
+use crate::ground::{Outcome, Runs};
 use crate::output::wall;
-use crate::row::{Before, Outcome, Runs, grouped};
+use crate::row::Before;
+use crate::rows::grouped;
 use std::fmt::Write;
 
 const WIDTH: f64 = 720.0;
@@ -13,7 +15,7 @@ const RIGHT: f64 = 190.0;
 const ABOVE: f64 = 40.0;
 /// Powers of ten at the ends of the scales: files, and seconds.
 const FILES: (f64, f64) = (3.0, 6.0);
-const SECONDS: (f64, f64) = (-2.0, 2.0);
+const SECONDS: (f64, f64) = (-2.0, 3.0);
 
 fn x(files: u32) -> f64 {
     let (low, high) = FILES;
@@ -64,7 +66,7 @@ fn scales(out: &mut String) -> std::fmt::Result {
         let label = grouped(files);
         writeln!(out, "<text x=\"{x:.1}\" y=\"{}\" text-anchor=\"middle\">{label}</text>", bottom + 18.0)?;
     }
-    for seconds in [0.01, 0.1, 1.0, 10.0, 100.0] {
+    for seconds in [0.01, 0.1, 1.0, 10.0, 100.0, 1000.0] {
         let y = y(seconds);
         writeln!(out, "<path d=\"M{LEFT} {y:.1}H{right}\" stroke=\"#ddd\"/>")?;
         writeln!(

@@ -34,13 +34,17 @@ impl Relay {
         let thread = std::thread::spawn({
             let (over, counts) = (over.clone(), counts.clone());
             move || {
-                for client in listener.incoming() {
-                    if over.load(Ordering::SeqCst) {
-                        return;
+                std::thread::scope(|scope| {
+                    for client in listener.incoming() {
+                        if over.load(Ordering::SeqCst) {
+                            return;
+                        }
+                        let counts = &counts;
+                        // What breaks here breaks the connection, and both programs say so.
+                        let relay = |client: TcpStream| connection(&client, server, delay, counts);
+                        scope.spawn(move || client.and_then(relay));
                     }
-                    // What breaks here breaks the connection, and both programs say so.
-                    let _ = client.map(|client| connection(&client, server, delay, &counts));
-                }
+                });
             }
         });
         Ok(Relay { port, over, counts, thread: Some(thread) })

@@ -12,7 +12,9 @@ use std::time::{Duration, SystemTime};
 pub(crate) enum Shape {
     /// Files with sizes as in a source tree: log-normal, with this many bytes as their median.
     Files { count: u32, median: u32 },
-    /// One file of so many bytes.
+    /// The same below a directory, beside which there are four times as many others.
+    Directory { count: u32, median: u32 },
+    /// One file of so many bytes, none of them like others of it.
     One(u64),
 }
 
@@ -21,6 +23,7 @@ impl Shape {
     pub(crate) fn files(self) -> u32 {
         match self {
             Shape::Files { count, .. } => count,
+            Shape::Directory { count, .. } => 5 * count,
             Shape::One(_) => 1,
         }
     }
@@ -30,6 +33,8 @@ impl Shape {
 const SIGMA: f64 = 1.379;
 /// Files of one directory.
 const PER_DIRECTORY: u32 = 100;
+/// The directory of which the name is to change: it comes after all others.
+pub(crate) const RENAMED: &str = "renamed";
 /// Bytes that contents are cut from.
 const NOISE: usize = 8 << 20;
 
@@ -60,20 +65,38 @@ impl Random {
 }
 
 /// Makes contents, so many bytes at a time.
-struct Contents {
+pub(crate) struct Contents {
     random: Random,
     noise: Vec<u8>,
 }
 
 impl Contents {
-    fn new(seed: u64) -> Contents {
-        let mut random = Random(seed);
-        let noise = (0..NOISE / 8).flat_map(|_| random.next().to_le_bytes()).collect();
-        Contents { random, noise }
+    pub(crate) fn new(seed: u64) -> Contents {
+        let mut contents = Contents { random: Random(seed), noise: vec![0; NOISE] };
+        contents.renew();
+        contents
+    }
+
+    fn renew(&mut self) {
+        self.noise
+            .chunks_exact_mut(8)
+            .for_each(|word| word.copy_from_slice(&self.random.next().to_le_bytes()));
+    }
+
+    /// Writes `size` bytes that were nowhere before.
+    pub(crate) fn write_new(&mut self, file: &mut File, size: u64) -> Result<()> {
+        let mut left = size;
+        while left > 0 {
+            self.renew();
+            let piece = self.noise.get(..usize::try_from(left)?).unwrap_or(&self.noise);
+            file.write_all(piece)?;
+            left -= piece.len() as u64;
+        }
+        Ok(())
     }
 
     /// Writes `size` bytes, cut from the noise at places of their own.
-    fn write(&mut self, file: &mut File, size: u64) -> Result<()> {
+    pub(crate) fn write(&mut self, file: &mut File, size: u64) -> Result<()> {
         let mut left = size;
         while left > 0 {
             let start = usize::try_from(self.random.below(NOISE as u64 / 2))?;
@@ -91,26 +114,32 @@ pub(crate) fn make(root: &Path, shape: Shape) -> Result<()> {
     let mut contents = Contents::new(1);
     fs::create_dir(root)?;
     match shape {
-        Shape::One(size) => {
-            let mut file = File::create_new(root.join("one"))?;
-            contents.write(&mut file, size)?;
-            settle(&file, 0o644, &mut contents.random)
-        }
-        Shape::Files { count, median } => {
-            let leaves = count.div_ceil(PER_DIRECTORY);
-            let groups = f64::from(leaves).sqrt().ceil();
-            for leaf in 0..leaves {
-                let group = f64::from(leaf) % groups;
-                let directory = root.join(format!("module_{group:03}")).join(format!("part_{leaf:05}"));
-                fs::create_dir_all(&directory)?;
-                for number in leaf * PER_DIRECTORY..count.min((leaf + 1) * PER_DIRECTORY) {
-                    small_file(&directory, number, median, &mut contents)?;
-                }
-            }
-            Ok(())
-        }
+        Shape::One(size) => one(root, size, &mut contents),
+        Shape::Files { count, median } => files(root, count, median, &mut contents),
+        Shape::Directory { count, median } => files(&root.join("others"), 4 * count, median, &mut contents)
+            .and_then(|()| files(&root.join(RENAMED), count, median, &mut contents)),
     }
     .with_context(|| format!("cannot make the tree {}", root.display()))
+}
+
+fn one(root: &Path, size: u64, contents: &mut Contents) -> Result<()> {
+    let mut file = File::create_new(root.join("one"))?;
+    contents.write_new(&mut file, size)?;
+    settle(&file, 0o644, &mut contents.random)
+}
+
+fn files(root: &Path, count: u32, median: u32, contents: &mut Contents) -> Result<()> {
+    let leaves = count.div_ceil(PER_DIRECTORY);
+    let groups = f64::from(leaves).sqrt().ceil();
+    for leaf in 0..leaves {
+        let group = f64::from(leaf) % groups;
+        let directory = root.join(format!("module_{group:03}")).join(format!("part_{leaf:05}"));
+        fs::create_dir_all(&directory)?;
+        for number in leaf * PER_DIRECTORY..count.min((leaf + 1) * PER_DIRECTORY) {
+            small_file(&directory, number, median, contents)?;
+        }
+    }
+    Ok(())
 }
 
 fn small_file(directory: &Path, number: u32, median: u32, contents: &mut Contents) -> Result<()> {
@@ -135,35 +164,4 @@ fn settle(file: &File, mode: u32, random: &mut Random) -> Result<()> {
     let seconds = 1_577_836_800 + random.below(5 * 365 * 86_400);
     let time = Duration::new(seconds, u32::try_from(random.below(1_000_000_000))?);
     Ok(file.set_modified(SystemTime::UNIX_EPOCH + time)?)
-}
-
-/// Gives the one file the time of now.
-pub(crate) fn touch(root: &Path) -> Result<()> {
-    let file = File::options().write(true).open(root.join("one"))?;
-    Ok(file.set_modified(SystemTime::now())?)
-}
-
-/// Writes new contents of the same size into every hundredth file; `generation` makes them differ from the last ones.
-pub(crate) fn change(root: &Path, generation: u64) -> Result<()> {
-    let mut contents = Contents::new(generation + 2);
-    let mut number = 0;
-    for group in sorted(root)? {
-        for leaf in sorted(&group)? {
-            for path in sorted(&leaf)? {
-                number += 1;
-                if number % 100 == 0 {
-                    let size = fs::metadata(&path)?.len();
-                    contents.write(&mut File::options().write(true).open(&path)?, size)?;
-                }
-            }
-        }
-    }
-    Ok(())
-}
-
-fn sorted(directory: &Path) -> Result<Vec<std::path::PathBuf>> {
-    let mut paths =
-        fs::read_dir(directory)?.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>()?;
-    paths.sort();
-    Ok(paths)
 }

@@ -143,7 +143,8 @@ pub(super) fn describe(root: &Root, scope: &Scope, keywords: Keywords) -> Result
     };
     let begun = sys::clock::now();
     let mut writer = SpecWriter::new(spool()?, keywords).map_err(written)?;
-    let what = Scan { scope, keywords, one_file_system: false, sockets: true, view: View::Sender };
+    let what =
+        Scan { scope, keywords, one_file_system: false, sockets: true, view: View::Sender, stop: None };
     let scanned =
         scan(root, what, &mut writer).map_err(|error| Failure::from(crate::session::Error::from(error)))?;
     Ok(Offer::new(writer.seal().map_err(written)?, scanned, begun))

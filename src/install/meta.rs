@@ -228,7 +228,7 @@ impl<'o> Meta<'o> {
         }
         let as_examined = |stat: &Stat| {
             let time = Time { sec: stat.mtime.0, nsec: stat.mtime.1 };
-            Some(stat.nlink) == have.nlink && Some(stat.size) == have.size && Some(time) == have.time
+            stat.nlink == have.names() && Some(stat.size) == have.size && Some(time) == have.time
         };
         match holder.open_file(name) {
             // Somebody gave the file one more name since it was examined: it may be his, and not ours to change. Or he

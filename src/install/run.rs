@@ -216,7 +216,7 @@ impl<'i> Run<'i> {
             let have = step.have.ok_or((Step::Mode, io::ErrorKind::NotFound.into()))?;
             let have = self.install.have.entry(have);
             let linked = self.linked.get(&step.want).copied().unwrap_or_default();
-            let have = Entry { nlink: have.nlink.map(|names| names.saturating_add(linked)), ..have };
+            let have = Entry { nlink: Some(have.names().saturating_add(linked)), ..have };
             let (holder, name) = self.cursor.holder(&want.path).map_err(at(Step::Mode))?;
             let file = self.install.meta.in_place(holder, name, want, &have)?;
             if let Some(file) = file.filter(|_| self.install.durable == Durable::File) {

@@ -75,6 +75,6 @@ impl Links {
     /// Whether the file has names that are not to become what this one does: outside of what the scan shows, or names of
     /// another file soon. Then its metadata are not ours to change.
     pub(super) fn shared(&self, have: &Entry<'_>) -> bool {
-        have.inode.is_some_and(|id| self.parting.contains(&id) || self.shown.get(&id).copied() != have.nlink)
+        have.inode.is_some_and(|id| self.parting.contains(&id) || self.shown.get(&id) != Some(&have.names()))
     }
 }

@@ -211,6 +211,7 @@ impl Session<'_> {
                     one_file_system: false,
                     sockets: true,
                     view: View::Sender,
+                    stop: None,
                 };
                 let begun = crate::sys::clock::now();
                 let mut described = channel.while_working(|| {

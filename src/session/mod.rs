@@ -20,6 +20,7 @@ mod receive;
 mod room;
 mod send;
 mod spare;
+mod survey;
 mod tell;
 mod text;
 mod turns;

@@ -7,19 +7,18 @@ use crate::path::RelPath;
 use crate::plan::{Outcome, Owners, Plan, Rules, compare};
 use crate::report::{Monitor, Problems, Report};
 use crate::session::basis::{self, Found};
-use crate::session::error::WRITE_SPEC;
 use crate::session::guard::Removal;
 use crate::session::intake::{self, Intake, Taken};
 use crate::session::moving;
-use crate::session::offered::Offered;
 use crate::session::room;
 use crate::session::spare::{Here, Spared, spare};
+use crate::session::survey::{self, Sides, Survey};
 use crate::session::turns::{Changes, finish, forecast, want_files};
 use crate::session::{Baselines, Error};
-use crate::spec::{Index, Keyword, Keywords, Spec, SpecWriter};
+use crate::spec::{Index, Keyword, Spec};
 use crate::sys::tick::{self, Tick};
-use crate::sys::{self, Dir, Spool};
-use crate::tree::{Root, Scan, Scanned, View, is_reserved, scan};
+use crate::sys::{self, Dir};
+use crate::tree::{Root, Scanned, is_reserved};
 use crate::vis::shown;
 use crate::wire::message::Round;
 use crate::wire::{Channel, Flags};
@@ -58,12 +57,14 @@ pub fn receive(
     round: &Round,
     monitor: &mut dyn Monitor,
 ) -> Result<Report, Error> {
-    let offered = Offered::take(channel, &|| spool(receiver), receiver.baselines, monitor)?;
+    let owners = owners();
+    let stage = channel.while_working(|| begin(receiver, round, &owners))??;
+    let sides = survey::both(channel, receiver, round, monitor)?;
+    let offered = &sides.offered;
     let digest = offered.digest();
     let mut report = Report { skipped: offered.skipped, problems: offered.problems, ..Report::default() };
     let (doubt, holes) = (offered.doubt.clone(), offered.holes);
-    let owners = owners();
-    let (mut prepared, stage) = channel.while_working(|| prepare(receiver, offered, round, &owners))??;
+    let mut prepared = channel.while_working(|| prepare(receiver, sides, round, &owners))??;
     report.entries = prepared.want.len().into();
     monitor.census(prepared.want.census());
     let Prepared { want, have, plan, scanned, .. } = &prepared;
@@ -140,11 +141,6 @@ pub fn receive(
     }
 }
 
-/// A nameless file in the spool directory.
-fn spool(receiver: &Receiver<'_>) -> Result<Spool, Error> {
-    Spool::create(receiver.spool).map_err(|error| Error::System("make a file in the spool directory", error))
-}
-
 /// Who is to own what, by what this process may do.
 fn owners() -> Owners {
     if sys::ids::euid() == 0 {
@@ -166,16 +162,10 @@ pub(super) struct Prepared {
     tick: Tick,
 }
 
-/// Checks the specification, locks the module unless it is a dry run, scans its tree, and compares.
-fn prepare(
-    receiver: &Receiver<'_>,
-    offered: Offered,
-    round: &Round,
-    owners: &Owners,
-) -> Result<(Prepared, Option<Stage>), Error> {
-    let Round { flags, scope, guise, .. } = round;
+/// Refuses what cannot be done whatever the sender has, and locks the module unless it is a dry run.
+fn begin(receiver: &Receiver<'_>, round: &Round, owners: &Owners) -> Result<Option<Stage>, Error> {
     // A name that is nowhere would be an error of every file.
-    if let Some((what, name)) = owners.unknown(guise) {
+    if let Some((what, name)) = owners.unknown(&round.guise) {
         let text = format!("the receiver knows no {what} '{}' (--{what}map, --chown)", shown(name));
         return Err(Error::Refused(Exit::System, text));
     }
@@ -183,19 +173,22 @@ fn prepare(
     if kept.is_some_and(is_reserved) {
         return Err(Error::Refused(Exit::Refused, "the path of the backups is reserved".into()));
     }
-    let delete = flags.has(Flags::DELETE) && offered.whole;
-    let (want, locals) = offered.seal(scope)?;
-    let stage = if flags.has(Flags::DRY_RUN) { None } else { Some(open_stage(receiver)?) };
-    let spool = spool(receiver)?;
-    let digests = want.keywords().algorithms().iter().map(Keyword::of_algorithm);
-    let xattrs = round.keywords.contains(Keyword::Xattr);
-    let mut keywords = if xattrs { HAVE } else { HAVE.without(Keywords::of(&[Keyword::Xattr])) };
-    digests.for_each(|keyword| keywords.insert(keyword));
-    let mut writer = SpecWriter::new(spool, keywords).map_err(|error| Error::Disk(WRITE_SPEC, error))?;
-    let view = View::Receiver { want: &want, locals: &locals };
-    let what = Scan { scope, keywords, one_file_system: true, sockets: false, view };
-    let scanned = scan(receiver.root, what, &mut writer)?;
-    let have = writer.seal().map_err(|error| Error::Disk(WRITE_SPEC, error))?;
+    if round.flags.has(Flags::DRY_RUN) { Ok(None) } else { open_stage(receiver).map(Some) }
+}
+
+/// Checks the specification, scans the tree if that was not done yet, and compares.
+fn prepare(
+    receiver: &Receiver<'_>,
+    Sides { offered, survey }: Sides,
+    round: &Round,
+    owners: &Owners,
+) -> Result<Prepared, Error> {
+    let delete = round.flags.has(Flags::DELETE) && offered.whole;
+    let (want, locals) = offered.seal(&round.scope)?;
+    let Survey { have, scanned, .. } = match survey.filter(|survey| survey.answers(round, &want)) {
+        Some(survey) => survey,
+        None => survey::survey(receiver, round, want.keywords(), Some((&want, &locals)), None)?,
+    };
     let rules = rules(round, owners, delete);
     let mut plan = compare(&want, &have, &scanned.hidden, &rules);
     // Asked only then: most file systems keep what they are given.
@@ -207,7 +200,7 @@ fn prepare(
     if let Some(backup) = &round.keeping.backup {
         plan.protect(&want, &have, backup);
     }
-    Ok((Prepared { want, have, scanned, plan, delete, tick }, stage))
+    Ok(Prepared { want, have, scanned, plan, delete, tick })
 }
 
 /// What decides of the comparison.
@@ -226,11 +219,6 @@ fn open_stage(receiver: &Receiver<'_>) -> Result<Stage, Error> {
     }
     Ok(Stage::open(receiver.module, receiver.state)?)
 }
-
-/// What the receiver says of its own tree, to itself: numbers only.
-const HAVE: Keywords = Keywords::TRANSFER
-    .without(Keywords::of(&[Keyword::Uname, Keyword::Gname]))
-    .union(Keywords::of(&[Keyword::Nlink]));
 
 /// The tree to be changed, and what comes into it from elsewhere on this host, or goes there.
 struct Tree<'t> {

@@ -147,6 +147,12 @@ impl<'a> Entry<'a> {
         self.size.or(self.link.as_ref().map(|target| target.len() as u64)).unwrap_or_default()
     }
 
+    /// How many names it has: one, where nothing is said of others.
+    #[must_use]
+    pub fn names(&self) -> u64 {
+        self.nlink.unwrap_or(1)
+    }
+
     /// An entry of which nothing but its type is said.
     #[must_use]
     pub fn new(path: RelPath<'a>, kind: Kind) -> Entry<'a> {

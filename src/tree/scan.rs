@@ -20,6 +20,7 @@ use place::Place;
 use std::collections::HashMap;
 use std::io::{self, Write};
 use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What to describe, and how.
 #[derive(Debug, Clone, Copy)]
@@ -34,6 +35,8 @@ pub struct Scan<'a> {
     pub sockets: bool,
     /// On which side it is.
     pub view: View<'a>,
+    /// Is set when nobody wants the description any more.
+    pub stop: Option<&'a AtomicBool>,
 }
 
 /// On which side a scan is: which rules of the scope it goes by.
@@ -43,8 +46,8 @@ pub enum View<'a> {
     Sender,
     /// It leaves out what is protected, unless the specification wants it.
     Receiver {
-        /// What is wanted.
-        want: &'a Spec,
+        /// What is wanted; nothing is known of that where the scope has no rules.
+        want: Option<&'a Spec>,
         /// What the sender's files of rules say.
         locals: &'a [Local],
     },
@@ -56,7 +59,7 @@ pub type ScanError = WriteError;
 /// Describes the tree below `root` to `writer`.
 ///
 /// # Errors
-/// The output failed, or there are more entries than [`limits`] allows. What cannot be read in the tree is a
+/// The output failed, there are more entries than [`limits`] allows, or it was stopped. What cannot be read in the tree is a
 /// [`Problem`] and the scan goes on; a directory that cannot be listed is marked `ignore`, which protects it.
 pub fn scan<W: Write + Send>(
     root: &Root,
@@ -207,8 +210,15 @@ impl<W: Write> Walk<'_, W> {
         Ok(())
     }
 
+    /// An error once nobody wants the description any more.
+    fn go_on(&self) -> io::Result<()> {
+        let stopped = self.what.stop.is_some_and(|stop| stop.load(Ordering::Relaxed));
+        if stopped { Err(io::ErrorKind::Interrupted.into()) } else { Ok(()) }
+    }
+
     /// Describes one name of a directory; gives back the level below it when it is a directory to be walked.
     fn name(&mut self, level: &Level<'_>, name: &[u8]) -> Result<Option<Level<'static>>, ScanError> {
+        self.go_on()?;
         let path = match level.path.join(name) {
             Ok(path) => path,
             Err(_) => {

@@ -1,7 +1,7 @@
 //! What a scan says of one path: metadata, extended attributes, digests.
 
 use super::place::Place;
-use super::{Held, Level, Walk};
+use super::{Held, Level, View, Walk};
 use crate::digest::{Digests, Hasher};
 use crate::limits;
 use crate::path::RelPath;
@@ -11,6 +11,10 @@ use crate::sys::xattr;
 use crate::sys::{self, Dir, Stat};
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
+
+/// Finds the name of an owner, and the number of a name.
+type Name = fn(u32) -> Option<Vec<u8>>;
+type Number = fn(&[u8]) -> Option<u32>;
 
 impl<W: Write> Walk<'_, W> {
     /// The extended attributes of a name, if they are asked for.
@@ -59,6 +63,8 @@ impl<W: Write> Walk<'_, W> {
         let mut hasher = Hasher::new(self.algorithms);
         self.buffer.resize(limits::RECORD, 0);
         loop {
+            // What is said of the file then is nothing to anybody.
+            self.go_on()?;
             let read = file.read(&mut self.buffer)?;
             if read == 0 {
                 return Ok(hasher.finish());
@@ -70,32 +76,35 @@ impl<W: Write> Walk<'_, W> {
     /// The entry of what stat(2) said.
     pub(super) fn describe<'p>(&mut self, path: RelPath<'p>, kind: Kind, stat: &Stat) -> Entry<'p> {
         let says = |keyword| self.what.keywords.contains(keyword);
-        let owner = |names: &mut HashMap<u32, Option<Vec<u8>>>, id, look: fn(u32) -> Option<Vec<u8>>| {
-            names
-                .entry(id)
-                .or_insert_with(|| look(id).filter(|name| (1..=limits::OWNER).contains(&name.len())))
-                .clone()
+        let receives = matches!(self.what.view, View::Receiver { .. });
+        let owner = |names: &mut HashMap<u32, Option<Vec<u8>>>, id, look: Name, number: Number| {
+            let fits = |name: &Vec<u8>| (1..=limits::OWNER).contains(&name.len());
+            // The receiver sets owners by name: of one that is another's too it compares the numbers.
+            let means = |name: &Vec<u8>| !receives || number(name) == Some(id);
+            names.entry(id).or_insert_with(|| look(id).filter(fits).filter(means)).clone()
         };
         let file = kind == Kind::File;
         let device = |(major, minor)| Device { major, minor };
         let id = InodeId { device: device(stat.dev), inode: stat.ino };
+        let inode = (kind != Kind::Dir && stat.nlink > 1).then_some(id);
         Entry {
             uid: Some(stat.uid).filter(|id| *id != u32::MAX),
             gid: Some(stat.gid).filter(|id| *id != u32::MAX),
             uname: says(Keyword::Uname)
-                .then(|| owner(&mut self.users, stat.uid, sys::ids::user_name))
+                .then(|| owner(&mut self.users, stat.uid, sys::ids::user_name, sys::ids::user_id))
                 .flatten()
                 .map(Into::into),
             gname: says(Keyword::Gname)
-                .then(|| owner(&mut self.groups, stat.gid, sys::ids::group_name))
+                .then(|| owner(&mut self.groups, stat.gid, sys::ids::group_name, sys::ids::group_id))
                 .flatten()
                 .map(Into::into),
             mode: Some(stat.mode),
             device: kind.is_device().then(|| device(stat.rdev)),
-            nlink: Some(stat.nlink),
+            // The receiver says it of what has several names only, so as to say of the rest just what the sender does.
+            nlink: (!receives || inode.is_some()).then_some(stat.nlink),
             size: file.then_some(stat.size),
             time: Some(Time { sec: stat.mtime.0, nsec: stat.mtime.1 }),
-            inode: (kind != Kind::Dir && stat.nlink > 1).then_some(id),
+            inode,
             ..Entry::new(path, kind)
         }
     }

@@ -29,7 +29,7 @@ impl<W: Write> Walk<'_, W> {
     /// What the receiver wants at this path.
     pub(super) fn wanted(&self, path: &RelPath<'_>) -> Option<Kind> {
         let View::Receiver { want, .. } = self.what.view else { return None };
-        want.find(path).map(|entry| entry.kind)
+        want?.find(path).map(|entry| entry.kind)
     }
 
     /// Reads the files of rules of a directory; false when one of them cannot be read. Then nothing in the directory may
