@@ -75,6 +75,8 @@ pub const LINK_DEST: usize = 20;
 pub const PARTIAL: u64 = 1 << 20;
 /// Files that are gone on with in one round: each is held open, and one run leaves one.
 pub const PARTIALS: usize = 16;
+/// Files whose digests are compared together: fewer cost bytes, and when one of more is another file, all are asked for.
+pub const TOGETHER: usize = 256;
 /// Sources that are remembered in one state directory, and mount points of one source.
 pub const REMEMBERED: usize = 4096;
 

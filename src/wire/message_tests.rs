@@ -110,6 +110,8 @@ fn samples() -> Vec<Message<'static>> {
         Message::SpecEnd { digest: FULL, entries: u32::MAX, whole: true, skipped: u64::MAX, holes: u64::MAX },
         Message::Ask { first: 0, count: 0 },
         Message::Ask { first: u32::MAX, count: u32::MAX },
+        Message::AskTogether { first: 0, count: u32::MAX },
+        Message::Together { digest: FULL },
         Message::AskEnd,
         Message::Digest { index: u32::MAX, digest: FULL },
         Message::DigestsEnd,
@@ -200,7 +202,7 @@ fn what_is_written_is_read() {
         assert_eq!(Message::decode(message.kind(), &body).unwrap(), message);
         kinds.insert(message.kind());
     }
-    assert_eq!(kinds, (1..=36).collect(), "a kind of message has no sample");
+    assert_eq!(kinds, (1..=36).chain(45..=46).collect(), "a kind of message has no sample");
 }
 
 #[test]

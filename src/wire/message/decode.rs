@@ -76,6 +76,8 @@ impl<'a> Message<'a> {
             30 => Message::TakenAway { removed: body.u64()?, kept: body.u64()?, problems: body.u64()? },
             31 => Message::Rules(scope::local(&mut body)?),
             32 => Message::Paths(scope::paths(&mut body)?),
+            45 => Message::AskTogether { first: body.u32()?, count: body.u32()? },
+            46 => Message::Together { digest: body.hash()? },
             _ => return Err(WireError::Malformed("an unknown kind of message")),
         };
         body.end()?;
