@@ -84,6 +84,8 @@ pub const BASELINES: usize = 1024;
 pub const BASELINES_ALIKE: usize = 8;
 /// Bytes of all specifications that are kept in one state directory, as they are there: some fifty of a million entries.
 pub const BASELINE_BYTES: u64 = 1 << 30;
+/// Files whose digests are compared together: fewer cost bytes, and when one of more is another file, all are asked for.
+pub const TOGETHER: usize = 256;
 /// Sources that are remembered in one state directory, and mount points of one source.
 pub const REMEMBERED: usize = 4096;
 
