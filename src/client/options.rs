@@ -152,6 +152,9 @@ pub struct Transfer {
     /// Remove files from the source that have arrived, when everything worked
     #[arg(long)]
     pub remove_source_files: bool,
+    /// Send contents compressed where that makes them smaller
+    #[arg(short = 'z', long)]
+    pub compress: bool,
     /// What is said of it
     #[command(flatten)]
     pub output: Output,

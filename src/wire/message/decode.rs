@@ -76,10 +76,20 @@ impl<'a> Message<'a> {
             30 => Message::TakenAway { removed: body.u64()?, kept: body.u64()?, problems: body.u64()? },
             31 => Message::Rules(scope::local(&mut body)?),
             32 => Message::Paths(scope::paths(&mut body)?),
+            57 => Message::Packed { size: packed_size(&mut body)?, piece: body.rest() },
             _ => return Err(WireError::Malformed("an unknown kind of message")),
         };
         body.end()?;
         Ok(message)
+    }
+}
+
+/// How many bytes a piece was: one at least, and no more than go into a record.
+fn packed_size(body: &mut Reader<'_>) -> Result<u32, WireError> {
+    let size = body.u32()?;
+    match usize::try_from(size) {
+        Ok(1..=limits::RECORD) => Ok(size),
+        _ => Err(WireError::Malformed("the size of a piece is out of range")),
     }
 }
 

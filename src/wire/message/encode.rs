@@ -21,6 +21,10 @@ impl Message<'_> {
             Message::Rules(local) => scope::put_local(out, local),
             Message::Paths(paths) => scope::put_paths(out, paths),
             Message::Spec(bytes) | Message::Data(bytes) => out.extend_from_slice(bytes),
+            Message::Packed { size, piece } => {
+                out.extend_from_slice(&size.to_be_bytes());
+                out.extend_from_slice(piece);
+            }
             Message::SpecEnd { digest, entries, whole, skipped, holes } => {
                 out.extend_from_slice(digest);
                 out.extend_from_slice(&entries.to_be_bytes());
