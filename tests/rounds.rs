@@ -53,8 +53,8 @@ fn round(channel: &mut Channel, site: &Site, flags: Flags, first: bool) -> (Repo
     channel.speak().say(&Message::Round(round.clone())).unwrap();
     let spool = Spool::create(&Dir::open_root(&site.path("spool")).unwrap()).unwrap();
     let mut writer = SpecWriter::new(spool, keywords).unwrap();
-    let view = View::Sender;
-    let what = Scan { scope: &scope, keywords, one_file_system: false, sockets: true, view };
+    let (view, stop) = (View::Sender, None);
+    let what = Scan { scope: &scope, keywords, one_file_system: false, sockets: true, view, stop };
     let scanned = scan(&root, what, &mut writer).unwrap();
     let described = Offer::new(writer.seal().unwrap(), scanned, smsync::sys::clock::now());
     let mut told = Told::default();
