@@ -7,6 +7,7 @@ mod error;
 mod inbox;
 pub mod message;
 pub mod noise;
+mod pace;
 mod packed;
 mod record;
 mod refusal;
