@@ -92,6 +92,10 @@ pub const REMEMBERED: usize = 4096;
 /// Files are stamped by a clock that ticks at least this often, at 100 ticks a second and with time to spare.
 pub const TICK: Duration = Duration::from_millis(20);
 
+/// Bytes a second that a limit of bandwidth must allow: with a few less, a window of TCP takes as long to open as the
+/// other side waits for us.
+pub const RATE: u64 = 4096;
+
 /// The greeting must be over by then, counted from before the first byte is read.
 pub const HANDSHAKE: Duration = Duration::from_secs(10);
 /// A connection on which nothing arrives for this long is given up, unless `timeout` says otherwise.

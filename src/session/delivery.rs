@@ -8,7 +8,7 @@ use crate::session::{Error, moves};
 use crate::spec::{Entry, Index, Time};
 use crate::sys::{self, File, Stat, clock};
 use crate::tree::{Opener, Root};
-use crate::wire::{Batch, Channel, Message};
+use crate::wire::{Batch, Channel, Message, Packer};
 use std::io::{self, Read};
 use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 
@@ -82,11 +82,12 @@ const READ_AHEAD: usize = 4;
 /// Bytes of one hole in a message: a second's work at most.
 const HOLE: u64 = 1 << 30;
 
-/// Sends the wanted files.
+/// Sends the wanted files; what shrinks, compressed, if there is a packer.
 pub(super) fn files(
     connection: &mut Channel,
     root: &Root,
     wanted: &Ranges<'_>,
+    packer: Option<Packer>,
     monitor: &mut dyn Monitor,
 ) -> Result<(), Error> {
     let progress = wanted.total()?;
@@ -98,8 +99,8 @@ pub(super) fn files(
             let _ = empty.send(Batch::new());
         }
         scope.spawn(move || {
-            let mut reader =
-                Reader { opener: Opener::new(root, false), batch: Batch::new(), progress, filled, to_worker };
+            let (opener, batch) = (Opener::new(root, false), Batch::new());
+            let mut reader = Reader { opener, batch, packer, progress, filled, to_worker };
             // Nobody takes what is read any more: the connection ended, and the other thread knows why.
             let _ = reader.run(wanted);
         });
@@ -122,6 +123,7 @@ struct Gone;
 struct Reader<'r> {
     opener: Opener<'r>,
     batch: Batch,
+    packer: Option<Packer>,
     progress: Progress,
     filled: Sender<(Batch, Progress)>,
     to_worker: Receiver<Batch>,
@@ -195,6 +197,7 @@ impl Reader<'_> {
             self.progress.bytes = self.progress.bytes.saturating_add(from);
         }
         self.say(&Message::File { index: index.get(), size: before.size, time: time(&before) })?;
+        self.packer.iter_mut().for_each(Packer::next_file);
         let sparse = hole < before.size;
         let digest = match self.contents(&mut file, (before.size, sparse), from, content)? {
             Ok(Some(digest)) => digest,
@@ -264,7 +267,8 @@ impl Reader<'_> {
     /// Reads one piece right into the record.
     fn data(&mut self, file: &mut File, limit: u64, content: &mut Content) -> Result<io::Result<u64>, Gone> {
         // A piece smaller than this is not worth a frame: the next record has room.
-        if (self.batch.room() as u64) < limit.min(1024) {
+        let least = if self.packer.is_some() { Packer::ROOM } else { 1024 };
+        if (self.batch.room() as u64) < limit.min(least) {
             self.pass_on()?;
         }
         let read = match self.batch.read_data(limit, |space| file.read(space)) {
@@ -272,6 +276,9 @@ impl Reader<'_> {
             Err(error) => return Ok(Err(error)),
         };
         content.update(self.batch.last(read));
+        if let Some(packer) = &mut self.packer {
+            packer.pack(&mut self.batch, read);
+        }
         self.progress.bytes = self.progress.bytes.saturating_add(read as u64);
         Ok(Ok(read as u64))
     }

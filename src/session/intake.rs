@@ -5,7 +5,7 @@ use crate::install::{Arrived, Failure, Incoming, Meta, Partial, Stage, hopeless,
 use crate::report::{Monitor, Problem, Problems, Progress, Side, Step};
 use crate::session::Error;
 use crate::spec::{Entry, Index, Spec, Time};
-use crate::wire::{Channel, Listener, Message, Record, WireError};
+use crate::wire::{Channel, Listener, Message, Record, Unpacker, WireError};
 use std::collections::HashMap;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -99,6 +99,7 @@ struct Writer<'i> {
     partial: HashMap<Index, Partial>,
     /// Whether the next file goes on where its beginning ends.
     resumed: bool,
+    unpacker: Unpacker,
     taken: Taken,
     progress: Progress,
     over: bool,
@@ -138,6 +139,7 @@ impl<'i> Writer<'i> {
             again: None,
             partial,
             resumed: false,
+            unpacker: Unpacker::default(),
             taken: Taken::default(),
             progress,
             over: false,
@@ -180,6 +182,13 @@ impl<'i> Writer<'i> {
             Message::Data(piece) => {
                 self.count(piece.len() as u64)?;
                 self.write(|incoming| incoming.write(piece))?;
+            }
+            Message::Packed { size, piece } => {
+                self.count(size.into())?;
+                let mut unpacker = std::mem::take(&mut self.unpacker);
+                let piece = unpacker.unpack(size, piece)?;
+                self.write(|incoming| incoming.write(piece))?;
+                self.unpacker = unpacker;
             }
             Message::Hole(length) => self.hole(length)?,
             Message::FileEnd { digest } => {

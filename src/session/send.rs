@@ -12,7 +12,7 @@ use crate::sys::Spool;
 use crate::terms::Guise;
 use crate::tree::{Root, Scanned};
 use crate::wire::message::Round;
-use crate::wire::{Channel, Flags, Message, WireError};
+use crate::wire::{Channel, Flags, Message, Packer, WireError};
 use std::io;
 
 /// What a sender has.
@@ -111,7 +111,9 @@ pub fn deliver(
             }
             Message::WantEnd => {
                 asked = None;
-                delivery::files(channel, root, &wanted.take().ok_or_else(broken)?, monitor)?;
+                let packer = flags.has(Flags::COMPRESS).then(Packer::new).transpose();
+                let packer = packer.map_err(|error| Error::System("compress", error))?;
+                delivery::files(channel, root, &wanted.take().ok_or_else(broken)?, packer, monitor)?;
             }
             message => {
                 // From here on the receiver says how it went.

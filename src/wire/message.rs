@@ -124,6 +124,13 @@ pub enum Message<'a> {
     },
     /// A piece of its contents.
     Data(&'a [u8]),
+    /// A piece of its contents, compressed for itself.
+    Packed {
+        /// How many bytes it is then.
+        size: u32,
+        /// One frame of Zstandard, or more.
+        piece: &'a [u8],
+    },
     /// This many bytes of zeros that take no room at the sender.
     Hole(u64),
     /// The file is complete.
@@ -237,6 +244,7 @@ impl<'a> Message<'a> {
             Message::Unsupported(_) => 28,
             Message::Have { .. } => 29,
             Message::TakenAway { .. } => 30,
+            Message::Packed { .. } => 57,
             Message::Rules(_) => 31,
             Message::Paths(_) => 32,
             Message::Held { .. } => 39,

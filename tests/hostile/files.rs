@@ -23,6 +23,11 @@ fn end(contents: &[u8]) -> Message<'static> {
     Message::FileEnd { digest: *blake3::hash(contents).as_bytes() }
 }
 
+/// A piece that is said to unpack to so many bytes.
+fn packed(size: u32, piece: &[u8]) -> Message<'static> {
+    Message::Packed { size, piece: piece.to_vec().leak() }
+}
+
 const fn missing(index: u32, errno: i32) -> Message<'static> {
     Message::Missing { index, errno }
 }
@@ -51,6 +56,8 @@ fn what_was_not_announced_ends_the_session() {
     use Message::{Again, Data, FilesEnd, Hole};
     let good = || vec![file(1, 5), Data(b"hello"), end(b"hello")];
     let then = |more: &[Message<'static>]| [&good(), more].concat();
+    let hello = zstd::encode_all(&b"hello"[..], 3).unwrap();
+    let bomb = zstd::encode_all(&vec![0; 64 << 20][..], 3).unwrap();
     let other = "another file than the next one wanted";
     let more = "more contents than the file was said to have";
     let less = "less contents than the file was said to have";
@@ -75,6 +82,15 @@ fn what_was_not_announced_ends_the_session() {
         (vec![file(1, 5), Data(b"hello!")], more),
         (vec![file(1, 5), Data(b"hello"), Data(b"!")], more),
         (vec![file(1, 5), Hole(6)], more),
+        (vec![packed(5, &hello)], "contents of no file"),
+        (vec![file(1, 4), packed(5, &hello)], more),
+        (vec![file(1, 5), packed(5, &hello), packed(1, &hello)], more),
+        (vec![file(1, 5), packed(4, &hello)], "does not unpack to its size"),
+        (vec![file(1, 5), packed(5, b"hello")], "does not unpack to its size"),
+        // One record of it would fill 64 MiB.
+        (vec![file(1, 5), packed(5, &bomb)], "does not unpack to its size"),
+        (vec![file(1, 64 << 20), packed(64 << 20, &bomb)], "the size of a piece is out of range"),
+        (vec![file(1, 5), packed(5, &hello), end(b"hellO")], "not those of the digest"),
         (vec![file(1, 5), Hole(limits::FILE_SIZE)], more),
         (vec![file(1, 5), Data(b"hello"), Hole(1)], more),
         (vec![file(1, 0), Data(b"x")], more),

@@ -23,6 +23,10 @@ impl Message<'_> {
             Message::Spec(bytes) | Message::Edits(bytes) | Message::Data(bytes) => {
                 out.extend_from_slice(bytes);
             }
+            Message::Packed { size, piece } => {
+                out.extend_from_slice(&size.to_be_bytes());
+                out.extend_from_slice(piece);
+            }
             Message::SpecEnd { digest, entries, whole, skipped, holes } => {
                 out.extend_from_slice(digest);
                 out.extend_from_slice(&entries.to_be_bytes());
