@@ -7,7 +7,7 @@ use crate::session::Error;
 use crate::session::ranges::{Beginning, Ranges};
 use crate::spec::{Entry, Index, Time};
 use crate::sys::{self, File, Stat, clock};
-use crate::tree::{Opener, Root};
+use crate::tree::{Opener, Remembered, Root};
 use crate::wire::{Batch, Channel, Message};
 use std::io::{self, Read};
 use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
@@ -16,7 +16,11 @@ use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 const ANSWERS_AHEAD: usize = 1024;
 
 /// Answers `Ask`: the digests of these files. One that cannot be read or that changed gets no answer.
-pub(super) fn digests(connection: &mut Channel, root: &Root, asked: &Ranges<'_>) -> Result<(), Error> {
+pub(super) fn digests(
+    connection: &mut Channel,
+    (root, remembered): (&Root, &Remembered<'_>),
+    asked: &Ranges<'_>,
+) -> Result<(), Error> {
     // Every one is a regular file, or the worker would leave it out.
     let _ = asked.total()?;
     std::thread::scope(|scope| {
@@ -25,7 +29,7 @@ pub(super) fn digests(connection: &mut Channel, root: &Root, asked: &Ranges<'_>)
         scope.spawn(move || {
             let (mut opener, mut buffer) = (Opener::new(root, false), Vec::new());
             for (index, entry) in asked.files().flatten() {
-                if let Ok(digest) = digest(&mut opener, &entry, &mut buffer)
+                if let Ok(digest) = digest(&mut opener, &entry, remembered, &mut buffer)
                     && done.send(Message::Digest { index: index.get(), digest }).is_err()
                 {
                     return;
@@ -45,12 +49,17 @@ pub(super) fn digests(connection: &mut Channel, root: &Root, asked: &Ranges<'_>)
 pub(super) fn digest(
     opener: &mut Opener<'_>,
     entry: &Entry<'_>,
+    remembered: &Remembered<'_>,
     buffer: &mut Vec<u8>,
 ) -> io::Result<[u8; 32]> {
+    let begun = clock::now();
     let (mut file, stat) = opener.open(&entry.path)?;
     let changed = || io::Error::from_raw_os_error(libc::ESTALE);
     if entry.size != Some(stat.size) || entry.time != Some(time(&stat)) {
         return Err(changed());
+    }
+    if let Some(digest) = remembered.digest(&stat) {
+        return Ok(digest);
     }
     let mut content = Content::new();
     buffer.resize(limits::RECORD, 0);
@@ -61,7 +70,12 @@ pub(super) fn digest(
         }
         content.update(buffer.get(..read).unwrap_or_default());
     }
-    if file.stat()?.same_contents(&stat) { Ok(content.finish()) } else { Err(changed()) }
+    if !file.stat()?.same_contents(&stat) {
+        return Err(changed());
+    }
+    let digest = content.finish();
+    remembered.learn(&stat, begun, &digest);
+    Ok(digest)
 }
 
 fn time(stat: &Stat) -> Time {
@@ -76,7 +90,7 @@ const HOLE: u64 = 1 << 30;
 /// Sends the wanted files.
 pub(super) fn files(
     connection: &mut Channel,
-    root: &Root,
+    (root, remembered): (&Root, &Remembered<'_>),
     wanted: &Ranges<'_>,
     monitor: &mut dyn Monitor,
 ) -> Result<(), Error> {
@@ -89,8 +103,8 @@ pub(super) fn files(
             let _ = empty.send(Batch::new());
         }
         scope.spawn(move || {
-            let mut reader =
-                Reader { opener: Opener::new(root, false), batch: Batch::new(), progress, filled, to_worker };
+            let (opener, batch) = (Opener::new(root, false), Batch::new());
+            let mut reader = Reader { opener, remembered, batch, progress, filled, to_worker };
             // Nobody takes what is read any more: the connection ended, and the other thread knows why.
             let _ = reader.run(wanted);
         });
@@ -112,6 +126,7 @@ struct Gone;
 /// Reads files into records.
 struct Reader<'r> {
     opener: Opener<'r>,
+    remembered: &'r Remembered<'r>,
     batch: Batch,
     progress: Progress,
     filled: Sender<(Batch, Progress)>,
@@ -173,6 +188,7 @@ impl Reader<'_> {
         // A file gets its stamps when a write begins, and by a clock that ticks: one that goes on, or another in the same
         // tick, would change nothing that could be seen afterwards.
         clock::wait_until_past(before.ctime, limits::TICK);
+        let begun = clock::now();
         let settled = file.settle().and_then(|hole| match there.filter(|_| !changed) {
             Some(there) => Ok((hole, beginning(&mut file, there)?.unwrap_or_default())),
             None => Ok((hole, Default::default())),
@@ -195,6 +211,7 @@ impl Reader<'_> {
         match file.stat() {
             Ok(after) if after.same_contents(&before) => {
                 self.say(&Message::FileEnd { digest })?;
+                self.remembered.learn(&before, begun, &digest);
                 Ok(Reading::Whole)
             }
             Ok(_) => Ok(Reading::Changed),

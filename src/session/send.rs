@@ -10,7 +10,7 @@ use crate::session::{Error, Said, guise};
 use crate::spec::Spec;
 use crate::sys::Spool;
 use crate::terms::Guise;
-use crate::tree::{Root, Scanned};
+use crate::tree::{Remembered, Root, Scanned};
 use crate::wire::message::Round;
 use crate::wire::{Channel, Flags, Message, WireError};
 use std::io;
@@ -76,7 +76,7 @@ impl Offer {
 /// The connection broke, or the receiver gave up or broke the protocol.
 pub fn deliver(
     channel: &mut Channel,
-    root: &Root,
+    source: (&Root, &Remembered<'_>),
     (offer, mut said): (&Offer, Said),
     round: &Round,
     monitor: &mut dyn Monitor,
@@ -93,7 +93,7 @@ pub fn deliver(
         match channel.listen().message()? {
             Message::Whole if again => said.say_again(channel, offer)?,
             Message::Ask { first, count } => asked.as_mut().ok_or_else(broken)?.add(first, count)?,
-            Message::AskEnd => delivery::digests(channel, root, &asked.take().ok_or_else(broken)?)?,
+            Message::AskEnd => delivery::digests(channel, source, &asked.take().ok_or_else(broken)?)?,
             Message::Want { first, count } => {
                 asked = None;
                 wanted.as_mut().ok_or_else(broken)?.add(first, count)?;
@@ -104,7 +104,7 @@ pub fn deliver(
             }
             Message::WantEnd => {
                 asked = None;
-                delivery::files(channel, root, &wanted.take().ok_or_else(broken)?, monitor)?;
+                delivery::files(channel, source, &wanted.take().ok_or_else(broken)?, monitor)?;
             }
             message => {
                 // From here on the receiver says how it went.
@@ -122,7 +122,7 @@ pub fn deliver(
                     Message::Change(change) => monitor.change(told.change(&change)?),
                     Message::Have { place, first, count } if taking => had.add(place, first, count)?,
                     Message::Report(report) if taking => {
-                        return moving::take_away(channel, root, &had, offer.begun, report, monitor);
+                        return moving::take_away(channel, source.0, &had, offer.begun, report, monitor);
                     }
                     Message::Report(report) => return Ok(report),
                     _ => return Err(broken().into()),

@@ -15,7 +15,7 @@ use crate::sys::{Dir, FileKind, Stat};
 use crate::terms::Taking;
 use crate::tree::follow::Way;
 use crate::tree::scanned::kind;
-use crate::tree::{Root, Scanned, is_reserved};
+use crate::tree::{Remembered, Root, Scanned, is_reserved};
 use place::Place;
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -35,6 +35,8 @@ pub struct Scan<'a> {
     pub sockets: bool,
     /// On which side it is.
     pub view: View<'a>,
+    /// What is known of contents that were read before.
+    pub remembered: Option<&'a Remembered<'a>>,
     /// Is set when nobody wants the description any more.
     pub stop: Option<&'a AtomicBool>,
 }

@@ -20,6 +20,7 @@ fn a_file_of_a_size_that_no_entry_can_have_is_a_problem() {
         one_file_system: true,
         sockets: false,
         view: View::Sender,
+        remembered: None,
         stop: None,
     };
     let found = scan(&root, what, &mut writer).unwrap();

@@ -8,7 +8,7 @@ use crate::path::RelPath;
 use crate::report::{Problem, Step};
 use crate::spec::{Device, Entry, InodeId, Keyword, Kind, Time, Xattrs};
 use crate::sys::xattr;
-use crate::sys::{self, Dir, Stat};
+use crate::sys::{self, Dir, Stat, clock};
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
 
@@ -56,6 +56,11 @@ impl<W: Write> Walk<'_, W> {
 
     /// The digests of the file, if it is still the one that was examined.
     pub(super) fn digest(&mut self, dir: &Dir, name: &[u8], stat: &Stat) -> io::Result<Digests<'static>> {
+        let remembered = self.what.remembered;
+        if let Some(digests) = remembered.and_then(|remembered| remembered.digests(self.algorithms, stat)) {
+            return Ok(digests);
+        }
+        let begun = clock::now();
         let (mut file, now) = dir.open_file(name)?;
         if !now.same_contents(stat) {
             return Err(io::Error::from_raw_os_error(libc::ESTALE));
@@ -67,10 +72,17 @@ impl<W: Write> Walk<'_, W> {
             self.go_on()?;
             let read = file.read(&mut self.buffer)?;
             if read == 0 {
-                return Ok(hasher.finish());
+                break;
             }
             hasher.update(self.buffer.get(..read).unwrap_or_default());
         }
+        let digests = hasher.finish();
+        if let (Some(remembered), Some(blake3)) = (remembered, digests.blake3())
+            && file.stat()?.same_contents(&now)
+        {
+            remembered.learn(&now, begun, &blake3);
+        }
+        Ok(digests)
     }
 
     /// The entry of what stat(2) said.
