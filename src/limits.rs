@@ -88,11 +88,17 @@ pub const BASELINE_BYTES: u64 = 1 << 30;
 pub const DIGEST_FILES: usize = 1024;
 /// Bytes of all that: ten trees of a million files each, and two of as many as a specification can have.
 pub const DIGEST_BYTES: u64 = 3 << 30;
+/// Files whose digests are compared together: fewer cost bytes, and when one of more is another file, all are asked for.
+pub const TOGETHER: usize = 256;
 /// Sources that are remembered in one state directory, and mount points of one source.
 pub const REMEMBERED: usize = 4096;
 
 /// Files are stamped by a clock that ticks at least this often, at 100 ticks a second and with time to spare.
 pub const TICK: Duration = Duration::from_millis(20);
+
+/// Bytes a second that a limit of bandwidth must allow: with a few less, a window of TCP takes as long to open as the
+/// other side waits for us.
+pub const RATE: u64 = 4096;
 
 /// The greeting must be over by then, counted from before the first byte is read.
 pub const HANDSHAKE: Duration = Duration::from_secs(10);

@@ -37,7 +37,9 @@ pub(super) fn connect(
     let stream = reach(&host.name, settings.port, network)?;
     let deadline = Instant::now() + limits::HANDSHAKE.min(idle);
     let hello = Hello { user, secret, cipher: settings.cipher };
-    Ok(greet_client(stream, &hello, deadline, idle)?)
+    let mut channel = greet_client(stream, &hello, deadline, idle)?;
+    network.bwlimit.iter().for_each(|rate| channel.limit(*rate));
+    Ok(channel)
 }
 
 /// Connects to the first address of the host that answers.

@@ -85,7 +85,8 @@ fn one_way(options: &Options, transfer: &Transfer, push: bool, show: &mut Show) 
     let flags = Flags::NONE
         .with(Flags::DRY_RUN, transfer.dry_run)
         .with(Flags::DELETE, transfer.delete || transfer.comparison.selection.given.delete_excluded)
-        .with(Flags::ITEMIZE, show.itemizes());
+        .with(Flags::ITEMIZE, show.itemizes())
+        .with(Flags::COMPRESS, transfer.compress);
     let keeping = transfer.keeping.terms().map_err(|error| Failure::new(Exit::Usage, error))?;
     if transfer.keeping.link_dest.len() > crate::limits::LINK_DEST {
         let text = format!("--link-dest: more than {} directories", crate::limits::LINK_DEST);

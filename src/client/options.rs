@@ -11,6 +11,7 @@ pub use keeping::{Keeping, below};
 pub use output::Output;
 pub use spec::Spec;
 
+use crate::config::Rate;
 use crate::spec::Keywords;
 use clap::{ArgAction, Args, Parser, Subcommand};
 use core::net::IpAddr;
@@ -116,6 +117,9 @@ pub struct Comparison {
     pub selection: Selection,
 }
 
+/// A rate, or none: by its own name, since an option that may have no value is something else.
+type Limit = Option<Rate>;
+
 /// How the server is reached.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Connection")]
@@ -126,6 +130,9 @@ pub struct Network {
     /// Give up when there is no connection within SECONDS
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
     pub contimeout: Option<u32>,
+    /// Send and take no more than RATE (KiB a second, or with a suffix K M G) a second; 0 is no limit
+    #[arg(long, value_name = "RATE", value_parser = Rate::parse, default_value = "0", hide_default_value = true)]
+    pub bwlimit: Limit,
     /// Use IPv4 only
     #[arg(short = '4', long, conflicts_with = "ipv6")]
     pub ipv4: bool,
@@ -152,6 +159,9 @@ pub struct Transfer {
     /// Remove files from the source that have arrived, when everything worked
     #[arg(long)]
     pub remove_source_files: bool,
+    /// Send contents compressed where that makes them smaller
+    #[arg(short = 'z', long)]
+    pub compress: bool,
     /// What is said of it
     #[command(flatten)]
     pub output: Output,

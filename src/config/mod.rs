@@ -9,12 +9,14 @@ mod feed;
 mod lines;
 mod name;
 mod part;
+mod rate;
 pub mod value;
 
 pub use durable::Durable;
 pub use error::{ConfigError, ConfigErrors};
 pub use lines::{Line, lines};
 pub use name::{NameError, check_module, check_user};
+pub use rate::{Rate, size};
 
 use feed::{fill, known, pick};
 use serde::de::DeserializeOwned;

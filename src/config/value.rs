@@ -1,5 +1,6 @@
 //! The values of parameters. Each function serves `deserialize_with` for a plain field and for an `Option` of it.
 
+use crate::config::Rate;
 use crate::limits;
 use crate::vis::shown_text;
 use core::net::IpAddr;
@@ -70,6 +71,15 @@ pub fn count<'de, D: Deserializer<'de>, T: From<u32>>(deserializer: D) -> Result
 /// The text, if it is digits only: Rust's own reading takes a sign as well.
 fn digits(text: &str) -> Option<&str> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then_some(text)
+}
+
+/// A number of bytes a second; 0 is none.
+///
+/// # Errors
+/// On any other text.
+pub fn rate<'de, D: Deserializer<'de>, T: From<Option<Rate>>>(deserializer: D) -> Result<T, D::Error> {
+    let expected = format!("0 or a rate (KiB a second, or K, M, G; at least {} KiB)", limits::RATE / 1024);
+    expect(deserializer, &expected, |text| Rate::parse(text).ok())
 }
 
 /// An absolute path of at most [`limits::PATH`] bytes.

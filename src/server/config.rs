@@ -5,7 +5,7 @@ mod secrets;
 
 pub use facility::Facility;
 
-use crate::config::{self, ConfigErrors, Durable, check_module, value};
+use crate::config::{self, ConfigErrors, Durable, Rate, check_module, value};
 use crate::limits;
 use crate::secret::Secret;
 use crate::sys::private::read_private;
@@ -99,6 +99,9 @@ pub struct Module {
     /// How many old versions of each file are kept.
     #[serde(default, rename = "keep versions", deserialize_with = "value::count")]
     pub keep_versions: u32,
+    /// How much is read and written in a second at most by each connection.
+    #[serde(default, deserialize_with = "value::rate")]
+    pub bandwidth: Option<Rate>,
 }
 
 /// The default of what is on unless it is switched off.
@@ -205,6 +208,9 @@ impl Module {
         say(out, "read only", yes_no(self.read_only));
         say(out, "list", yes_no(self.list));
         say(out, "durable", self.durable);
+        if let Some(rate) = self.bandwidth {
+            say(out, "bandwidth", rate);
+        }
     }
 }
 

@@ -93,6 +93,7 @@ impl Session<'_> {
         if path.components().next().is_some_and(is_reserved) {
             return Err(refused(Exit::Refused, "the path is reserved"));
         }
+        module.bandwidth.iter().for_each(|rate| channel.limit(*rate));
         let mut exit = Exit::Ok;
         let mut tree: Option<Tree> = None;
         let mut welcome = false;

@@ -11,6 +11,8 @@ use std::sync::{Mutex, PoisonError};
 #[derive(Debug)]
 pub(super) struct Arrivals<'a> {
     spool: &'a Dir,
+    /// When none of them was in place yet.
+    begun: (i64, u32),
     /// Records of an index and a digest: not in our memory.
     noted: Mutex<Option<Spool>>,
 }
@@ -20,8 +22,8 @@ const RECORD: usize = 4 + 32;
 
 impl<'a> Arrivals<'a> {
     /// None yet; they are kept in a nameless file in this directory.
-    pub(super) const fn new(spool: &'a Dir) -> Arrivals<'a> {
-        Arrivals { spool, noted: Mutex::new(None) }
+    pub(super) fn new(spool: &'a Dir) -> Arrivals<'a> {
+        Arrivals { spool, begun: clock::now(), noted: Mutex::new(None) }
     }
 
     /// Takes one more.
@@ -37,10 +39,12 @@ impl<'a> Arrivals<'a> {
         }
     }
 
-    /// Remembers them as they are in place. All of them were there at the moment `placed`: what has changed since may have
-    /// been changed by others, and so it is with what has not the size and time that it was given.
+    /// Remembers them as they are in place, after a round in which nothing failed. All of them were there at the moment
+    /// `placed`: what has changed since was changed by others. What has not changed since the round began is what was
+    /// there before, and what has another size or time than it was given is something else, too.
     pub(super) fn remember(self, root: &Root, want: &Spec, placed: (i64, u32), remembered: &Remembered<'_>) {
-        let noted = self.noted.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let Arrivals { begun, noted, .. } = self;
+        let noted = noted.into_inner().unwrap_or_else(PoisonError::into_inner);
         let Some(map) = noted.and_then(|spool| spool.freeze().ok()) else { return };
         // What happens to them from now on shows in their stamps.
         clock::wait_until_past(placed, limits::TICK);
@@ -57,7 +61,7 @@ impl<'a> Arrivals<'a> {
                 && stat.kind == Some(FileKind::File)
                 && entry.size == Some(stat.size)
                 && entry.time == Some(Time { sec: stat.mtime.0, nsec: stat.mtime.1 })
-                && stat.ctime <= placed
+                && (begun..=placed).contains(&stat.ctime)
             {
                 remembered.learn(&stat, now, digest);
             }

@@ -3,35 +3,45 @@
 use crate::digest::Content;
 use crate::limits;
 use crate::report::{Monitor, Progress};
-use crate::session::Error;
-use crate::session::ranges::{Beginning, Ranges};
+use crate::session::ranges::{Beginning, Questions, Ranges};
+use crate::session::{Error, moves};
 use crate::spec::{Entry, Index, Time};
 use crate::sys::{self, File, Stat, clock};
 use crate::tree::{Opener, Remembered, Root};
-use crate::wire::{Batch, Channel, Message};
+use crate::wire::{Batch, Channel, Message, Packer};
 use std::io::{self, Read};
 use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 
 /// Answers on their way from the reading worker to the connection.
 const ANSWERS_AHEAD: usize = 1024;
 
-/// Answers `Ask`: the digests of these files. One that cannot be read or that changed gets no answer.
+/// Answers `Ask`: the digests of these files. One that cannot be read or that changed gets no answer, unless it was asked
+/// about together with others.
 pub(super) fn digests(
     connection: &mut Channel,
     (root, remembered): (&Root, &Remembered<'_>),
-    asked: &Ranges<'_>,
+    asked: &Questions<'_>,
 ) -> Result<(), Error> {
+    let Questions { single, together, .. } = asked;
     // Every one is a regular file, or the worker would leave it out.
-    let _ = asked.total()?;
+    let _ = (single.total()?, together.total()?);
     std::thread::scope(|scope| {
         // Made in here, so that it goes when the connection breaks: by that the worker knows that it may end.
         let (done, from_worker) = sync_channel(ANSWERS_AHEAD);
         scope.spawn(move || {
             let (mut opener, mut buffer) = (Opener::new(root, false), Vec::new());
-            for (index, entry) in asked.files().flatten() {
+            for (index, entry) in single.files().flatten() {
                 if let Ok(digest) = digest(&mut opener, &entry, remembered, &mut buffer)
                     && done.send(Message::Digest { index: index.get(), digest }).is_err()
                 {
+                    return;
+                }
+            }
+            let each = together.files().flatten();
+            let each = each
+                .map(|(_, entry)| digest(&mut opener, &entry, remembered, &mut buffer).unwrap_or([0; 32]));
+            for digest in moves::together(each) {
+                if done.send(Message::Together { digest }).is_err() {
                     return;
                 }
             }
@@ -87,11 +97,12 @@ const READ_AHEAD: usize = 4;
 /// Bytes of one hole in a message: a second's work at most.
 const HOLE: u64 = 1 << 30;
 
-/// Sends the wanted files.
+/// Sends the wanted files; what shrinks, compressed, if there is a packer.
 pub(super) fn files(
     connection: &mut Channel,
     (root, remembered): (&Root, &Remembered<'_>),
     wanted: &Ranges<'_>,
+    packer: Option<Packer>,
     monitor: &mut dyn Monitor,
 ) -> Result<(), Error> {
     let progress = wanted.total()?;
@@ -104,7 +115,7 @@ pub(super) fn files(
         }
         scope.spawn(move || {
             let (opener, batch) = (Opener::new(root, false), Batch::new());
-            let mut reader = Reader { opener, remembered, batch, progress, filled, to_worker };
+            let mut reader = Reader { opener, remembered, batch, packer, progress, filled, to_worker };
             // Nobody takes what is read any more: the connection ended, and the other thread knows why.
             let _ = reader.run(wanted);
         });
@@ -128,6 +139,7 @@ struct Reader<'r> {
     opener: Opener<'r>,
     remembered: &'r Remembered<'r>,
     batch: Batch,
+    packer: Option<Packer>,
     progress: Progress,
     filled: Sender<(Batch, Progress)>,
     to_worker: Receiver<Batch>,
@@ -202,6 +214,7 @@ impl Reader<'_> {
             self.progress.bytes = self.progress.bytes.saturating_add(from);
         }
         self.say(&Message::File { index: index.get(), size: before.size, time: time(&before) })?;
+        self.packer.iter_mut().for_each(Packer::next_file);
         let sparse = hole < before.size;
         let digest = match self.contents(&mut file, (before.size, sparse), from, content)? {
             Ok(Some(digest)) => digest,
@@ -272,7 +285,8 @@ impl Reader<'_> {
     /// Reads one piece right into the record.
     fn data(&mut self, file: &mut File, limit: u64, content: &mut Content) -> Result<io::Result<u64>, Gone> {
         // A piece smaller than this is not worth a frame: the next record has room.
-        if (self.batch.room() as u64) < limit.min(1024) {
+        let least = if self.packer.is_some() { Packer::ROOM } else { 1024 };
+        if (self.batch.room() as u64) < limit.min(least) {
             self.pass_on()?;
         }
         let read = match self.batch.read_data(limit, |space| file.read(space)) {
@@ -280,6 +294,9 @@ impl Reader<'_> {
             Err(error) => return Ok(Err(error)),
         };
         content.update(self.batch.last(read));
+        if let Some(packer) = &mut self.packer {
+            packer.pack(&mut self.batch, read);
+        }
         self.progress.bytes = self.progress.bytes.saturating_add(read as u64);
         Ok(Ok(read as u64))
     }

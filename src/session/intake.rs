@@ -6,7 +6,7 @@ use crate::report::{Monitor, Problem, Problems, Progress, Side, Step};
 use crate::session::Error;
 use crate::session::arrivals::Arrivals;
 use crate::spec::{Entry, Index, Spec, Time};
-use crate::wire::{Channel, Listener, Message, Record, WireError};
+use crate::wire::{Channel, Listener, Message, Record, Unpacker, WireError};
 use std::collections::HashMap;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -102,6 +102,7 @@ struct Writer<'i> {
     partial: HashMap<Index, Partial>,
     /// Whether the next file goes on where its beginning ends.
     resumed: bool,
+    unpacker: Unpacker,
     taken: Taken,
     progress: Progress,
     over: bool,
@@ -141,6 +142,7 @@ impl<'i> Writer<'i> {
             again: None,
             partial,
             resumed: false,
+            unpacker: Unpacker::default(),
             taken: Taken::default(),
             progress,
             over: false,
@@ -183,6 +185,13 @@ impl<'i> Writer<'i> {
             Message::Data(piece) => {
                 self.count(piece.len() as u64)?;
                 self.write(|incoming| incoming.write(piece))?;
+            }
+            Message::Packed { size, piece } => {
+                self.count(size.into())?;
+                let mut unpacker = std::mem::take(&mut self.unpacker);
+                let piece = unpacker.unpack(size, piece)?;
+                self.write(|incoming| incoming.write(piece))?;
+                self.unpacker = unpacker;
             }
             Message::Hole(length) => self.hole(length)?,
             Message::FileEnd { digest } => {

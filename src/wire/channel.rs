@@ -1,10 +1,12 @@
 //! The encrypted connection: one side speaks, the other listens, and the borrow checker knows which.
 
+use crate::config::Rate;
 use crate::exit::Exit;
 use crate::limits;
 use crate::sys::Stream;
 use crate::wire::inbox::Inbox;
 use crate::wire::noise::{Opener, Sealer, Transport};
+use crate::wire::pace::Pace;
 use crate::wire::record::{HEADER, Record};
 use crate::wire::{Batch, Message, WireError};
 use std::borrow::Cow;
@@ -17,6 +19,7 @@ pub struct Channel {
     seal: Sealer,
     open: Opener,
     patience: Patience,
+    pace: Pace,
     sent: Instant,
     /// Whether it is our turn: then the peer has nothing to say but `Alive` and `Abort`.
     ours: bool,
@@ -63,6 +66,7 @@ impl Channel {
             seal,
             open,
             patience,
+            pace: Pace::new(None),
             sent: Instant::now(),
             ours: false,
             inbox: Inbox::new(),
@@ -93,6 +97,12 @@ impl Channel {
     /// Sets how long the peer is waited for from now on.
     pub fn set_patience(&mut self, patience: Patience) {
         self.patience = patience;
+    }
+
+    /// Writes and reads no more than so many bytes a second from now on.
+    pub fn limit(&mut self, rate: Rate) {
+        self.pace = Pace::new(Some(rate));
+        self.inbox.limit(rate);
     }
 
     /// Waits for what a worker sends, saying `Alive` as often as needed; `None` when the worker is gone.
@@ -151,6 +161,7 @@ impl Channel {
         let mut batch = Batch::new();
         let _ = batch.push(&Message::Abort { exit, text: Cow::Borrowed(text) });
         self.patience = Patience::Until(Instant::now() + limits::DRAIN);
+        self.pace = Pace::new(None);
         // Whatever fails now, the session is over and its reason is known here.
         let _ = self.write_record(&mut batch);
         self.drain();
@@ -203,7 +214,14 @@ impl Channel {
         let mut left: &[u8] = buffer;
         let mut progress = Instant::now();
         while !left.is_empty() {
-            let written = self.stream.try_write(left)?;
+            // What is said out of turn is short, and must not be late.
+            let most = if self.ours { self.pace.allowed(left.len(), Instant::now()) } else { left.len() };
+            if most == 0 {
+                self.hear_until_due()?;
+                continue;
+            }
+            let written = self.stream.try_write(left.get(..most).unwrap_or(left))?;
+            self.pace.passed(written, Instant::now());
             left = left.get(written..).unwrap_or_default();
             self.written += written as u64;
             if written > 0 {
@@ -218,6 +236,16 @@ impl Channel {
         self.sent = Instant::now();
         batch.clear();
         Ok(())
+    }
+
+    /// Waits until more may be written.
+    fn hear_until_due(&mut self) -> Result<(), WireError> {
+        let Some(due) = self.pace.early(Instant::now()) else { return Ok(()) };
+        match self.stream.wait(true, false, due) {
+            Ok(_) => self.hear(),
+            Err(error) if error.kind() == std::io::ErrorKind::TimedOut => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Takes what arrived while it is our turn: `Alive` is noted, `Abort` ends the session, and nothing else may come.
@@ -246,7 +274,7 @@ impl Channel {
 
     /// The next record if it is there, without waiting.
     fn try_record(&mut self) -> Result<Option<Record>, WireError> {
-        self.inbox.try_record(&self.stream, &mut self.open)
+        self.inbox.try_record(&self.stream, &mut self.open, !self.ours)
     }
 
     /// The next record, waited for as long as the peer may be silent from now on.
@@ -256,7 +284,9 @@ impl Channel {
             if let Some(record) = self.try_record()? {
                 return Ok(record);
             }
-            self.stream.wait(true, false, self.patience.end(begun.max(self.inbox.heard())))?;
+            if !self.inbox.wait_until_due() {
+                self.stream.wait(true, false, self.patience.end(begun.max(self.inbox.heard())))?;
+            }
         }
     }
 }

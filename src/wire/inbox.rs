@@ -1,9 +1,11 @@
 //! Records on their way in: read as they come, never waited for, and opened when they are whole.
 
+use crate::config::Rate;
 use crate::limits;
 use crate::sys::Stream;
 use crate::wire::WireError;
 use crate::wire::noise::{Opener, TAG};
+use crate::wire::pace::Pace;
 use crate::wire::record::{HEADER, Record};
 use std::time::Instant;
 
@@ -16,6 +18,7 @@ pub(super) struct Inbox {
     /// Memory of an earlier record.
     spare: Vec<u8>,
     heard: Instant,
+    pace: Pace,
     /// Bytes read.
     read: u64,
 }
@@ -29,6 +32,7 @@ impl Inbox {
             body_read: 0,
             spare: Vec::new(),
             heard: Instant::now(),
+            pace: Pace::new(None),
             read: 0,
         }
     }
@@ -48,11 +52,25 @@ impl Inbox {
         self.spare = record.into_buffer();
     }
 
-    /// The next record if all of it is there. The end of the stream is [`WireError::Closed`].
+    /// Reads no more than so many bytes a second from now on.
+    pub(super) fn limit(&mut self, rate: Rate) {
+        self.pace = Pace::new(Some(rate));
+    }
+
+    /// Waits until more may be read, if that is not now: the peer has to wait with us.
+    pub(super) fn wait_until_due(&self) -> bool {
+        let now = Instant::now();
+        let early = self.pace.early(now);
+        early.iter().for_each(|due| std::thread::sleep(due.saturating_duration_since(now)));
+        early.is_some()
+    }
+
+    /// The next record if all of it is there, and if it may be read yet in case that it is `paced`. The end of the stream is [`WireError::Closed`].
     pub(super) fn try_record(
         &mut self,
         stream: &Stream,
         open: &mut Opener,
+        paced: bool,
     ) -> Result<Option<Record>, WireError> {
         loop {
             let space = if self.header_read < HEADER {
@@ -60,8 +78,14 @@ impl Inbox {
             } else {
                 self.body.get_mut(self.body_read..)
             };
-            let read = stream.try_read(space.unwrap_or_default())?;
+            let space = space.unwrap_or_default();
+            let most = if paced { self.pace.allowed(space.len(), Instant::now()) } else { space.len() };
+            if most == 0 {
+                return Ok(None);
+            }
+            let read = stream.try_read(space.get_mut(..most).unwrap_or_default())?;
             self.read += read.unwrap_or_default() as u64;
+            self.pace.passed(read.unwrap_or_default(), Instant::now());
             match read {
                 None => return Ok(None),
                 Some(0) => return Err(WireError::Closed),

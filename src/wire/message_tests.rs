@@ -80,7 +80,7 @@ fn samples() -> Vec<Message<'static>> {
     const FULL: [u8; 32] = [0xff; 32];
     let text = |length: usize| Cow::<str>::Owned("\u{1b}".repeat(length));
     let times = [i64::MIN, -1, 0, i64::MAX].map(|sec| Time { sec, nsec: 999_999_999 });
-    let all = Flags::DRY_RUN.with(Flags::DELETE, true).with(Flags::ITEMIZE, true);
+    let all = Flags::DRY_RUN.with(Flags::DELETE, true).with(Flags::ITEMIZE, true).with(Flags::COMPRESS, true);
     let paths: Vec<_> = (0..limits::SCOPE).map(|number| path(&format!("p{number:04}"))).collect();
     let mut list = vec![
         Message::Open { module: text(0), path: RelPath::ROOT },
@@ -115,6 +115,8 @@ fn samples() -> Vec<Message<'static>> {
         Message::SpecEnd { digest: FULL, entries: u32::MAX, whole: true, skipped: u64::MAX, holes: u64::MAX },
         Message::Ask { first: 0, count: 0 },
         Message::Ask { first: u32::MAX, count: u32::MAX },
+        Message::AskTogether { first: 0, count: u32::MAX },
+        Message::Together { digest: FULL },
         Message::AskEnd,
         Message::Digest { index: u32::MAX, digest: FULL },
         Message::DigestsEnd,
@@ -123,6 +125,8 @@ fn samples() -> Vec<Message<'static>> {
         Message::WantEnd,
         Message::Data(b""),
         Message::Data(&[0; 1000]),
+        Message::Packed { size: 1, piece: b"" },
+        Message::Packed { size: 262_144, piece: b"\x28\xb5\x2f\xfd" },
         Message::Hole(0),
         Message::Hole(limits::FILE_SIZE),
         Message::FileEnd { digest: FULL },
@@ -194,7 +198,7 @@ fn body(message: &Message<'_>) -> Vec<u8> {
 
 /// Whether the body is bytes that mean nothing here, as many as there are.
 fn is_free(message: &Message<'_>) -> bool {
-    matches!(message, Message::Spec(_) | Message::Edits(_) | Message::Data(_))
+    matches!(message, Message::Spec(_) | Message::Edits(_) | Message::Data(_) | Message::Packed { .. })
 }
 
 #[test]
@@ -255,6 +259,8 @@ fn each_bound_holds_one_beyond_it() {
         round(Direction::Push, Flags::NONE, Vec::new(), &vec![&b"*"[..]; limits::SCOPE + 1]),
         terms(Keeping { limit: Limit::Percent(101), ..Keeping::default() }),
         terms(Keeping { link_dest: vec![path("d"); limits::LINK_DEST + 1], ..Keeping::default() }),
+        Message::Packed { size: 0, piece: b"" },
+        Message::Packed { size: 262_145, piece: b"" },
         Message::Resume { index: 0, offset: limits::FILE_SIZE + 1, digest: [0; 32] },
         Message::Doubt(Doubt { why: Why::Empty, path: RelPath::ROOT }),
     ];
@@ -275,7 +281,7 @@ fn each_bound_holds_one_beyond_it() {
         (3, b"\0\x03a/.".to_vec()),
         (4, b"\0\0\0\0\x02".to_vec()),
         (6, [&[3], &[0; 12][..]].concat()),
-        (6, [&[1, 0, 0, 0, 8], &[0; 8][..]].concat()),
+        (6, [&[1, 0, 0, 0, 16], &[0; 8][..]].concat()),
         (6, [&[1, 0, 0, 0, 0, 0x80], &[0; 7][..]].concat()),
         (6, [&[1], &[0; 8][..], b"\0\x02\0\x01b\0\x01a\0\0"].concat()),
         (6, [&[1], &[0; 8][..], b"\0\x02\0\x01a\0\x03a/b\0\0"].concat()),
@@ -361,7 +367,7 @@ fn no_bytes_harm() {
             match random.below(6) {
                 0 => bytes.truncate(at),
                 1 => bytes.insert(at, random.byte()),
-                2 => kind = random.byte() % 38,
+                2 => kind = random.byte() % 59,
                 3 => bytes = (0..random.below(80)).map(|_| random.byte()).collect(),
                 4 if at < bytes.len() => bytes[at] = [0, 1, 0x7f, 0x80, 0xff][random.below(5)],
                 _ if at < bytes.len() => bytes[at] ^= 1 << random.below(8),

@@ -87,6 +87,19 @@ impl Batch {
         self.0.len().checked_sub(length).and_then(|at| self.0.get(at..)).unwrap_or_default()
     }
 
+    /// Removes it again.
+    pub(super) fn take_back(&mut self, length: usize) {
+        self.0.truncate(self.0.len().saturating_sub(FRAME + length));
+    }
+
+    /// As it is at the other side.
+    #[cfg(test)]
+    pub(super) fn reopened(self) -> Record {
+        let plain: Vec<u8> = self.0.get(HEADER..).unwrap_or_default().to_vec();
+        let end = plain.len();
+        Record::new(plain, end)
+    }
+
     fn begin(&mut self, kind: u8) -> usize {
         let start = self.0.len();
         self.0.extend_from_slice(&[kind, 0, 0, 0, 0]);

@@ -21,7 +21,9 @@ impl Flags {
     pub const DELETE: Flags = Flags(1 << 1);
     /// Name each change.
     pub const ITEMIZE: Flags = Flags(1 << 2);
-    const ALL: u32 = 7;
+    /// Send contents compressed where that makes them smaller.
+    pub const COMPRESS: Flags = Flags(1 << 3);
+    const ALL: u32 = 15;
 
     /// Whether all of `other` are set.
     #[must_use]

@@ -7,6 +7,7 @@ use smsync::limits;
 use smsync::spec::Time;
 use smsync::wire::Message;
 use smsync::wire::message::{Direction, Flags};
+use std::os::unix::fs::MetadataExt;
 
 /// Indices 1 and 3 are files of 5 and 3 bytes, 2 is a directory.
 const SPEC: &str = "#mtree\n. type=dir\n./a type=file size=5 time=7.000000000\n./d type=dir\n\
@@ -20,6 +21,11 @@ const fn file(index: u32, size: u64) -> Message<'static> {
 
 fn end(contents: &[u8]) -> Message<'static> {
     Message::FileEnd { digest: *blake3::hash(contents).as_bytes() }
+}
+
+/// A piece that is said to unpack to so many bytes.
+fn packed(size: u32, piece: &[u8]) -> Message<'static> {
+    Message::Packed { size, piece: piece.to_vec().leak() }
 }
 
 const fn missing(index: u32, errno: i32) -> Message<'static> {
@@ -50,6 +56,8 @@ fn what_was_not_announced_ends_the_session() {
     use Message::{Again, Data, FilesEnd, Hole};
     let good = || vec![file(1, 5), Data(b"hello"), end(b"hello")];
     let then = |more: &[Message<'static>]| [&good(), more].concat();
+    let hello = zstd::encode_all(&b"hello"[..], 3).unwrap();
+    let bomb = zstd::encode_all(&vec![0; 64 << 20][..], 3).unwrap();
     let other = "another file than the next one wanted";
     let more = "more contents than the file was said to have";
     let less = "less contents than the file was said to have";
@@ -74,6 +82,15 @@ fn what_was_not_announced_ends_the_session() {
         (vec![file(1, 5), Data(b"hello!")], more),
         (vec![file(1, 5), Data(b"hello"), Data(b"!")], more),
         (vec![file(1, 5), Hole(6)], more),
+        (vec![packed(5, &hello)], "contents of no file"),
+        (vec![file(1, 4), packed(5, &hello)], more),
+        (vec![file(1, 5), packed(5, &hello), packed(1, &hello)], more),
+        (vec![file(1, 5), packed(4, &hello)], "does not unpack to its size"),
+        (vec![file(1, 5), packed(5, b"hello")], "does not unpack to its size"),
+        // One record of it would fill 64 MiB.
+        (vec![file(1, 5), packed(5, &bomb)], "does not unpack to its size"),
+        (vec![file(1, 64 << 20), packed(64 << 20, &bomb)], "the size of a piece is out of range"),
+        (vec![file(1, 5), packed(5, &hello), end(b"hellO")], "not those of the digest"),
         (vec![file(1, 5), Hole(limits::FILE_SIZE)], more),
         (vec![file(1, 5), Data(b"hello"), Hole(1)], more),
         (vec![file(1, 0), Data(b"x")], more),
@@ -239,5 +256,62 @@ fn sizes_that_do_not_add_up_to_a_number_are_no_bug() {
         peer.say(&[Message::Bye]);
     });
     assert_eq!(outcome.code, 3, "{outcome:?}");
+    assert_clean_push(&site);
+}
+
+/// What is asked about together is answered once for all of it; and whatever the answer, only contents of that digest are
+/// taken.
+#[test]
+fn answers_about_moves_are_checked() {
+    use Message::{AskEnd, DigestsEnd};
+    let digest = |index| Message::Digest { index, digest: [7; 32] };
+    let wrong = Message::Together { digest: [7; 32] };
+    let something = "something else than a digest";
+    let unasked = "a digest that was not asked for";
+    let site = site();
+    let stat = std::fs::metadata(site.dst().join("keep")).unwrap();
+    let (sec, nsec) = (stat.mtime(), stat.mtime_nsec());
+    // In the place of `keep`, and as long and old as that.
+    let spec = format!("#mtree\n. type=dir\n./moved type=file size=4 time={sec}.{nsec:09}\n");
+    let asked = |peer: &mut Peer| {
+        peer.open_path("m", "");
+        peer.round(Direction::Push, Flags::NONE);
+        peer.offer(&spec);
+        let heard = peer.hear_until(&AskEnd);
+        let question = Message::AskTogether { first: 1, count: 1 };
+        assert!(heard.iter().any(|heard| heard.message() == question), "{heard:?}");
+    };
+    let table = [
+        (vec![DigestsEnd], something),
+        (vec![wrong.clone(), wrong.clone()], something),
+        (vec![wrong.clone(), digest(1)], unasked),
+        (vec![digest(1)], unasked),
+        (vec![wrong.clone(), DigestsEnd, wrong.clone()], something),
+        (vec![wrong.clone(), DigestsEnd, digest(0)], unasked),
+        (vec![wrong.clone(), DigestsEnd, digest(1), digest(1)], unasked),
+        (vec![Message::FilesEnd], something),
+    ];
+    for (messages, words) in table {
+        let outcome = attack(&site, |peer| {
+            asked(peer);
+            for message in &messages {
+                peer.say(std::slice::from_ref(message));
+                if *message == DigestsEnd && messages.len() > 2 {
+                    peer.hear_until(&AskEnd);
+                }
+            }
+        });
+        outcome.assert(Exit::Protocol, words);
+    }
+    // It is asked for itself, and then wanted.
+    let outcome = attack(&site, |peer| {
+        asked(peer);
+        peer.say(&[wrong, DigestsEnd]);
+        peer.hear_until(&AskEnd);
+        peer.say(&[digest(1), DigestsEnd]);
+        peer.hear_until(&Message::WantEnd);
+        peer.say(&[Message::Bye]);
+    });
+    outcome.assert(Exit::Protocol, "does not expect");
     assert_clean_push(&site);
 }

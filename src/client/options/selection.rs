@@ -1,5 +1,6 @@
 //! The part of a command line that says what of a tree is meant: rules, which go by their order across options.
 
+use crate::config;
 use crate::limits;
 use crate::terms::Taking;
 use clap::{ArgAction, ArgMatches, Args, Command, Error, FromArgMatches};
@@ -103,45 +104,9 @@ impl Given {
     }
 }
 
-/// Reads a size as rsync(1) has it: a number, perhaps with a fraction, a suffix, and `+1` or `-1`.
+/// Reads the size of a file.
 fn size(text: &str) -> Result<u64, String> {
-    let wrong = || "a number with K, M, G, T or P, or KB, MB …, and perhaps +1 or -1".to_owned();
-    let (text, more) = match (text.strip_suffix("+1"), text.strip_suffix("-1")) {
-        (Some(rest), _) if !rest.is_empty() => (rest, 1),
-        (_, Some(rest)) if !rest.is_empty() => (rest, -1),
-        _ => (text, 0),
-    };
-    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-    let (number, suffix) = text.split_at(end);
-    let suffix = suffix.to_ascii_lowercase();
-    let (letter, base) = match suffix.strip_suffix("ib").or_else(|| suffix.strip_suffix('b')) {
-        // A `b` alone is bytes.
-        Some("") | None if suffix.ends_with("ib") => return Err(wrong()),
-        Some(letter) if suffix.ends_with("ib") => (letter, 1024_u64),
-        Some(letter) => (letter, 1000),
-        None => (&*suffix, 1024),
-    };
-    let power = match letter {
-        "" => 0,
-        "k" => 1,
-        "m" => 2,
-        "g" => 3,
-        "t" => 4,
-        "p" => 5,
-        _ => return Err(wrong()),
-    };
-    let unit = base.pow(power);
-    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-    if whole.is_empty() && fraction.is_empty() || fraction.contains('.') || fraction.len() > 15 {
-        return Err(wrong());
-    }
-    let digits = |text: &str| if text.is_empty() { Ok(0) } else { text.parse::<u64>() };
-    let (whole, part) = (digits(whole).map_err(|_| wrong())?, digits(fraction).map_err(|_| wrong())?);
-    let scale = 10_u128.pow(u32::try_from(fraction.len()).unwrap_or_default());
-    let part = u64::try_from(u128::from(part) * u128::from(unit) / scale).unwrap_or_default();
-    let bytes = whole.checked_mul(unit).and_then(|bytes| bytes.checked_add(part));
-    bytes
-        .and_then(|bytes| bytes.checked_add_signed(more))
+    config::size(text, 1)?
         .filter(|bytes| *bytes <= limits::FILE_SIZE)
         .ok_or_else(|| "no file is so large, or smaller than nothing".to_owned())
 }

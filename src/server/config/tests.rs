@@ -31,6 +31,7 @@ homes = here
 [www data]
 \tpath = /srv/www
 \tdurable = none
+\tbandwidth = 10m
 ";
 
 /// What the lines of a configuration mean, without the secrets file.
@@ -64,6 +65,7 @@ fn module(name: &str, path: &str) -> Module {
         list: true,
         durable: Durable::Batch,
         keep_versions: 0,
+        bandwidth: None,
     }
 }
 
@@ -89,7 +91,11 @@ fn a_full_configuration() {
         durable: Durable::File,
         ..module("home", "/home")
     };
-    let www = Module { durable: Durable::None, ..module("www data", "/srv/www") };
+    let www = Module {
+        durable: Durable::None,
+        bandwidth: Rate::parse("10M").unwrap(),
+        ..module("www data", "/srv/www")
+    };
     assert_eq!(config.modules, [home.clone(), www]);
     assert_eq!(config.module("home"), Some(&home));
     assert_eq!(config.module("Home"), None);
@@ -166,14 +172,16 @@ fn every_error_has_its_line() {
         (
             "secret = <x>\n[m]\nsecret = <y>\npath = /",
             &[
-                "3: unknown parameter 'secret'; known here: path, comment, read only, list, durable, keep versions",
+                "3: unknown parameter 'secret'; known here: path, comment, read only, list, durable, keep versions, \
+               bandwidth",
             ],
         ),
         (
             "secret = <x>\nhosts alow = y",
             &[
                 "2: unknown parameter 'hosts alow'; known here: secret, secrets file, port, address, timeout, pid file, \
-               syslog facility, log file, state dir, spool dir, path, comment, read only, list, durable, keep versions",
+               syslog facility, log file, state dir, spool dir, path, comment, read only, list, durable, keep versions, \
+               bandwidth",
             ],
         ),
         (
@@ -181,6 +189,10 @@ fn every_error_has_its_line() {
             &["2: syslog facility: 'log' is not one of kern, user, mail, daemon, \
            auth, security, syslog, lpr, news, uucp, cron, authpriv, ftp, local0, local1, local2, local3, local4, \
            local5, local6, local7"],
+        ),
+        (
+            "secret = <x>\nbandwidth = 1",
+            &["2: bandwidth: '1' is not 0 or a rate (KiB a second, or K, M, G; at least 4 KiB)"],
         ),
         ("secret = <x>\ndurable = maybe", &["2: durable: 'maybe' is not one of batch, file, none"]),
         ("secret = <x>\n[m]\n", &["2: 'path' is missing"]),

@@ -80,10 +80,22 @@ impl<'a> Message<'a> {
             40 => Message::Baseline { digest: body.hash()? },
             41 => Message::Edits(body.rest()),
             42 => Message::Whole,
+            45 => Message::AskTogether { first: body.u32()?, count: body.u32()? },
+            46 => Message::Together { digest: body.hash()? },
+            57 => Message::Packed { size: packed_size(&mut body)?, piece: body.rest() },
             _ => return Err(WireError::Malformed("an unknown kind of message")),
         };
         body.end()?;
         Ok(message)
+    }
+}
+
+/// How many bytes a piece was: one at least, and no more than go into a record.
+fn packed_size(body: &mut Reader<'_>) -> Result<u32, WireError> {
+    let size = body.u32()?;
+    match usize::try_from(size) {
+        Ok(1..=limits::RECORD) => Ok(size),
+        _ => Err(WireError::Malformed("the size of a piece is out of range")),
     }
 }
 
