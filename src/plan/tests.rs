@@ -374,3 +374,9 @@ fn what_may_have_been_moved() {
     let weak = "type=file size=9 time=1.000000000 cksum=7\n";
     assert_eq!(moves(&format!("./b {weak}"), &format!("./a {weak}")), nothing, "that proves nothing");
 }
+
+#[test]
+fn a_step_takes_no_more_than_an_entry_may() {
+    // Besides the four bytes of its place in the text: a plan has limits::SPEC_ENTRIES of them when all is new.
+    assert_eq!(size_of::<PlanStep>() + size_of::<u32>(), 16);
+}
