@@ -102,6 +102,7 @@ fn many_threads_say_what_the_standard_library_says() {
             one_file_system: true,
             sockets: true,
             view: View::Sender,
+            remembered: None,
             stop: Some(&stop),
             remembered: None,
         };

@@ -13,6 +13,7 @@
     clippy::cast_sign_loss
 )]
 
+pub mod deeds;
 pub mod dice;
 pub mod edits;
 pub mod facts;

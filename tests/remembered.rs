@@ -1,0 +1,203 @@
+//! Contents that were read, sent or received once are not read again: strace(1) sees what is; and what changed is found,
+//! whatever its size and time say.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout
+)] // a test
+
+mod common;
+
+use common::deeds::{Deeds, STRACE};
+use common::facts::assert_same;
+use common::tree::{chmod, set_time};
+use common::{Inetd, SMSYNC, SMSYNCD, Site, assert_exit, end_object, is_root};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::Duration;
+
+/// Longer than a stamp is too young to be trusted.
+const SETTLED: Duration = Duration::from_millis(50);
+const FILES: usize = 120;
+
+/// Two trees, and both programs watched.
+struct Watched {
+    site: Site,
+    inetd: Inetd,
+}
+
+/// What came of a run.
+struct Run {
+    output: Output,
+    /// Reads of files of the trees: the client's, and the server's.
+    reads: [Vec<String>; 2],
+}
+
+impl Watched {
+    fn new() -> Watched {
+        let site = Site::in_memory();
+        for at in 0..FILES {
+            let dir = site.src().join(format!("d{}", at % 7));
+            fs::create_dir_all(&dir).unwrap();
+            fs::write(dir.join(format!("f{at}")), format!("the contents of {at}")).unwrap();
+        }
+        let conf =
+            format!("{}[source]\npath = {}\n", site.server_conf("durable = none"), site.src().display());
+        site.write_private("smsyncd.conf", &conf);
+        let (config, trace) = (site.path("smsyncd.conf"), site.path("server-trace"));
+        let inetd = Inetd::start(move || {
+            let mut command = Command::new("strace");
+            command.args(STRACE).arg(&trace).arg(SMSYNCD).arg("-c").arg(&config);
+            command
+        });
+        Watched { site, inetd }
+    }
+
+    /// Runs it to the end of both programs, and finds the trees equal.
+    #[track_caller]
+    fn run(&self, pull: bool, options: &[&str]) -> Run {
+        std::thread::sleep(SETTLED);
+        let mut command = Command::new("strace");
+        command.args(STRACE).arg(self.site.path("client-trace")).arg(SMSYNC).arg("-C");
+        command.arg(self.site.path("smsync.conf")).args(["--json", if pull { "pull" } else { "push" }]);
+        command.env("XDG_STATE_HOME", self.site.path("client-state")).env("TMPDIR", self.site.path("spool"));
+        command.args(options);
+        if pull {
+            command.arg(self.inetd.remote("source")).arg(self.site.dst());
+        } else {
+            command.arg(self.site.src()).arg(self.inetd.remote("m"));
+        }
+        let output = command.output().expect("strace: install the Debian package strace (tests/setup does)");
+        assert_exit(&output, 0);
+        self.inetd.ended();
+        let trees = [self.site.src(), self.site.dst()];
+        let reads = ["client-trace", "server-trace"].map(|name| {
+            let deeds = Deeds::of(&self.site.path(name), &[&trees[0], &trees[1]]);
+            assert!(deeds.directories > 5, "{name}: nobody was seen at work");
+            deeds.reads.into_iter().filter(|read| read.starts_with("read(")).collect()
+        });
+        assert_same(&trees[0], &trees[1], "after it");
+        Run { output, reads }
+    }
+
+    fn src(&self, name: &str) -> PathBuf {
+        self.site.src().join(name)
+    }
+
+    /// The files of both sides in which digests are remembered.
+    fn memories(&self) -> Vec<PathBuf> {
+        let in_dir = |dir: &str| {
+            let names = fs::read_dir(self.site.path(dir)).unwrap().map(|entry| entry.unwrap().path());
+            let is_one = |path: &PathBuf| path.file_name().unwrap().to_str().unwrap().starts_with("digests-");
+            names.filter(is_one).collect::<Vec<_>>()
+        };
+        [in_dir("client-state/smsync"), in_dir("state")].concat()
+    }
+}
+
+impl Run {
+    #[track_caller]
+    fn assert(&self, files: u64, client: bool, server: bool, what: &str) {
+        assert_eq!(end_object(&self.output)["files"], files, "{what}");
+        let read = self.reads.each_ref().map(|reads| !reads.is_empty());
+        assert_eq!(read, [client, server], "{what}: {:?}", self.reads);
+    }
+}
+
+/// Writes other contents of the same length, and leaves the time of modification as it was.
+fn forge(path: &Path) {
+    let stat = fs::metadata(path).unwrap();
+    let text = fs::read_to_string(path).unwrap().replace("contents", "CONTENTS");
+    fs::write(path, text).unwrap();
+    fs::File::options().write(true).open(path).unwrap().set_modified(stat.modified().unwrap()).unwrap();
+}
+
+#[test]
+fn what_was_copied_is_not_read_again() {
+    if !is_root() {
+        println!("skipped: only root sees what the server has open");
+        return;
+    }
+    for pull in [false, true] {
+        let watched = Watched::new();
+        // The sender reads what it sends; the receiver digests what it writes.
+        watched.run(pull, &[]).assert(FILES as u64, !pull, pull, "a first copy");
+        watched.run(pull, &["-c"]).assert(0, false, false, "-c after it");
+        // Where size and time are what they were, the time of change tells.
+        forge(&watched.src("d3/f3"));
+        let found = watched.run(pull, &["-c"]);
+        found.assert(1, !pull, pull, "forged");
+        watched.run(pull, &["-c"]).assert(0, false, false, "-c after that");
+        // Of a file that was touched the digest is asked for: the sender's must be computed anew.
+        set_time(&watched.src("d4/f4"), 1_000_000_000, 7);
+        watched.run(pull, &[]).assert(0, !pull, pull, "touched");
+        watched.run(pull, &["-c"]).assert(0, false, false, "-c after touching");
+        // Others do at the receiver what they want, and -c finds it.
+        forge(&watched.site.dst().join("d5/f5"));
+        watched.run(pull, &["-c"]).assert(1, true, true, "forged at the receiver");
+        watched.run(pull, &["-c"]).assert(0, false, false, "at last");
+    }
+}
+
+#[test]
+fn what_was_compared_is_not_read_again() {
+    if !is_root() {
+        println!("skipped: only root sees what the server has open");
+        return;
+    }
+    let watched = Watched::new();
+    watched.run(false, &[]);
+    watched.memories().iter().for_each(|path| fs::remove_file(path).unwrap());
+    watched.run(false, &["-c"]).assert(0, true, true, "nothing remembered");
+    let before: Vec<_> =
+        watched.memories().iter().map(|path| fs::metadata(path).unwrap().modified().unwrap()).collect();
+    assert_eq!(before.len(), 2);
+    watched.run(false, &["-c"]).assert(0, false, false, "remembered");
+    let after: Vec<_> =
+        watched.memories().iter().map(|path| fs::metadata(path).unwrap().modified().unwrap()).collect();
+    assert_eq!(before, after, "nothing learned, and something written");
+    // A mode that changes changes the time of change, and so the contents may be others.
+    chmod(&watched.src("d1/f1"), 0o600);
+    let run = watched.run(false, &["-c"]);
+    run.assert(0, true, false, "another mode");
+    assert!(run.reads[0].iter().all(|read| read.contains("/d1/f1>")), "{:?}", run.reads);
+    // The mode of the receiver's was changed too.
+    watched.run(false, &["-c"]).assert(0, false, true, "another mode there");
+    watched.run(false, &["-c"]).assert(0, false, false, "and again");
+    // What is damaged is not believed.
+    for path in watched.memories() {
+        let mut bytes = fs::read(&path).unwrap();
+        let at = bytes.len() / 2;
+        bytes[at] ^= 1;
+        fs::write(&path, bytes).unwrap();
+    }
+    watched.run(false, &["-c"]).assert(0, true, true, "damaged");
+    watched.run(false, &["-c"]).assert(0, false, false, "and mended");
+    // A dry run leaves all as it is.
+    watched.memories().iter().for_each(|path| fs::remove_file(path).unwrap());
+    watched.run(false, &["-c", "-n"]).assert(0, true, true, "a dry run");
+    assert!(watched.memories().is_empty());
+}
+
+#[test]
+fn what_changed_is_found_even_so() {
+    // Many times, at once after the copy: stamps that are too young tell nothing, and nothing is taken from them.
+    let watched = Watched::new();
+    let (src, remote) = (watched.site.src(), watched.site.serve());
+    let push = |options: &[&str]| {
+        let mut command = watched.site.smsync();
+        let output = command.arg("push").args(options).arg(&src).arg(remote.remote("m")).output().unwrap();
+        assert_exit(&output, 0);
+    };
+    for round in 0..30 {
+        push(if round % 2 == 0 { &[] } else { &["-c"] });
+        let name = format!("d{}/f{round}", round % 7);
+        forge(&if round % 3 == 0 { watched.site.dst().join(&name) } else { src.join(&name) });
+        push(&["-c"]);
+        assert_eq!(fs::read(src.join(&name)).unwrap(), fs::read(watched.site.dst().join(&name)).unwrap());
+        assert_same(&src, &watched.site.dst(), &format!("round {round}"));
+    }
+}
