@@ -6,6 +6,7 @@ mod emit;
 mod examine;
 mod facts;
 mod hidden;
+mod level;
 mod place;
 mod rules;
 mod task;
@@ -15,20 +16,18 @@ use crate::path::{Descent, Local, RelPath, Scope};
 use crate::report::Step;
 use crate::spec::{Entry, Keyword, Keywords, Kind, Spec, SpecWriter, WriteError};
 use crate::sys::xattr::ByName;
-use crate::sys::{Dir, FileKind, Stat};
+use crate::sys::{FileKind, Stat};
 use crate::terms::Taking;
-use crate::tree::follow::Way;
 use crate::tree::scanned::kind;
 use crate::tree::{Remembered, Root, Scanned, is_reserved};
 use ahead::Ahead;
 use crew::Crew;
 use emit::{Line, Source, Waiting};
-use examine::{Examined, Examiner, Facts, Name, sorted};
+use examine::{Examined, Examiner, Facts, sorted};
+use level::{Held, Level};
 use place::Place;
 use std::collections::{HashMap, VecDeque};
 use std::io::{self, Write};
-use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 /// What to describe, and how.
@@ -147,37 +146,6 @@ struct Walk<'a, W: Write> {
     found: Scanned,
     users: HashMap<u32, Option<Vec<u8>>>,
     groups: HashMap<u32, Option<Vec<u8>>>,
-}
-
-/// A directory being walked.
-struct Level<'d> {
-    dir: Held<'d>,
-    path: RelPath<'static>,
-    /// What is left of it, last first.
-    rest: Vec<Name>,
-    /// What the first of these are, as far as that is known.
-    examined: VecDeque<Examined>,
-    /// Whether the directory is known to be removed.
-    doomed: bool,
-    /// The file system that is walked.
-    dev: (u32, u32),
-    /// The one that the directory is on.
-    on: (u32, u32),
-}
-
-/// A directory of the walk: opened by it, or the root's.
-enum Held<'d> {
-    Own(Rc<Way>),
-    Root(&'d Root),
-}
-
-impl Held<'_> {
-    fn of(&self, name: &[u8]) -> io::Result<&Arc<Dir>> {
-        match self {
-            Held::Own(way) => Ok(&way.dir),
-            Held::Root(root) => root.holder(name).ok_or_else(|| io::ErrorKind::NotFound.into()),
-        }
-    }
 }
 
 impl<W: Write> Walk<'_, W> {

@@ -1,7 +1,7 @@
 //! What a scan says of files that no entry can describe.
 
 use super::*;
-use crate::sys::Spool;
+use crate::sys::{Dir, Spool};
 use std::path::Path;
 
 #[test]
