@@ -129,8 +129,14 @@ fn walk(bencher: Bencher<'_, '_>) {
     let (root, scope) = (Root::open(place.path()).unwrap(), Scope::default());
     bencher.counter(ItemsCount::new(DIRECTORIES * FILES)).bench_local(|| {
         let keywords = Keywords::TRANSFER;
-        let what =
-            Scan { scope: &scope, keywords, one_file_system: false, sockets: true, view: View::Sender };
+        let what = Scan {
+            scope: &scope,
+            keywords,
+            one_file_system: false,
+            sockets: true,
+            view: View::Sender,
+            stop: None,
+        };
         let mut writer = SpecWriter::new(sink(), keywords).unwrap();
         scan(&root, what, &mut writer).unwrap()
     });

@@ -75,6 +75,15 @@ pub const LINK_DEST: usize = 20;
 pub const PARTIAL: u64 = 1 << 20;
 /// Files that are gone on with in one round: each is held open, and one run leaves one.
 pub const PARTIALS: usize = 16;
+/// Bytes of a specification below which no later one is told by its difference from it: it is as soon sent.
+pub const BASELINE: u64 = 4096;
+/// Specifications that are kept in one state directory: one for each tree of a large site, and for each way to ask for it.
+pub const BASELINES: usize = 1024;
+/// Specifications that a server keeps of what is asked for in the same words: as many clients can have come at different
+/// times and each be told what is new.
+pub const BASELINES_ALIKE: usize = 8;
+/// Bytes of all specifications that are kept in one state directory, as they are there: some fifty of a million entries.
+pub const BASELINE_BYTES: u64 = 1 << 30;
 /// Sources that are remembered in one state directory, and mount points of one source.
 pub const REMEMBERED: usize = 4096;
 

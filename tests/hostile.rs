@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
+#[path = "hostile/edits.rs"]
+mod edits;
 #[path = "hostile/files.rs"]
 mod files;
 #[path = "hostile/greeting.rs"]

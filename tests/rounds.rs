@@ -7,7 +7,7 @@ use common::{Inetd, Site, rsync_differences};
 use smsync::path::{RelPath, Scope};
 use smsync::report::{Census, Change, Monitor, Problem, Progress, Refusal, Report, Unsupported};
 use smsync::secret::Secret;
-use smsync::session::{Hello, Offer, deliver, greet_client, offer};
+use smsync::session::{Baselines, Hello, Offer, deliver, greet_client, offer};
 use smsync::spec::{Keywords, SpecWriter};
 use smsync::sys::{Dir, Spool, Stream};
 use smsync::tree::{Root, Scan, View, scan};
@@ -58,11 +58,11 @@ fn round(channel: &mut Channel, site: &Site, flags: Flags, first: bool) -> (Repo
     let scanned = scan(&root, what, &mut writer).unwrap();
     let described = Offer::new(writer.seal().unwrap(), scanned, smsync::sys::clock::now());
     let mut told = Told::default();
-    offer(channel, &described, &mut told).unwrap();
+    let said = offer(channel, &described, &Baselines::none(), &mut told).unwrap();
     if first {
         assert!(matches!(channel.listen().message().unwrap(), Message::Welcome { .. }));
     }
-    let report = deliver(channel, &root, &described, &round, &mut told).unwrap();
+    let report = deliver(channel, &root, (&described, said), &round, &mut told).unwrap();
     (report, told.0)
 }
 

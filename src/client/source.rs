@@ -2,6 +2,7 @@
 
 use crate::client::failure::{Failure, system};
 use crate::client::options::{Choosing, Selection};
+use crate::client::remote::{Host, Remote};
 use crate::client::rules;
 use crate::exit::Exit;
 use crate::install::hopeless;
@@ -63,6 +64,17 @@ pub(super) fn memory<'s>(state: &'s Dir, sources: &[OsString]) -> Memory<'s> {
     let names =
         names.map(|names| names.iter().map(|name| name.as_encoded_bytes()).collect::<Vec<_>>().join(&0));
     names.map_or(Memory::none(), |name| Memory::of(state, &name))
+}
+
+/// What tells specifications apart that were agreed on with servers, besides what a round tells.
+pub(super) fn names(remote: &Remote, sources: &[OsString]) -> Vec<Vec<u8>> {
+    let Remote { host: Host { user, name, port }, module, path } = remote;
+    let port = port.map(|port| port.to_string()).unwrap_or_default();
+    let names =
+        [user.as_deref().unwrap_or_default(), name, &port, module].map(|text| text.as_bytes().to_vec());
+    let canonical = |source: &OsString| sys::canonical(Path::new(source)).unwrap_or_else(|_| source.clone());
+    let sources = sources.iter().map(|source| canonical(source).into_encoded_bytes());
+    names.into_iter().chain([path.as_bytes().to_vec()]).chain(sources).collect()
 }
 
 fn name(source: &std::ffi::OsStr) -> String {

@@ -12,7 +12,7 @@ use crate::config::Durable;
 use crate::exit::Exit;
 use crate::path::{RelPath, Scope};
 use crate::report::{Monitor, Report, Side};
-use crate::session::{Error, Memory, Offer, Receiver, deliver, offer, receive};
+use crate::session::{Baselines, Error, Memory, Offer, Receiver, deliver, offer, receive};
 use crate::spec::{Keyword, Keywords};
 use crate::sys::{self, Dir, Spool, private};
 use crate::terms::{Guise, Keeping, Taking};
@@ -94,8 +94,9 @@ impl Request<'_> {
             self.asked.link_dest.iter().map(|dir| below(&remote.path, dir)).collect::<Result<Vec<_>, _>>();
         let link_dest = link_dest.map_err(|error| Failure::new(Exit::Usage, error).about("--link-dest"))?;
         // Without a state directory nothing is remembered, and nothing else is amiss.
-        let state = state_dir().ok().filter(|_| self.comparison.spec.is_none());
-        let memory = state.as_ref().map_or(Memory::none(), |state| source::memory(state, sources));
+        let state = state_dir().ok();
+        let known = state.as_ref().filter(|_| self.comparison.spec.is_none());
+        let memory = known.map_or(Memory::none(), |state| source::memory(state, sources));
         let spool_dir = source::spool_dir()?;
         let given = self
             .comparison
@@ -110,6 +111,9 @@ impl Request<'_> {
             speaker.say(&open_message(remote))?;
             let round = self.round(Direction::Push, keywords, scope.clone());
             let round = Round { keeping: Keeping { link_dest, ..round.keeping }, ..round };
+            let baselines = state.as_ref().map_or(Baselines::none(), |state| {
+                Baselines::of_client(state, &source::names(remote, sources), &round)
+            });
             say_round(&mut speaker, round.clone())?;
             // The server learns what it is about while we look what we have.
             speaker.end()?;
@@ -126,10 +130,11 @@ impl Request<'_> {
             if self.asked.flags.has(Flags::ITEMIZE) {
                 show.census(described.spec.census());
             }
-            offer(channel, &described, show)?;
+            let said = offer(channel, &described, &baselines, show)?;
             welcome(channel, None)?;
-            let report = deliver(channel, &root, &described, &round, show)?;
+            let report = deliver(channel, &root, (&described, said), &round, show)?;
             memory.after(&root, &round, &described, &report);
+            baselines.after(&round, described.told(), said.digest, &report);
             Ok(report)
         })
     }
@@ -152,6 +157,10 @@ impl Request<'_> {
             let mut speaker = channel.speak();
             speaker.say(&open_message(remote))?;
             let round = self.round(Direction::Pull, self.keywords(), scope);
+            let baselines = Baselines::of_client(&state, &source::names(remote, &[]), &round);
+            if let Some(digest) = baselines.base() {
+                speaker.say(&Message::Held { digest })?;
+            }
             say_round(&mut speaker, round.clone())?;
             speaker.end()?;
             let single = welcome(channel, remote.path.split_last())?;
@@ -175,6 +184,7 @@ impl Request<'_> {
                 below: below.borrowed(),
                 versions: 0,
                 links: &links,
+                baselines: &baselines,
             };
             Ok(receive(channel, &receiver, &round, show)?)
         })

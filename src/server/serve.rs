@@ -6,7 +6,7 @@ use crate::path::RelPath;
 use crate::report::{Census, Change, Monitor, Problem, Progress, Refusal, Report, Side, Unsupported};
 use crate::server::config::{Config, Module};
 use crate::server::log::Log;
-use crate::session::{Error, Memory, Offer, Receiver, deliver, greet_server, offer, receive};
+use crate::session::{Baselines, Error, Memory, Offer, Receiver, deliver, greet_server, offer, receive};
 use crate::spec::{SpecWriter, WriteError};
 use crate::sys::stdio::Peer;
 use crate::sys::{Dir, Spool, Stream, private};
@@ -98,9 +98,11 @@ impl Session<'_> {
         let mut tree: Option<Tree> = None;
         let mut welcome = false;
         let mut ahead = Ahead::default();
+        let mut held = None;
         loop {
             match channel.listen().message()? {
                 Message::Paths(paths) => ahead.take(paths)?,
+                Message::Held { digest } => held = Some(digest),
                 Message::Round(round) => {
                     let round = ahead.join(round)?;
                     // What a dry run only thought of may be there by now, or is to be made.
@@ -114,7 +116,7 @@ impl Session<'_> {
                         // Leaves with the first thing we have to say.
                         channel.speak().say(&Message::Welcome { single: tree.single.borrowed() })?;
                     }
-                    let report = self.round(channel, module, (tree, &path), &round)?;
+                    let report = self.round(channel, module, (tree, &path), (&round, held.take()))?;
                     exit = exit.max_of(report.exit());
                 }
                 Message::Bye => return Ok(exit),
@@ -168,7 +170,7 @@ impl Session<'_> {
         channel: &mut Channel,
         module: &Module,
         (tree, path): (&Tree, &RelPath<'_>),
-        round: &Round,
+        (round, held): (&Round, Option<[u8; 32]>),
     ) -> Result<Report, Error> {
         let globals = &self.config.globals;
         let spool = Dir::open_root(&globals.spool_dir)
@@ -176,26 +178,32 @@ impl Session<'_> {
         let client = if round.direction == Direction::Push { Side::Sender } else { Side::Receiver };
         let mut monitor = Logged { log: self.log, session: self.to_string(), module: &module.name, client };
         let started = Instant::now();
+        let state = private::open_private_dir(&globals.state_dir, true).map(Dir::from);
+        let names = [&self.user, &module.name].map(|name| name.as_bytes().to_vec());
+        let names = [&names[..], &[path.as_bytes().to_vec()]].concat();
+        let baselines = match &state {
+            Ok(state) => Baselines::of_server(state, &names, round, held),
+            Err(_) => Baselines::none(),
+        };
         let report = match round.direction {
             Direction::Push => {
-                let state = private::open_private_dir(&globals.state_dir, true)
-                    .map_err(|error| refused(Exit::Config, error.to_string()))?;
+                let state = state.as_ref().map_err(|error| refused(Exit::Config, error.to_string()))?;
                 let receiver = Receiver {
                     module: &tree.dir,
                     root: &tree.root,
                     spool: &spool,
-                    state: &Dir::from(state),
+                    state,
                     durable: module.durable,
                     below: path.borrowed(),
                     versions: module.keep_versions,
                     links: &self.links(tree, round)?,
+                    baselines: &baselines,
                 };
                 receive(channel, &receiver, round, &mut monitor)?
             }
             Direction::Pull => {
                 let keywords = round.keywords.for_transfer();
                 // Without a state directory nothing is remembered, and nothing else is amiss.
-                let state = private::open_private_dir(&globals.state_dir, true).ok().map(Dir::from);
                 let source = [module.name.as_bytes(), &[0], path.as_bytes()].concat();
                 let memory = state.as_ref().map_or(Memory::none(), |state| Memory::of(state, &source));
                 let what = Scan {
@@ -216,9 +224,10 @@ impl Session<'_> {
                     described.in_guise(&round.guise, || Spool::create(&spool))
                 })??;
                 described.doubt = memory.doubt(&tree.root, &round.scope);
-                offer(channel, &described, &mut monitor)?;
-                let report = deliver(channel, &tree.root, &described, round, &mut monitor)?;
+                let said = offer(channel, &described, &baselines, &mut monitor)?;
+                let report = deliver(channel, &tree.root, (&described, said), round, &mut monitor)?;
                 memory.after(&tree.root, round, &described, &report);
+                baselines.after(round, described.told(), said.digest, &report);
                 report
             }
         };

@@ -3,8 +3,10 @@
 //! Who started the connection and who has the files are two questions: `send` and `receive` do not know which side of
 //! the socket they are on.
 
+mod baseline;
 mod basis;
 mod delivery;
+mod edits;
 mod error;
 mod greet;
 mod guard;
@@ -19,11 +21,15 @@ mod room;
 mod send;
 mod spare;
 mod survey;
+mod tell;
+mod text;
 mod turns;
 
+pub use baseline::Baselines;
 pub use error::Error;
 pub use greet::{Hello, VERSION, greet_client, greet_server};
 pub use memory::Memory;
 pub use receive::{Receiver, receive};
 pub use room::Room;
-pub use send::{Offer, deliver, offer};
+pub use send::{Offer, deliver};
+pub use tell::{Said, offer};

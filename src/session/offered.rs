@@ -1,20 +1,20 @@
 //! Turn 1 at the receiver: the sender's specification goes into the spool, and nothing is done before all of it is checked.
 
-use crate::digest::Content;
 use crate::limits;
 use crate::path::{Descent, Local, RelPath, Scope, Side};
 use crate::report::{Doubt, Monitor};
-use crate::session::Error;
-use crate::session::error::WRITE_SPEC;
-use crate::spec::{Entry, Kind, Spec};
+use crate::session::text::Text;
+use crate::session::{Baselines, Error};
+use crate::spec::{Digested, Entry, Kind, Known, Spec};
 use crate::sys::Spool;
 use crate::tree::{STAGE, VERSIONS, is_reserved};
 use crate::wire::{Channel, Message, WireError};
-use std::io::{self, Write};
 
 /// What the sender said in its first turn.
 pub(super) struct Offered {
-    spool: Spool,
+    text: Digested,
+    /// What is known of the text if it is the baseline's.
+    known: Option<Known>,
     entries: u32,
     /// Whether the sender could read everything that its specification is about.
     pub(super) whole: bool,
@@ -31,36 +31,29 @@ pub(super) struct Offered {
 }
 
 impl Offered {
-    /// Takes the specification into the spool, and checks that it is the one that was sent.
+    /// Takes the specification into the spool, and checks that it is the one that was sent. When it is told by its
+    /// difference from one that is not here, it is asked for as a whole.
     pub(super) fn take(
         channel: &mut Channel,
-        spool: Spool,
+        spool: &dyn Fn() -> Result<Spool, Error>,
+        baselines: &Baselines<'_>,
         monitor: &mut dyn Monitor,
     ) -> Result<Offered, Error> {
-        let mut text = Text::new(spool, limits::SPEC_BYTES)?;
-        let (mut problems, mut doubt, mut rules) = (0, None, Rules::default());
-        let mut listener = channel.listen();
-        loop {
-            match listener.message()? {
-                Message::Problem(_) if problems == limits::PROBLEMS as u64 => {
-                    return Err(WireError::Violation("too many problems").into());
-                }
-                Message::Problem(problem) => {
-                    problems += 1;
-                    monitor.problem(&problem);
-                }
-                Message::Doubt(one) if doubt.is_none() => doubt = Some(one),
-                Message::Rules(local) => rules.take(local)?,
-                Message::Spec(piece) => text.take(piece)?,
-                Message::SpecEnd { digest, entries, whole, skipped, holes } => {
-                    listener.end()?;
-                    let spool = text.end(&digest)?;
-                    let locals = rules.locals;
-                    return Ok(Offered { spool, entries, whole, skipped, problems, holes, doubt, locals });
-                }
-                _ => return Err(WireError::Violation("something else than a specification").into()),
-            }
+        let mut said = Said::default();
+        if let Some(offered) = said.take(channel, spool, Some(baselines), monitor)? {
+            return Ok(offered);
         }
+        let mut speaker = channel.speak();
+        speaker.say(&Message::Whole)?;
+        speaker.end()?;
+        // The other things that the sender said hold, and come no more.
+        let again = Said { over: true, ..said }.take(channel, spool, None, monitor)?;
+        again.ok_or_else(|| WireError::Violation("something else than a whole specification").into())
+    }
+
+    /// BLAKE3 of the text.
+    pub(super) fn digest(&self) -> [u8; 32] {
+        self.text.digest()
     }
 
     /// Checks every line of the specification, and that it says nothing of what the round is not about. Gives back what
@@ -70,7 +63,7 @@ impl Offered {
         if !self.locals.iter().all(named) {
             return Err(WireError::Violation("rules of a file that the round does not name").into());
         }
-        let spec = Spec::seal(self.spool)?;
+        let spec = Spec::seal_again(self.text, self.known.as_ref())?;
         if spec.len() != self.entries {
             return Err(WireError::Malformed("another number of entries than was said").into());
         }
@@ -87,6 +80,110 @@ impl Offered {
             return Err(WireError::Violation("an entry outside of the scope").into());
         }
         Ok((spec, self.locals))
+    }
+}
+
+/// What the sender says besides its specification.
+#[derive(Default)]
+struct Said {
+    problems: u64,
+    doubt: Option<Doubt>,
+    rules: Rules,
+    /// Whether that was all.
+    over: bool,
+}
+
+/// How the specification comes.
+enum Way {
+    Unknown,
+    Comes(Box<Text>, Option<Known>),
+    /// As edits of something that is not here: so many bytes.
+    InVain(u64),
+}
+
+impl Way {
+    fn piece(&mut self, piece: &[u8]) -> Result<(), Error> {
+        match self {
+            Way::Comes(text, _) => text.take(piece),
+            Way::InVain(bytes) => {
+                *bytes += piece.len() as u64;
+                if *bytes > limits::SPEC_BYTES {
+                    return Err(WireError::Violation("a specification that is too large").into());
+                }
+                Ok(())
+            }
+            Way::Unknown => Err(WireError::Violation("edits of no specification").into()),
+        }
+    }
+}
+
+impl Said {
+    /// Takes the turn; `None` when the specification did not come. No baseline may be referred to when there are none.
+    fn take(
+        &mut self,
+        channel: &mut Channel,
+        spool: &dyn Fn() -> Result<Spool, Error>,
+        baselines: Option<&Baselines<'_>>,
+        monitor: &mut dyn Monitor,
+    ) -> Result<Option<Offered>, Error> {
+        let mut way = Way::Unknown;
+        let mut listener = channel.listen();
+        loop {
+            match listener.message()? {
+                Message::Baseline { digest } if baselines.is_some() && matches!(way, Way::Unknown) => {
+                    way = match baselines.and_then(|baselines| baselines.find(&digest)) {
+                        None => Way::InVain(0),
+                        Some(base) => {
+                            let known = base.known;
+                            Way::Comes(
+                                Box::new(Text::edits(spool()?, limits::SPEC_BYTES, base)?),
+                                Some(known),
+                            )
+                        }
+                    };
+                }
+                Message::Edits(piece) if !matches!(way, Way::Comes(_, None)) => way.piece(piece)?,
+                Message::Spec(piece) => {
+                    if matches!(way, Way::Unknown) {
+                        way = Way::Comes(Box::new(Text::whole(spool()?, limits::SPEC_BYTES)?), None);
+                    }
+                    if !matches!(way, Way::Comes(_, None)) {
+                        return Err(WireError::Violation("a specification in two ways").into());
+                    }
+                    way.piece(piece)?;
+                }
+                Message::SpecEnd { digest, entries, whole, skipped, holes } => {
+                    listener.end()?;
+                    let (text, known) = match way {
+                        Way::Comes(text, known) => (text, known),
+                        Way::InVain(_) => return Ok(None),
+                        Way::Unknown => (Box::new(Text::whole(spool()?, limits::SPEC_BYTES)?), None),
+                    };
+                    let text = text.end(&digest)?;
+                    let Said { problems, doubt, rules: Rules { locals, .. }, .. } = std::mem::take(self);
+                    let offered =
+                        Offered { text, known, entries, whole, skipped, problems, holes, doubt, locals };
+                    return Ok(Some(offered));
+                }
+                message => self.besides(message, monitor)?,
+            }
+        }
+    }
+
+    fn besides(&mut self, message: Message<'_>, monitor: &mut dyn Monitor) -> Result<(), Error> {
+        match message {
+            Message::Problem(_) if !self.over && self.problems == limits::PROBLEMS as u64 => {
+                return Err(WireError::Violation("too many problems").into());
+            }
+            Message::Problem(problem) if !self.over => {
+                self.problems += 1;
+                monitor.problem(&problem);
+            }
+            Message::Doubt(one) if !self.over && self.doubt.is_none() => self.doubt = Some(one),
+            Message::Rules(local) if !self.over => self.rules.take(local)?,
+            _ => return Err(WireError::Violation("something else than a specification").into()),
+        }
+        Ok(())
     }
 }
 
@@ -124,80 +221,3 @@ fn is_foreign(entry: &Entry<'_>, scope: &Scope, rules: &mut Descent<'_>) -> bool
         || path.components().next().is_some_and(is_reserved)
         || scope.leads(path) && *entry != bare()
 }
-
-/// A text that comes compressed, on its way into the spool.
-struct Text(zstd::stream::write::Decoder<'static, Checked>);
-
-impl Text {
-    /// Of at most `limit` bytes.
-    fn new(spool: Spool, limit: u64) -> Result<Text, Error> {
-        let failed = |error| Error::System("decompress the specification", error);
-        let checked = Checked { spool, limit, content: Content::new(), failed: None };
-        let mut decoder = zstd::stream::write::Decoder::new(checked).map_err(failed)?;
-        decoder.window_log_max(limits::SPEC_WINDOW).map_err(failed)?;
-        Ok(Text(decoder))
-    }
-
-    fn take(&mut self, piece: &[u8]) -> Result<(), Error> {
-        let written = self.0.write_all(piece);
-        self.checked(written)
-    }
-
-    /// The spool with the whole text, which has this digest.
-    fn end(mut self, digest: &[u8; 32]) -> Result<Spool, Error> {
-        let flushed = self.0.flush();
-        self.checked(flushed)?;
-        let Checked { spool, content, .. } = self.0.into_inner();
-        if content.finish() == *digest {
-            Ok(spool)
-        } else {
-            Err(WireError::Malformed("the specification is not the one that was sent").into())
-        }
-    }
-
-    /// Tells an error of ours from what is no compressed text.
-    fn checked(&mut self, done: io::Result<()>) -> Result<(), Error> {
-        let ours = self.0.get_mut().failed.take();
-        let malformed = || WireError::Malformed("the specification does not decompress").into();
-        done.map_err(|_| ours.unwrap_or_else(malformed))
-    }
-}
-
-/// Counts and digests what goes into the spool.
-struct Checked {
-    spool: Spool,
-    limit: u64,
-    content: Content,
-    /// What went wrong here, and not in the decoder.
-    failed: Option<Error>,
-}
-
-impl Checked {
-    fn on_disk<T>(&mut self, done: io::Result<T>) -> io::Result<T> {
-        done.map_err(|error| {
-            self.failed = Some(Error::Disk(WRITE_SPEC, error));
-            io::ErrorKind::Other.into()
-        })
-    }
-}
-
-impl Write for Checked {
-    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
-        if self.spool.written() + piece.len() as u64 > self.limit {
-            self.failed = Some(WireError::Violation("a specification that is too large").into());
-            return Err(io::ErrorKind::FileTooLarge.into());
-        }
-        self.content.update(piece);
-        let written = self.spool.write(piece);
-        self.on_disk(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        let flushed = self.spool.flush();
-        self.on_disk(flushed)
-    }
-}
-
-#[cfg(test)]
-#[path = "offered_tests.rs"]
-mod tests;

@@ -6,7 +6,6 @@ use crate::install::{Install, Installed, Keep, Meta, Stage, StageError, Versions
 use crate::path::RelPath;
 use crate::plan::{Outcome, Owners, Plan, Rules, compare};
 use crate::report::{Monitor, Problems, Report};
-use crate::session::Error;
 use crate::session::basis::{self, Found};
 use crate::session::guard::Removal;
 use crate::session::intake::{self, Intake, Taken};
@@ -15,6 +14,7 @@ use crate::session::room;
 use crate::session::spare::{Here, Spared, spare};
 use crate::session::survey::{self, Sides, Survey};
 use crate::session::turns::{Changes, finish, forecast, want_files};
+use crate::session::{Baselines, Error};
 use crate::spec::{Index, Keyword, Spec};
 use crate::sys::tick::{self, Tick};
 use crate::sys::{self, Dir};
@@ -43,6 +43,8 @@ pub struct Receiver<'r> {
     pub versions: u32,
     /// Trees in which wanted files may be.
     pub links: &'r [Root],
+    /// Specifications of earlier rounds.
+    pub baselines: &'r Baselines<'r>,
 }
 
 /// Receives one round: turns 1 to 4.
@@ -59,6 +61,7 @@ pub fn receive(
     let stage = channel.while_working(|| begin(receiver, round, &owners))??;
     let sides = survey::both(channel, receiver, round, monitor)?;
     let offered = &sides.offered;
+    let digest = offered.digest();
     let mut report = Report { skipped: offered.skipped, problems: offered.problems, ..Report::default() };
     let (doubt, holes) = (offered.doubt.clone(), offered.holes);
     let mut prepared = channel.while_working(|| prepare(receiver, sides, round, &owners))??;
@@ -121,6 +124,11 @@ pub fn receive(
             // Unlocked first: whoever reads the report may come back at once.
             drop(stage);
             outcome.removed &= report.extra == 0;
+            // Before the report: the sender's next round may build on it.
+            if prepared.scanned.problems.is_empty() {
+                let keep = || receiver.baselines.after(round, &prepared.want, digest, &report);
+                channel.while_working(keep)?;
+            }
             finish(channel, report, &changes(outcome), &listed, monitor)
         }
         Err(error) => {

@@ -1,20 +1,19 @@
-//! The sender's side of a round: says what it has, then sends what the receiver lacks.
+//! The sender's side of a round: what it has to offer, and how it sends what the receiver lacks.
 
-use crate::digest::Content;
 use crate::limits;
 use crate::path::{Local, RelPath};
 use crate::report::{Change, Doubt, Fate, Feature, Monitor, Problem, Report, Unsupported};
 use crate::session::delivery;
 use crate::session::moving::{self, Had};
 use crate::session::ranges::Ranges;
-use crate::session::{Error, guise};
+use crate::session::{Error, Said, guise};
 use crate::spec::Spec;
 use crate::sys::Spool;
 use crate::terms::Guise;
 use crate::tree::{Root, Scanned};
 use crate::wire::message::Round;
-use crate::wire::{Channel, Flags, Message, Packer, Speaker, WireError};
-use std::io::{self, Write};
+use crate::wire::{Channel, Flags, Message, Packer, WireError};
+use std::io;
 
 /// What a sender has.
 #[derive(Debug)]
@@ -65,75 +64,9 @@ impl Offer {
     }
 
     /// What the receiver is told.
-    fn told(&self) -> &Spec {
+    #[must_use]
+    pub fn told(&self) -> &Spec {
         self.shown.as_ref().unwrap_or(&self.spec)
-    }
-}
-
-/// Compression of the specification: stronger levels are slower and, on this text, no smaller.
-const LEVEL: i32 = 1;
-
-/// Turn 1: says what we have.
-///
-/// # Errors
-/// The connection broke, or the receiver refused.
-pub fn offer(channel: &mut Channel, offer: &Offer, monitor: &mut dyn Monitor) -> Result<(), Error> {
-    let mut speaker = channel.speak();
-    for problem in offer.problems.iter().take(limits::PROBLEMS) {
-        monitor.problem(problem);
-        speaker.say(&Message::Problem(problem.clone()))?;
-    }
-    if let Some(doubt) = &offer.doubt {
-        speaker.say(&Message::Doubt(doubt.clone()))?;
-    }
-    for local in &offer.locals {
-        speaker.say(&Message::Rules(local.clone()))?;
-    }
-    let mut content = Content::new();
-    let spec = offer.told();
-    content.update(spec.bytes());
-    let mut pieces = Pieces { speaker: &mut speaker, failed: None };
-    let written = compress(&mut pieces, spec.bytes());
-    if let Some(error) = pieces.failed {
-        return Err(error.into());
-    }
-    written.map_err(|error| Error::System("compress the specification", error))?;
-    speaker.say(&Message::SpecEnd {
-        digest: content.finish(),
-        entries: spec.len(),
-        whole: offer.whole,
-        skipped: offer.skipped,
-        holes: offer.holes,
-    })?;
-    Ok(speaker.end()?)
-}
-
-fn compress(pieces: &mut Pieces<'_, '_>, bytes: &[u8]) -> io::Result<()> {
-    let mut encoder = zstd::stream::write::Encoder::new(pieces, LEVEL)?;
-    encoder.write_all(bytes)?;
-    encoder.finish()?;
-    Ok(())
-}
-
-/// Says what is written to it as `Spec` messages.
-struct Pieces<'s, 'c> {
-    speaker: &'s mut Speaker<'c>,
-    failed: Option<WireError>,
-}
-
-impl Write for Pieces<'_, '_> {
-    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
-        match self.speaker.say(&Message::Spec(piece)) {
-            Ok(()) => Ok(piece.len()),
-            Err(error) => {
-                self.failed = Some(error);
-                Err(io::ErrorKind::BrokenPipe.into())
-            }
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
 
@@ -144,7 +77,7 @@ impl Write for Pieces<'_, '_> {
 pub fn deliver(
     channel: &mut Channel,
     root: &Root,
-    offer: &Offer,
+    (offer, mut said): (&Offer, Said),
     round: &Round,
     monitor: &mut dyn Monitor,
 ) -> Result<Report, Error> {
@@ -155,7 +88,10 @@ pub fn deliver(
     let mut told = Told { itemized: flags.has(Flags::ITEMIZE), entries: spec.len(), ..Told::default() };
     let broken = || WireError::Violation("a message that the sender does not expect");
     loop {
+        // Only in answer to it.
+        let again = said.take_edited();
         match channel.listen().message()? {
+            Message::Whole if again => said.say_again(channel, offer)?,
             Message::Ask { first, count } => asked.as_mut().ok_or_else(broken)?.add(first, count)?,
             Message::AskEnd => delivery::digests(channel, root, &asked.take().ok_or_else(broken)?)?,
             Message::Want { first, count } => {

@@ -40,9 +40,11 @@ pub(super) fn both(
     round: &Round,
     monitor: &mut dyn Monitor,
 ) -> Result<Sides, Error> {
-    let spool = spool(receiver)?;
     if !round.scope.filter().items().is_empty() {
-        return Ok(Sides { offered: Offered::take(channel, spool, monitor)?, survey: None });
+        return Ok(Sides {
+            offered: Offered::take(channel, &|| spool(receiver), receiver.baselines, monitor)?,
+            survey: None,
+        });
     }
     let unwanted = AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -52,7 +54,7 @@ pub(super) fn both(
             // Whoever gave up does not want it.
             let _ = done.send(survey(receiver, round, round.keywords, None, Some(stop)));
         });
-        let sides = meet(channel, spool, &worker, monitor);
+        let sides = meet(channel, receiver, &worker, monitor);
         // When the session is over, nobody waits for the rest of the tree.
         unwanted.store(true, Ordering::Relaxed);
         sides
@@ -61,11 +63,11 @@ pub(super) fn both(
 
 fn meet(
     channel: &mut Channel,
-    spool: Spool,
+    receiver: &Receiver<'_>,
     worker: &mpsc::Receiver<Result<Survey, Error>>,
     monitor: &mut dyn Monitor,
 ) -> Result<Sides, Error> {
-    let offered = Offered::take(channel, spool, monitor)?;
+    let offered = Offered::take(channel, &|| spool(receiver), receiver.baselines, monitor)?;
     Ok(Sides { offered, survey: channel.await_worker(worker)?.transpose()? })
 }
 

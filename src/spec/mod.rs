@@ -3,6 +3,7 @@
 pub mod dialect;
 mod entry;
 mod keyword;
+mod known;
 mod line;
 mod order;
 mod sealed;
@@ -11,6 +12,7 @@ mod xattrs;
 
 pub use entry::{Device, Entry, InodeId, Kind, Time};
 pub use keyword::{Keyword, Keywords};
+pub use known::{Digested, Known, in_order};
 pub use line::LineError;
 pub use order::OrderError;
 pub use sealed::{Index, Spec, SpecError, SpecFault};

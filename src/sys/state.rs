@@ -1,12 +1,12 @@
-//! Small files of a state directory, which is private: replaced as a whole, and read up to a bound.
+//! Files of a state directory, which is private: replaced as a whole; the small ones read up to a bound.
 
 use crate::sys::dir::one;
-use crate::sys::{Dir, fault};
+use crate::sys::{Dir, File, fault};
 use rustix::fs::{Mode, OFlags};
 use std::ffi::OsString;
-use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, BufWriter, Read, Write};
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 impl Dir {
     /// Makes this the contents of the file of this name. An interruption leaves the old ones.
@@ -35,6 +35,69 @@ impl Dir {
         let mut contents = Vec::new();
         file.take(max).read_to_end(&mut contents)?;
         Ok(contents)
+    }
+}
+
+/// A file of a state directory on its way: it gets its name when it is complete.
+#[derive(Debug)]
+pub struct Draft<'d> {
+    dir: &'d Dir,
+    /// Its name until then, which no other process has and no other draft of this one.
+    name: Vec<u8>,
+    out: BufWriter<File>,
+    kept: bool,
+}
+
+/// Drafts that this process began.
+static DRAFTS: AtomicU64 = AtomicU64::new(0);
+
+impl<'d> Draft<'d> {
+    /// Begins a file. Until it is kept, its name begins like this.
+    ///
+    /// # Errors
+    /// The directory cannot be written to.
+    pub fn begin(dir: &'d Dir, name: &[u8]) -> io::Result<Draft<'d>> {
+        let number = DRAFTS.fetch_add(1, Ordering::Relaxed);
+        let name = [name, format!(".new-{}-{number}", std::process::id()).as_bytes()].concat();
+        let file = match dir.make_file(&name) {
+            // Of a process that died, and had our number.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                dir.remove(&name)?;
+                dir.make_file(&name)?
+            }
+            made => made?,
+        };
+        Ok(Draft { dir, name, out: BufWriter::with_capacity(64 * 1024, file), kept: false })
+    }
+
+    /// Gives it this name; what had it is replaced in one step.
+    ///
+    /// # Errors
+    /// The last bytes cannot be written.
+    pub fn keep(mut self, name: &[u8]) -> io::Result<()> {
+        self.out.flush()?;
+        self.dir.rename(&self.name, self.dir, name)?;
+        self.kept = true;
+        Ok(())
+    }
+}
+
+impl Write for Draft<'_> {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        self.out.write(buf)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+impl Drop for Draft<'_> {
+    fn drop(&mut self) {
+        if !self.kept {
+            // What stays is found and removed with what is old.
+            let _ = self.dir.remove(&self.name);
+        }
     }
 }
 

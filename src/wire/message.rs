@@ -45,6 +45,20 @@ pub enum Message<'a> {
     Paths(Vec<RelPath<'static>>),
     /// What a file of filter rules says that the sender found.
     Rules(Local),
+    /// A client that begins a pull has the specification of this digest from an earlier one.
+    Held {
+        /// BLAKE3 of its text.
+        digest: [u8; 32],
+    },
+    /// The specification is told by what of an earlier one, of this digest, stays, goes and comes.
+    Baseline {
+        /// BLAKE3 of its text.
+        digest: [u8; 32],
+    },
+    /// A piece of that, compressed.
+    Edits(&'a [u8]),
+    /// The receiver does not have that earlier one: the specification is to come as a whole.
+    Whole,
     /// A piece of the specification, compressed.
     Spec(&'a [u8]),
     /// The specification is complete.
@@ -219,6 +233,10 @@ impl<'a> Message<'a> {
             Message::Packed { .. } => 57,
             Message::Rules(_) => 31,
             Message::Paths(_) => 32,
+            Message::Held { .. } => 39,
+            Message::Baseline { .. } => 40,
+            Message::Edits(_) => 41,
+            Message::Whole => 42,
         }
     }
 }

@@ -31,7 +31,6 @@ homes = here
 [www data]
 \tpath = /srv/www
 \tdurable = none
-\tbandwidth = 10m
 ";
 
 /// What the lines of a configuration mean, without the secrets file.
@@ -91,11 +90,7 @@ fn a_full_configuration() {
         durable: Durable::File,
         ..module("home", "/home")
     };
-    let www = Module {
-        durable: Durable::None,
-        bandwidth: Rate::parse("10M").unwrap(),
-        ..module("www data", "/srv/www")
-    };
+    let www = Module { durable: Durable::None, ..module("www data", "/srv/www") };
     assert_eq!(config.modules, [home.clone(), www]);
     assert_eq!(config.module("home"), Some(&home));
     assert_eq!(config.module("Home"), None);
@@ -260,6 +255,13 @@ durable = none
     assert_eq!(config.describe(), expected);
     assert!(!format!("{config:?}").contains(&spelled("<zoe>")));
     // In its own language: what is described reads the same.
+    assert_eq!(read_again(&config).unwrap().modules, config.modules);
+}
+
+#[test]
+fn a_bandwidth_is_described_in_bytes() {
+    let config = read("secret = <x>\nbandwidth = 1.5m\n[m]\npath = /m").unwrap();
+    assert!(config.describe().ends_with("bandwidth = 1572864B\n"));
     assert_eq!(read_again(&config).unwrap().modules, config.modules);
 }
 

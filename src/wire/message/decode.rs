@@ -76,6 +76,10 @@ impl<'a> Message<'a> {
             30 => Message::TakenAway { removed: body.u64()?, kept: body.u64()?, problems: body.u64()? },
             31 => Message::Rules(scope::local(&mut body)?),
             32 => Message::Paths(scope::paths(&mut body)?),
+            39 => Message::Held { digest: body.hash()? },
+            40 => Message::Baseline { digest: body.hash()? },
+            41 => Message::Edits(body.rest()),
+            42 => Message::Whole,
             57 => Message::Packed { size: packed_size(&mut body)?, piece: body.rest() },
             _ => return Err(WireError::Malformed("an unknown kind of message")),
         };

@@ -20,7 +20,9 @@ impl Message<'_> {
             Message::Round(round) => round.encode(out),
             Message::Rules(local) => scope::put_local(out, local),
             Message::Paths(paths) => scope::put_paths(out, paths),
-            Message::Spec(bytes) | Message::Data(bytes) => out.extend_from_slice(bytes),
+            Message::Spec(bytes) | Message::Edits(bytes) | Message::Data(bytes) => {
+                out.extend_from_slice(bytes);
+            }
             Message::Packed { size, piece } => {
                 out.extend_from_slice(&size.to_be_bytes());
                 out.extend_from_slice(piece);
@@ -57,7 +59,9 @@ impl Message<'_> {
                 out.extend_from_slice(&time.nsec.to_be_bytes());
             }
             Message::Hole(length) => out.extend_from_slice(&length.to_be_bytes()),
-            Message::FileEnd { digest } => out.extend_from_slice(digest),
+            Message::FileEnd { digest } | Message::Held { digest } | Message::Baseline { digest } => {
+                out.extend_from_slice(digest);
+            }
             Message::Missing { index, errno } => {
                 out.extend_from_slice(&index.to_be_bytes());
                 out.extend_from_slice(&errno.unsigned_abs().to_be_bytes());
@@ -96,6 +100,7 @@ impl Message<'_> {
             | Message::Again
             | Message::FilesEnd
             | Message::Resumed
+            | Message::Whole
             | Message::Bye
             | Message::Alive => {}
         }

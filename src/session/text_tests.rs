@@ -9,7 +9,7 @@ const LIMIT: u64 = 100_000;
 fn text() -> Text {
     let dir = tempfile::tempdir().unwrap();
     let spool = Spool::create(&Dir::open_root(dir.path()).unwrap()).unwrap();
-    Text::new(spool, LIMIT).unwrap()
+    Text::whole(spool, LIMIT).unwrap()
 }
 
 fn compressed(plain: &[u8]) -> Vec<u8> {
@@ -24,7 +24,7 @@ fn digest(plain: &[u8]) -> [u8; 32] {
 fn taken(pieces: &[&[u8]], digest: &[u8; 32]) -> Result<Vec<u8>, Error> {
     let mut text = text();
     pieces.iter().try_for_each(|piece| text.take(piece))?;
-    Ok(text.end(digest)?.freeze().unwrap().bytes().to_vec())
+    Ok(text.end(digest)?.into_spool().freeze().unwrap().bytes().to_vec())
 }
 
 #[track_caller]
@@ -64,7 +64,7 @@ fn a_bomb_does_not_go_off() {
     let mut text = text();
     let error = text.take(&bomb).unwrap_err();
     assert!(error.to_string().contains("too large"), "{error}");
-    let written = text.0.get_ref().spool.written();
+    let written = text.written();
     assert!(written <= LIMIT, "{written}");
 }
 

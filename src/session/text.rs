@@ -1,0 +1,146 @@
+//! The text of a specification that comes compressed, whole or as edits of a baseline, on its way into the spool.
+
+use crate::limits;
+use crate::session::Error;
+use crate::session::baseline::Baseline;
+use crate::session::edits::Edited;
+use crate::session::error::WRITE_SPEC;
+use crate::spec::Digested;
+use crate::sys::Spool;
+use crate::wire::WireError;
+use std::io::{self, Write};
+
+/// What comes, until its end.
+pub(super) struct Text(zstd::stream::write::Decoder<'static, Shape>);
+
+/// In which shape it comes.
+enum Shape {
+    Whole(Box<Sink>),
+    Edits(Box<Edited>),
+}
+
+impl Text {
+    /// As a whole, of at most `limit` bytes.
+    pub(super) fn whole(spool: Spool, limit: u64) -> Result<Text, Error> {
+        Text::of(Shape::Whole(Box::new(Sink::new(spool, limit))))
+    }
+
+    /// As edits of what is here.
+    pub(super) fn edits(spool: Spool, limit: u64, baseline: Baseline) -> Result<Text, Error> {
+        let base = baseline.text().map_err(|error| Error::System("read the baseline", error))?;
+        Text::of(Shape::Edits(Box::new(Edited::new(base, Sink::new(spool, limit)))))
+    }
+
+    fn of(shape: Shape) -> Result<Text, Error> {
+        let failed = |error| Error::System("decompress the specification", error);
+        let mut decoder = zstd::stream::write::Decoder::new(shape).map_err(failed)?;
+        decoder.window_log_max(limits::SPEC_WINDOW).map_err(failed)?;
+        Ok(Text(decoder))
+    }
+
+    pub(super) fn take(&mut self, piece: &[u8]) -> Result<(), Error> {
+        let written = self.0.write_all(piece);
+        self.checked(written)
+    }
+
+    /// The spool with the whole text, which has this digest.
+    pub(super) fn end(mut self, digest: &[u8; 32]) -> Result<Digested, Error> {
+        let flushed = self.0.flush();
+        self.checked(flushed)?;
+        let text = match self.0.into_inner() {
+            Shape::Whole(sink) => sink.into_text(),
+            Shape::Edits(edited) => edited.end()?.into_text(),
+        };
+        if text.digest() == *digest {
+            Ok(text)
+        } else {
+            Err(WireError::Malformed("the specification is not the one that was sent").into())
+        }
+    }
+
+    /// Bytes of the text so far.
+    #[cfg(test)]
+    pub(super) fn written(&mut self) -> u64 {
+        self.0.get_mut().sink().text.written()
+    }
+
+    /// Tells an error of ours from what is no compressed text.
+    fn checked(&mut self, done: io::Result<()>) -> Result<(), Error> {
+        let ours = self.0.get_mut().sink().failed.take();
+        let malformed = || WireError::Malformed("the specification does not decompress").into();
+        done.map_err(|_| ours.unwrap_or_else(malformed))
+    }
+}
+
+impl Shape {
+    fn sink(&mut self) -> &mut Sink {
+        match self {
+            Shape::Whole(sink) => sink,
+            Shape::Edits(edited) => edited.out(),
+        }
+    }
+}
+
+impl Write for Shape {
+    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
+        match self {
+            Shape::Whole(sink) => sink.write(piece),
+            Shape::Edits(edited) => edited.write(piece),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Shape::Whole(sink) => sink.flush(),
+            Shape::Edits(edited) => edited.flush(),
+        }
+    }
+}
+
+/// Counts and digests what goes into the spool.
+pub(super) struct Sink {
+    text: Digested,
+    limit: u64,
+    /// What went wrong here, and not in the decoder.
+    failed: Option<Error>,
+}
+
+impl Sink {
+    pub(super) fn new(spool: Spool, limit: u64) -> Sink {
+        Sink { text: Digested::new(spool), limit, failed: None }
+    }
+
+    /// What arrived.
+    pub(super) fn into_text(self) -> Digested {
+        self.text
+    }
+
+    /// Notes what went wrong; what it gives back only says that something did.
+    pub(super) fn fail(&mut self, error: Error) -> io::Error {
+        self.failed = Some(error);
+        io::ErrorKind::Other.into()
+    }
+
+    fn on_disk<T>(&mut self, done: io::Result<T>) -> io::Result<T> {
+        done.map_err(|error| self.fail(Error::Disk(WRITE_SPEC, error)))
+    }
+}
+
+impl Write for Sink {
+    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
+        if self.text.written() + piece.len() as u64 > self.limit {
+            return Err(self.fail(WireError::Violation("a specification that is too large").into()));
+        }
+        let written = self.text.write(piece);
+        self.on_disk(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let flushed = self.text.flush();
+        self.on_disk(flushed)
+    }
+}
+
+#[cfg(test)]
+#[path = "text_tests.rs"]
+mod tests;
