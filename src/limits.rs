@@ -84,8 +84,29 @@ pub const BASELINES: usize = 1024;
 pub const BASELINES_ALIKE: usize = 8;
 /// Bytes of all specifications that are kept in one state directory, as they are there: some fifty of a million entries.
 pub const BASELINE_BYTES: u64 = 1 << 30;
+/// Files whose digests are compared together: fewer cost bytes, and when one of more is another file, all are asked for.
+pub const TOGETHER: usize = 256;
 /// Sources that are remembered in one state directory, and mount points of one source.
 pub const REMEMBERED: usize = 4096;
+
+/// Threads of one scan: more would only wait for each other in the kernel.
+pub const SCANNERS: usize = 8;
+/// Names that one thread has looked at before others begin to help it: what is less is over before they have started.
+pub const SCAN_ALONE: u32 = 512;
+/// Names of a directory that are examined with it, before their turn comes.
+pub const SCAN_NAMES: usize = 256;
+/// Subdirectories of one directory that are listed before their turn comes.
+pub const SCAN_SIBLINGS: usize = 8;
+/// Directories of the whole way that are: each is held open, and so is each of the way itself.
+pub const SCAN_DIRECTORIES: usize = 48;
+/// Files that are examined by one thread at a time.
+pub const SCAN_BATCH: usize = 32;
+/// Bytes of them where contents are read.
+pub const SCAN_BATCH_BYTES: u64 = 1 << 20;
+/// Batches of files that wait to be described, each with its directory held open.
+pub const SCAN_BATCHES: usize = 32;
+/// Names that wait to be described: one large file is read meanwhile.
+pub const SCAN_WAITING: usize = 1024;
 
 /// Files are stamped by a clock that ticks at least this often, at 100 ticks a second and with time to spare.
 pub const TICK: Duration = Duration::from_millis(20);

@@ -31,8 +31,17 @@ const fn plain(byte: u8) -> bool {
     matches!(byte, b'!'..=b'~') && !matches!(byte, b'#' | b'\\' | b'*' | b'?' | b'[' | b'=')
 }
 
+/// Whether the canonical form is the name itself. Nearly every name is so, and many bytes are looked at together.
+fn is_plain(name: &[u8]) -> bool {
+    name.chunks(32).all(|piece| piece.iter().fold(true, |all, &byte| all & plain(byte)))
+}
+
 /// Appends the canonical encoding: `\ooo`, three octal digits, for every byte that is not plain.
 pub fn encode(name: &[u8], out: &mut Vec<u8>) {
+    if is_plain(name) {
+        out.extend_from_slice(name);
+        return;
+    }
     out.reserve(name.len());
     let mut rest = name;
     while let Some(at) = rest.iter().position(|&byte| !plain(byte)) {
@@ -84,7 +93,10 @@ pub fn shown_text(text: &str) -> String {
 /// # Errors
 /// Anything [`encode`] would not have written.
 pub fn decode_canonical(word: &[u8]) -> Result<Cow<'_, [u8]>, VisError> {
-    let Some(first) = word.iter().position(|&byte| !plain(byte)) else { return Ok(Cow::Borrowed(word)) };
+    if is_plain(word) {
+        return Ok(Cow::Borrowed(word));
+    }
+    let first = word.iter().take_while(|&&byte| plain(byte)).count();
     let (head, mut rest) = word.split_at(first);
     let mut out = Vec::with_capacity(word.len());
     out.extend_from_slice(head);

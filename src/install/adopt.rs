@@ -4,7 +4,7 @@ use crate::config::Durable;
 use crate::install::{Failure, Meta, Stage, at};
 use crate::report::Step;
 use crate::spec::{Entry, Time};
-use crate::sys::{Dir, File};
+use crate::sys::{Dir, File, Stat};
 use std::io::{self, Read, Write};
 
 /// How a file was made of another one.
@@ -49,11 +49,23 @@ pub(super) fn copy(
     meta: &Meta<'_>,
     durable: Durable,
 ) -> Result<(), Failure> {
-    let (mut old, stat) = holder.open_file(there).map_err(at(Step::Read))?;
+    let (old, stat) = holder.open_file(there).map_err(at(Step::Read))?;
+    copy_open(old, &stat, (target, name), want, meta, durable)
+}
+
+/// The same of one that is open, and was like this when it was looked at.
+pub(super) fn copy_open(
+    mut old: File,
+    stat: &Stat,
+    (target, name): (&Dir, &[u8]),
+    want: &Entry<'_>,
+    meta: &Meta<'_>,
+    durable: Durable,
+) -> Result<(), Failure> {
     let mut new = target.make_file(name).map_err(at(Step::Write))?;
     contents(&mut old, &mut new, stat.size)?;
     let made = new.stat().map_err(at(Step::Write))?;
-    if made.size != stat.size || !old.stat().map_err(at(Step::Read))?.same_contents(&stat) {
+    if made.size != stat.size || !old.stat().map_err(at(Step::Read))?.same_contents(stat) {
         return Err((Step::Read, io::Error::from_raw_os_error(libc::ESTALE)));
     }
     let time = want.time.unwrap_or(Time { sec: stat.mtime.0, nsec: stat.mtime.1 });

@@ -322,3 +322,61 @@ fn times_as_a_coarse_file_system_keeps_them() {
         assert_eq!(compare(&want, &have, &[], &rules(tick)).steps.len(), steps, "{time} {tick:?}");
     }
 }
+
+/// What may be here under another name, as `wanted from`; those as long as a large one in brackets.
+fn moves(want: &str, have: &str) -> Vec<String> {
+    let (want, have) = (spec(want), spec(have));
+    let owners = Owners::any(users, users);
+    let plan = compare(&want, &have, &[], &usual(&owners, false));
+    let moves = Moves::find(&want, &have, &plan, |_| false);
+    let pair = |pair: &Pair| format!("{} {}", want.path(pair.want), have.path(pair.have));
+    let mut words: Vec<String> = moves.likely.iter().map(pair).collect();
+    words.extend(moves.certain.iter().map(pair).map(|pair| format!("{pair}!")));
+    for index in plan.wanted().filter(|index| !moves.holds(*index)) {
+        let long: Vec<String> =
+            moves.as_long(&want.entry(index)).map(|at| have.path(at).to_string()).collect();
+        words.extend((!long.is_empty()).then(|| format!("{} [{}]", want.path(index), long.join(" "))));
+    }
+    words
+}
+
+#[test]
+fn what_may_have_been_moved() {
+    let file =
+        |name: &str, size: u64, time: u64| format!("./{name} type=file size={size} time={time}.000000000\n");
+    let digest = |name: &str, word: char| {
+        format!("./{name} type=file size=9 time=1.000000000 blake3={}\n", word.to_string().repeat(64))
+    };
+    let row = |files: &[(&str, u64, u64)]| -> String {
+        files.iter().map(|(name, size, time)| file(name, *size, *time)).collect()
+    };
+    let likely = |want: &[(&str, u64, u64)], have: &[(&str, u64, u64)]| moves(&row(want), &row(have));
+    let nothing = Vec::<String>::new();
+    assert_eq!(likely(&[("b", 5, 1)], &[("a", 5, 1)]), ["b a"]);
+    for (size, time) in [(6, 1), (5, 2)] {
+        assert_eq!(likely(&[("b", 5, 1)], &[("a", size, time)]), nothing);
+    }
+    assert_eq!(likely(&[("b", 0, 1)], &[("a", 0, 1)]), nothing, "empty");
+    // In their order; one may be wanted more often than it is here.
+    let (old, new) = ([("a", 5, 1), ("b", 5, 1)], [("x", 5, 1), ("y", 5, 1), ("z", 5, 1)]);
+    assert_eq!(likely(&new, &old), ["x a", "y b", "z b"]);
+    // Rotated: each in the place of another.
+    assert_eq!(likely(&[("a", 7, 3), ("b", 5, 1)], &[("a", 5, 1), ("b", 6, 2)]), ["b a"]);
+    // What stays where it is is looked at when much is wanted.
+    let stays = ("stays", 5000, 1);
+    assert_eq!(likely(&[stays, ("t", 5000, 1)], &[stays]), ["t stays"]);
+    assert_eq!(likely(&[("s", 500, 1), ("t", 500, 1)], &[("s", 500, 1)]), nothing);
+    // Only the length: for large ones.
+    assert_eq!(likely(&[("b", 65_536, 1)], &[("a", 65_536, 2)]), ["b [a]"]);
+    assert_eq!(likely(&[("b", 65_535, 1)], &[("a", 65_535, 2)]), nothing);
+    assert_eq!(moves(&digest("b", '1'), &digest("a", '1')), ["b a!"]);
+    assert_eq!(moves(&digest("b", '1'), &digest("a", '2')), nothing);
+    let weak = "type=file size=9 time=1.000000000 cksum=7\n";
+    assert_eq!(moves(&format!("./b {weak}"), &format!("./a {weak}")), nothing, "that proves nothing");
+}
+
+#[test]
+fn a_step_takes_no_more_than_an_entry_may() {
+    // Besides the four bytes of its place in the text: a plan has limits::SPEC_ENTRIES of them when all is new.
+    assert_eq!(size_of::<PlanStep>() + size_of::<u32>(), 16);
+}

@@ -29,7 +29,7 @@ pub struct Report {
     pub refused: u64,
     /// Names that were kept, as a backup or a version, when they were replaced or removed.
     pub kept: u64,
-    /// Files copied from one that is here: it can have no more names, or has other metadata.
+    /// Files copied, or moved, from one that is here: it has another name, can have no more of them, or has other metadata.
     pub copied: u64,
     /// Entries of types that are not carried (sockets).
     pub skipped: u64,

@@ -1,4 +1,4 @@
-//! Wanted files that other trees of the receiver have, of `--link-dest`: they need not be sent.
+//! Wanted files that the receiver has elsewhere, in trees of `--link-dest` or under other names: they need not be sent.
 
 use crate::config::Durable;
 use crate::digest::{Digests, Hasher};
@@ -7,6 +7,7 @@ use crate::limits;
 use crate::plan::{Rules, differences};
 use crate::report::{Aspects, Report};
 use crate::session::Error;
+use crate::session::moves::Source;
 use crate::spec::{Entry, Index, Kind, Spec, Time, Xattrs};
 use crate::sys::{File, Stat, xattr};
 use crate::tree::{Cursor, Root};
@@ -15,11 +16,28 @@ use std::io::{self, Read};
 
 /// Where a wanted file is.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Found {
-    /// In which of the trees.
-    tree: usize,
-    /// Whether it is all that is wanted, and not only in its contents.
-    pub(super) alike: bool,
+pub(super) enum Found {
+    /// At the same path in one of the trees.
+    There {
+        /// In which.
+        tree: usize,
+        /// Whether it is all that is wanted, and not only in its contents.
+        alike: bool,
+    },
+    /// In the tree that is changed, under another name.
+    Here(Source),
+}
+
+impl Found {
+    /// Whether it stays where it is too, as one file with both names.
+    pub(super) const fn is_linked(&self) -> bool {
+        matches!(self, Found::There { alike: true, .. })
+    }
+
+    /// Whether its contents need no room.
+    pub(super) const fn needs_no_room(&self) -> bool {
+        self.is_linked() || matches!(self, Found::Here(Source { goes: true, .. }))
+    }
 }
 
 /// Looks for these files in the trees, in each at the same path; the first tree in which one is all alike goes before
@@ -41,11 +59,11 @@ pub(super) fn find(
             // What cannot be read there is sent.
             match compare(cursor, &entry, rules) {
                 Ok(Some(true)) => {
-                    found.insert(index, Found { tree, alike: true });
+                    found.insert(index, Found::There { tree, alike: true });
                     break;
                 }
                 Ok(Some(false)) => {
-                    found.entry(index).or_insert(Found { tree, alike: false });
+                    found.entry(index).or_insert(Found::There { tree, alike: false });
                 }
                 Ok(None) | Err(_) => {}
             }
@@ -98,23 +116,36 @@ fn digests(file: &mut File, want: &Entry<'_>) -> io::Result<Digests<'static>> {
 
 /// Brings what was found into the stage, and counts it. What is not there any more is left out: it is sent.
 pub(super) fn adopt(
-    trees: &[Root],
-    want: &Spec,
+    (trees, root): (&[Root], &Root),
+    (want, have): (&Spec, &Spec),
     found: &HashMap<Index, Found>,
     (stage, meta, durable): (&Stage, &Meta<'_>, Durable),
     report: &mut Report,
 ) -> Result<HashMap<Index, u64>, Error> {
     let mut cursors: Vec<_> = trees.iter().map(|root| Cursor::new(root, true)).collect();
+    let mut own = Cursor::new(root, true);
     let mut adopted = HashMap::new();
     let mut sorted: Vec<_> = found.iter().collect();
-    // In tree order each directory is opened once.
-    sorted.sort_unstable_by_key(|(index, _)| **index);
-    for (index, Found { tree, alike }) in sorted {
+    // In tree order each directory is opened once. A new name for a file changes it: copies of it come before.
+    sorted.sort_unstable_by_key(|(index, found)| (found.needs_no_room(), **index));
+    for (index, found) in sorted {
         let entry = want.entry(*index);
-        let Some(from) = cursors.get_mut(*tree).and_then(|cursor| cursor.holder(&entry.path).ok()) else {
-            continue;
+        let done = match found {
+            Found::There { tree, alike } => {
+                let Some(from) = cursors.get_mut(*tree).and_then(|cursor| cursor.holder(&entry.path).ok())
+                else {
+                    continue;
+                };
+                stage.adopt(from, &entry, *alike, meta, durable)
+            }
+            Found::Here(Source { have: at, known, goes }) => {
+                let there = have.path(*at);
+                let Ok(from) = own.holder(&there) else { continue };
+                let moved = stage.move_in(from, (known, *goes), &entry, meta, durable);
+                moved.map(|number| Adopted { number, linked: false })
+            }
         };
-        match stage.adopt(from, &entry, *alike, meta, durable) {
+        match done {
             Ok(Adopted { number, linked }) => {
                 adopted.insert(*index, number);
                 count(report, linked);

@@ -3,8 +3,8 @@
 use crate::digest::Content;
 use crate::limits;
 use crate::report::{Monitor, Progress};
-use crate::session::Error;
-use crate::session::ranges::{Beginning, Ranges};
+use crate::session::ranges::{Beginning, Questions, Ranges};
+use crate::session::{Error, moves};
 use crate::spec::{Entry, Index, Time};
 use crate::sys::{self, File, Stat, clock};
 use crate::tree::{Opener, Root};
@@ -15,19 +15,28 @@ use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 /// Answers on their way from the reading worker to the connection.
 const ANSWERS_AHEAD: usize = 1024;
 
-/// Answers `Ask`: the digests of these files. One that cannot be read or that changed gets no answer.
-pub(super) fn digests(connection: &mut Channel, root: &Root, asked: &Ranges<'_>) -> Result<(), Error> {
+/// Answers `Ask`: the digests of these files. One that cannot be read or that changed gets no answer, unless it was asked
+/// about together with others.
+pub(super) fn digests(connection: &mut Channel, root: &Root, asked: &Questions<'_>) -> Result<(), Error> {
+    let Questions { single, together, .. } = asked;
     // Every one is a regular file, or the worker would leave it out.
-    let _ = asked.total()?;
+    let _ = (single.total()?, together.total()?);
     std::thread::scope(|scope| {
         // Made in here, so that it goes when the connection breaks: by that the worker knows that it may end.
         let (done, from_worker) = sync_channel(ANSWERS_AHEAD);
         scope.spawn(move || {
             let (mut opener, mut buffer) = (Opener::new(root, false), Vec::new());
-            for (index, entry) in asked.files().flatten() {
+            for (index, entry) in single.files().flatten() {
                 if let Ok(digest) = digest(&mut opener, &entry, &mut buffer)
                     && done.send(Message::Digest { index: index.get(), digest }).is_err()
                 {
+                    return;
+                }
+            }
+            let each = together.files().flatten();
+            let each = each.map(|(_, entry)| digest(&mut opener, &entry, &mut buffer).unwrap_or([0; 32]));
+            for digest in moves::together(each) {
+                if done.send(Message::Together { digest }).is_err() {
                     return;
                 }
             }

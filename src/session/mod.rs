@@ -13,6 +13,7 @@ mod guard;
 mod guise;
 mod intake;
 mod memory;
+mod moves;
 mod moving;
 mod offered;
 mod ranges;

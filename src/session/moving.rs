@@ -52,7 +52,7 @@ pub(super) fn place(dir: &Dir) -> io::Result<[u8; 32]> {
 fn is_own(spec: &Spec, root: &Root, there: &[u8; 32]) -> bool {
     let tops = spec.iter().filter_map(|(_, entry)| {
         let (parent, name) = entry.path.split_last()?;
-        parent.is_root().then(|| root.holder(name).map(place))?
+        parent.is_root().then(|| root.holder(name).map(|holder| place(holder)))?
     });
     // Where it cannot be told, it is.
     let mut places = tops.map(|place| place.map_or(true, |place| place == *there));

@@ -90,3 +90,31 @@ impl<'s> Ranges<'s> {
         Ok(total)
     }
 }
+
+/// What the receiver asks in turn 2a.
+#[derive(Debug)]
+pub(super) struct Questions<'s> {
+    /// Files, each of which is answered.
+    pub(super) single: Ranges<'s>,
+    /// Files that are answered together.
+    pub(super) together: Ranges<'s>,
+    /// Whether it asks for the second time.
+    again: bool,
+}
+
+impl<'s> Questions<'s> {
+    pub(super) fn new(spec: &'s Spec) -> Questions<'s> {
+        Questions { single: Ranges::new(spec), together: Ranges::new(spec), again: false }
+    }
+
+    /// Whether there is any.
+    pub(super) fn is_begun(&self) -> bool {
+        self.single.is_begun() || self.together.is_begun()
+    }
+
+    /// Once more, if some were asked about together: they may be asked about one by one.
+    pub(super) fn again(self) -> Option<Questions<'s>> {
+        let more = self.together.is_begun() && !self.again;
+        more.then(|| Questions { again: true, ..Questions::new(self.single.spec()) })
+    }
+}

@@ -81,31 +81,35 @@ pub fn receive(
     let meta = Meta::new(&owners, round.keywords.contains(Keyword::Xattr));
     // By all that has to get into the stage: what an interrupted run left there may not be on the disk either.
     let durable = for_files(receiver.durable, prepared.plan.wanted().count());
+    let rules = &Rules { tick: prepared.tick, ..rules(round, &owners, prepared.delete) };
+    let keeps = round.keeping.backup.is_some() || receiver.versions > 0;
     let spared = {
-        let Prepared { want, have, plan, .. } = &mut prepared;
-        let here = Here { want, have, root: receiver.root, stage: stage.as_ref(), meta: &meta, durable };
-        spare(channel, &here, plan)?
+        let Prepared { want, have, plan, delete, .. } = &mut prepared;
+        let (root, stage, meta, delete) = (receiver.root, stage.as_ref(), &meta, *delete);
+        spare(channel, &Here { want, have, root, stage, meta, durable, rules, delete, keeps }, plan)?
     };
-    let rules = Rules { tick: prepared.tick, ..rules(round, &owners, prepared.delete) };
     let found = {
         let lacking = prepared.plan.wanted().filter(|index| !spared.arrived.contains_key(index));
-        channel.while_working(|| basis::find(receiver.links, &prepared.want, lacking, &rules))?
+        let elsewhere =
+            channel.while_working(|| basis::find(receiver.links, &prepared.want, lacking, rules))?;
+        let moved = spared.moved.iter().map(|(index, source)| (*index, Found::Here(*source)));
+        moved.chain(elsewhere).collect::<HashMap<_, _>>()
     };
     let mut outcome = Outcome {
         owners: &owners,
         taken_over: spared.arrived.keys().copied().collect(),
-        found: found.iter().map(|(index, found)| (*index, found.alike)).collect(),
+        found: found.iter().map(|(index, found)| (*index, found.is_linked())).collect(),
         removed: prepared.delete,
     };
     let changes = |outcome| Changes { round, root: receiver.root, prepared: &prepared, meta: &meta, outcome };
     let Some(stage) = stage else {
-        forecast(&prepared, &found, round.keeping.backup.is_some() || receiver.versions > 0, &mut report);
+        forecast(&prepared, &found, keeps, &mut report);
         return finish(channel, report, &changes(outcome), &Problems::default(), monitor);
     };
-    let Spared { arrived, partial } = &spared;
+    let Spared { arrived, partial, .. } = &spared;
     let there = |index| {
         let whole = arrived.get(&index).map(|arrived| arrived.size);
-        let linked = || found.get(&index).filter(|found| found.alike).map(|_| u64::MAX);
+        let linked = || found.get(&index).filter(|found| found.needs_no_room()).map(|_| u64::MAX);
         whole.or_else(|| Some(partial.get(&index)?.offset())).or_else(linked)
     };
     room::check(receiver.root, &prepared, there, holes)?;
@@ -234,7 +238,7 @@ fn run(
     tree: &Tree<'_>,
     prepared: &Prepared,
     intake: Intake<'_>,
-    Spared { mut arrived, partial }: Spared,
+    Spared { mut arrived, partial, .. }: Spared,
     report: &mut Report,
     monitor: &mut dyn Monitor,
 ) -> Result<Problems, Error> {
@@ -242,7 +246,9 @@ fn run(
     let Intake { stage, meta, durable, .. } = intake;
     report.resumed = arrived.len() as u64;
     let staging = (stage, meta, durable);
-    let found = channel.while_working(|| basis::adopt(tree.links, want, tree.found, staging, report))??;
+    let trees = (tree.links, tree.root);
+    let found =
+        channel.while_working(|| basis::adopt(trees, (want, have), tree.found, staging, report))??;
     let here = |index: &Index| arrived.contains_key(index) || found.contains_key(index);
     let wanted: Vec<Index> = plan.wanted().filter(|index| !here(index)).collect();
     let mut listed = Problems::default();

@@ -5,7 +5,7 @@ use crate::path::{Local, RelPath};
 use crate::report::{Change, Doubt, Fate, Feature, Monitor, Problem, Report, Unsupported};
 use crate::session::delivery;
 use crate::session::moving::{self, Had};
-use crate::session::ranges::Ranges;
+use crate::session::ranges::{Questions, Ranges};
 use crate::session::{Error, Said, guise};
 use crate::spec::Spec;
 use crate::sys::Spool;
@@ -84,7 +84,7 @@ pub fn deliver(
     let (spec, flags) = (&offer.spec, round.flags);
     let taking = round.remove_source && !flags.has(Flags::DRY_RUN);
     let mut had = Had::new(spec);
-    let (mut asked, mut wanted) = (Some(Ranges::new(spec)), Some(Ranges::new(spec)));
+    let (mut asked, mut wanted) = (Some(Questions::new(spec)), Some(Ranges::new(spec)));
     let mut told = Told { itemized: flags.has(Flags::ITEMIZE), entries: spec.len(), ..Told::default() };
     let broken = || WireError::Violation("a message that the sender does not expect");
     loop {
@@ -92,8 +92,15 @@ pub fn deliver(
         let again = said.take_edited();
         match channel.listen().message()? {
             Message::Whole if again => said.say_again(channel, offer)?,
-            Message::Ask { first, count } => asked.as_mut().ok_or_else(broken)?.add(first, count)?,
-            Message::AskEnd => delivery::digests(channel, root, &asked.take().ok_or_else(broken)?)?,
+            Message::Ask { first, count } => asked.as_mut().ok_or_else(broken)?.single.add(first, count)?,
+            Message::AskTogether { first, count } => {
+                asked.as_mut().ok_or_else(broken)?.together.add(first, count)?;
+            }
+            Message::AskEnd => {
+                let questions = asked.take().ok_or_else(broken)?;
+                delivery::digests(channel, root, &questions)?;
+                asked = questions.again();
+            }
             Message::Want { first, count } => {
                 asked = None;
                 wanted.as_mut().ok_or_else(broken)?.add(first, count)?;
@@ -110,8 +117,8 @@ pub fn deliver(
             }
             message => {
                 // From here on the receiver says how it went.
-                let pending = [asked.take(), wanted.take()];
-                if pending.iter().flatten().any(Ranges::is_begun) {
+                let asking = asked.take().is_some_and(|asked| asked.is_begun());
+                if asking || wanted.take().is_some_and(|wanted| wanted.is_begun()) {
                     return Err(broken().into());
                 }
                 match message {

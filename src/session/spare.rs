@@ -3,13 +3,13 @@
 use crate::config::Durable;
 use crate::install::{Arrived, Meta, Partial, Stage, StageError};
 use crate::limits;
-use crate::plan::{Action, Plan, PlanStep};
+use crate::plan::{Action, Moves, Plan, PlanStep, Rules};
 use crate::report::Aspects;
-use crate::session::turns::ask;
-use crate::session::{Error, delivery};
+use crate::session::moves::{Answered, Question, Source};
+use crate::session::{Error, delivery, moves};
 use crate::spec::{Index, Spec};
 use crate::tree::{Opener, Root};
-use crate::wire::{Channel, Message, WireError};
+use crate::wire::Channel;
 use std::collections::{HashMap, HashSet};
 
 /// Where wanted contents may be already.
@@ -24,19 +24,27 @@ pub(super) struct Here<'h> {
     pub(super) meta: &'h Meta<'h>,
     /// When to flush them.
     pub(super) durable: Durable,
+    /// In what files differ.
+    pub(super) rules: &'h Rules<'h>,
+    /// Whether what is not wanted goes.
+    pub(super) delete: bool,
+    /// Whether what goes is kept elsewhere.
+    pub(super) keeps: bool,
 }
 
-/// What is in the stage.
+/// What need not be sent, or not all of it.
 #[derive(Debug, Default)]
 pub(super) struct Spared {
-    /// Files that are taken over.
+    /// Files in the stage that are taken over.
     pub(super) arrived: HashMap<Index, Arrived>,
-    /// Files of which the beginning is there.
+    /// Files of which the beginning is in the stage.
     pub(super) partial: HashMap<Index, Partial>,
+    /// Files that are in the tree under other names.
+    pub(super) moved: HashMap<Index, Source>,
 }
 
-/// Asks for the digests of what may be here. Gives back the files of the stage that can be taken over, or gone on with; in
-/// the plan, files of the tree that are found to have the wanted contents keep them.
+/// Asks for the digests of what may be here. Gives back the files of the stage that can be taken over, or gone on with, and
+/// those of the tree that have other names; in the plan, files that are found to have the wanted contents keep them.
 pub(super) fn spare(channel: &mut Channel, here: &Here<'_>, plan: &mut Plan) -> Result<Spared, Error> {
     let fetched = || plan.steps.iter().filter(|step| step.action == Action::Fetch);
     let left = |step: &&PlanStep| here.stage.is_some_and(|stage| stage.left(&here.want.entry(step.want)));
@@ -44,47 +52,37 @@ pub(super) fn spare(channel: &mut Channel, here: &Here<'_>, plan: &mut Plan) -> 
         let kept = fetched().filter(left).map(|step| here.want.entry(step.want));
         stage.sweep(kept).map_err(StageError::Io)?;
     }
-    let whole = |step: &&PlanStep| {
+    let whole = |step: &PlanStep| {
         let entry = here.want.entry(step.want);
         here.stage
             .is_some_and(|stage| stage.left_bytes(&entry).is_some() && stage.left_bytes(&entry) == entry.size)
     };
-    let asked: Vec<PlanStep> = fetched().filter(|step| touched(step) || whole(step)).copied().collect();
-    if asked.is_empty() {
-        let partial = channel.while_working(|| here.partial(fetched()))?;
-        return Ok(Spared { partial, ..Spared::default() });
+    let is_here = |step: &PlanStep| touched(step) || whole(step);
+    let moves = channel.while_working(|| Moves::find(here.want, here.have, plan, is_here))?;
+    let maybe = |step: &PlanStep| {
+        !moves.holds(step.want) && moves.as_long(&here.want.entry(step.want)).next().is_some()
+    };
+    let asked: Vec<PlanStep> = fetched().filter(|step| is_here(step) || maybe(step)).copied().collect();
+    let question = Question { here, plan, moves: &moves, asked: &asked };
+    let Answered { single, found: mut moved } = question.ask(channel)?;
+    let (arrived, same) = channel.while_working(|| here.compare(&asked, &single))?;
+    let open = |index: &Index| !arrived.contains_key(index) && !same.contains(index);
+    let open: Vec<_> = single.into_iter().filter(|(index, _)| open(index)).collect();
+    if !open.is_empty() {
+        moved.extend(channel.while_working(|| question.compare(&open))?);
     }
-    let indices: Vec<Index> = asked.iter().map(|step| step.want).collect();
-    ask(channel, &indices, Message::AskEnd, |first, count| Message::Ask { first, count })?;
-    let answers = answers(channel, &asked)?;
-    let (arrived, same) = channel.while_working(|| here.compare(&answers))?;
+    moves::once(&mut moved);
     plan.keep_contents(here.have, &same);
-    let lacking =
-        plan.steps.iter().filter(|step| step.action == Action::Fetch && !arrived.contains_key(&step.want));
+    let here_now = |index: &Index| arrived.contains_key(index) || moved.contains_key(index);
+    let lacking = plan.steps.iter().filter(|step| step.action == Action::Fetch && !here_now(&step.want));
     let partial = channel.while_working(|| here.partial(lacking))?;
-    Ok(Spared { arrived, partial })
+    Ok(Spared { arrived, partial, moved })
 }
 
 /// Whether what is there may be the same file at another time.
 fn touched(step: &PlanStep) -> bool {
     let other = Aspects::TYPE.with(Aspects::SIZE).with(Aspects::DIGEST);
     step.have.is_some() && !step.aspects.intersects(other)
-}
-
-/// What the sender answers: for some of what was asked, in the same order.
-fn answers(channel: &mut Channel, asked: &[PlanStep]) -> Result<Vec<(PlanStep, [u8; 32])>, Error> {
-    let (mut answers, mut expected) = (Vec::new(), asked.iter());
-    loop {
-        match channel.listen().message()? {
-            Message::Digest { index, digest } => {
-                let step = expected.find(|step| step.want.get() == index);
-                let step = step.ok_or(WireError::Violation("a digest that was not asked for"))?;
-                answers.push((*step, digest));
-            }
-            Message::DigestsEnd => return Ok(answers),
-            _ => return Err(WireError::Violation("something else than a digest").into()),
-        }
-    }
 }
 
 impl Here<'_> {
@@ -98,11 +96,18 @@ impl Here<'_> {
         lacking.filter_map(partial).take(limits::PARTIALS).collect()
     }
 
-    /// Finds the contents of these digests in the stage or in the tree. What cannot be read is sent like any other.
-    fn compare(&self, answers: &[(PlanStep, [u8; 32])]) -> (HashMap<Index, Arrived>, HashSet<Index>) {
+    /// Finds the contents of these digests in the stage, or in the tree at the same path. What cannot be read is sent like
+    /// any other.
+    fn compare(
+        &self,
+        asked: &[PlanStep],
+        answers: &[(Index, [u8; 32])],
+    ) -> (HashMap<Index, Arrived>, HashSet<Index>) {
         let (mut arrived, mut same) = (HashMap::new(), HashSet::new());
         let (mut opener, mut buffer) = (Opener::new(self.root, true), Vec::new());
-        for (step, digest) in answers {
+        let mut answers = answers.iter().peekable();
+        for step in asked {
+            let Some((_, digest)) = answers.next_if(|(want, _)| *want == step.want) else { continue };
             let entry = self.want.entry(step.want);
             let taken = |stage: &Stage| {
                 stage.left(&entry)

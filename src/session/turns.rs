@@ -10,7 +10,7 @@ use crate::session::{Error, moving};
 use crate::spec::{Index, Kind};
 use crate::tree::Root;
 use crate::wire::message::Round;
-use crate::wire::{Channel, Flags, Message};
+use crate::wire::{Channel, Flags, Message, Speaker};
 use std::collections::HashMap;
 
 /// Asks for files, and for the ends of those that are there in part.
@@ -34,20 +34,17 @@ pub(super) fn want_files(
 }
 
 /// Names indices, those in a row together.
-pub(super) fn ask<'m>(
-    channel: &mut Channel,
+pub(super) fn name<'m>(
+    speaker: &mut Speaker<'_>,
     indices: &[Index],
-    end: Message<'m>,
     message: impl Fn(u32, u32) -> Message<'m>,
 ) -> Result<(), Error> {
-    let mut speaker = channel.speak();
     for row in indices.chunk_by(|a, b| a.get() + 1 == b.get()) {
         if let Some(first) = row.first() {
             speaker.say(&message(first.get(), u32::try_from(row.len()).unwrap_or(u32::MAX)))?;
         }
     }
-    speaker.say(&end)?;
-    Ok(speaker.end()?)
+    Ok(())
 }
 
 /// What a run would do.
@@ -58,7 +55,7 @@ pub(super) fn forecast(prepared: &Prepared, found: &HashMap<Index, Found>, keeps
         report.kept += u64::from(replaces && step.have.is_some_and(is_kept));
         match step.action {
             Action::Fetch if found.contains_key(&step.want) => {
-                basis::count(report, found.get(&step.want).is_some_and(|found| found.alike));
+                basis::count(report, found.get(&step.want).is_some_and(Found::is_linked));
             }
             Action::Fetch => {
                 report.files += 1;

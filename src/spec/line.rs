@@ -265,14 +265,14 @@ fn write_keyword(entry: &Entry<'_>, keyword: Keyword, out: &mut Vec<u8>) {
     };
     let decimal = |out: &mut Vec<u8>, value: u64| {
         start(keyword, out);
-        push_digits(value, 10, out);
+        push_digits::<10>(value, out);
     };
     let device = |out: &mut Vec<u8>, value: Device| {
         start(keyword, out);
         out.extend_from_slice(b"native,");
-        push_digits(value.major.into(), 10, out);
+        push_digits::<10>(value.major.into(), out);
         out.push(b',');
-        push_digits(value.minor.into(), 10, out);
+        push_digits::<10>(value.minor.into(), out);
     };
     match keyword {
         Keyword::Type => {}
@@ -292,7 +292,7 @@ fn write_keyword(entry: &Entry<'_>, keyword: Keyword, out: &mut Vec<u8>) {
                 if mode != 0 {
                     out.push(b'0');
                 }
-                push_digits(mode.into(), 8, out);
+                push_digits::<8>(mode.into(), out);
             }
         }
         Keyword::Time => {
@@ -301,10 +301,10 @@ fn write_keyword(entry: &Entry<'_>, keyword: Keyword, out: &mut Vec<u8>) {
                 if time.sec < 0 {
                     out.push(b'-');
                 }
-                push_digits(time.sec.unsigned_abs(), 10, out);
+                push_digits::<10>(time.sec.unsigned_abs(), out);
                 // A billion more makes it ten digits, the first of which gives way to the point.
                 let point = out.len();
-                push_digits(1_000_000_000 + u64::from(time.nsec), 10, out);
+                push_digits::<10>(1_000_000_000 + u64::from(time.nsec), out);
                 out.get_mut(point..=point).unwrap_or_default().fill(b'.');
             }
         }
@@ -345,17 +345,19 @@ fn start(keyword: Keyword, out: &mut Vec<u8>) {
     out.push(b'=');
 }
 
-/// Digits to a base of at most ten; `write!` costs three times as much, and a line has eight numbers.
-fn push_digits(mut value: u64, base: u64, out: &mut Vec<u8>) {
-    let start = out.len();
-    loop {
-        out.push(b'0' + u8::try_from(value % base).unwrap_or_default());
-        value /= base;
-        if value == 0 {
+/// Digits of a number, which `write!` would take three times as long for: a line has eight numbers. The base is known
+/// when this is compiled, or each digit would cost a division.
+fn push_digits<const BASE: u64>(value: u64, out: &mut Vec<u8>) {
+    // As many as the largest number has in octal.
+    let mut digits = [0; 22];
+    let (mut left, mut count) = (value, 0);
+    for digit in digits.iter_mut().rev() {
+        *digit = b'0' + u8::try_from(left % BASE).unwrap_or_default();
+        left /= BASE;
+        count += 1;
+        if left == 0 {
             break;
         }
     }
-    if let Some(digits) = out.get_mut(start..) {
-        digits.reverse();
-    }
+    out.extend_from_slice(digits.get(digits.len() - count..).unwrap_or_default());
 }

@@ -47,7 +47,7 @@ impl Order {
         }
         // NUL cannot occur, so its place below every byte is free for '/'.
         let rank = |byte: Option<&u8>| byte.map(|&byte| if byte == b'/' { 0 } else { byte });
-        let common = self.last.iter().zip(bytes).take_while(|(a, b)| a == b).count();
+        let common = common(&self.last, bytes);
         if rank(bytes.get(common)) <= rank(self.last.get(common)) {
             return Err(OrderError::Unsorted);
         }
@@ -66,6 +66,14 @@ impl Order {
         self.last.extend_from_slice(bytes.get(common..).unwrap_or_default());
         Ok(())
     }
+}
+
+/// How many bytes two paths begin with that are the same.
+fn common(a: &[u8], b: &[u8]) -> usize {
+    let (words, others) = (a.as_chunks::<8>().0, b.as_chunks::<8>().0);
+    let whole = words.iter().zip(others).take_while(|(a, b)| a == b).count() * 8;
+    let (a, b) = (a.get(whole..).unwrap_or_default(), b.get(whole..).unwrap_or_default());
+    whole + a.iter().zip(b).take_while(|(a, b)| a == b).count()
 }
 
 #[cfg(test)]

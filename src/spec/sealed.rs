@@ -10,6 +10,7 @@ use crate::spec::{Entry, InodeId, Keyword, Keywords};
 use crate::sys::{Map, Spool};
 use std::cmp::Ordering;
 use std::io;
+use std::num::NonZero;
 
 /// A specification of which every line is known to be canonical and in place.
 #[derive(Debug)]
@@ -22,17 +23,29 @@ pub struct Spec {
 }
 
 /// The place of an entry in one [`Spec`], `.` being 0. Only that spec hands it out, so it is always in range.
+///
+/// There are plans with two of them for each file of a tree. Three bytes hold one, the highest first for the order; that
+/// one is never 0, so that no index takes no more room than one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Index(u32);
+pub struct Index(NonZero<u8>, [u8; 2]);
+
+const _: () = assert!(limits::SPEC_ENTRIES <= 255 << 16, "the highest byte of an index plus one is a byte");
 
 impl Index {
     /// The entry of the root.
-    pub const ROOT: Index = Index(0);
+    pub const ROOT: Index = Index::of(0);
+
+    /// Of this number, which is one of an entry.
+    const fn of(number: u32) -> Index {
+        let [_, high, middle, low] = number.to_be_bytes();
+        Index(NonZero::<u8>::MIN.saturating_add(high), [middle, low])
+    }
 
     /// The number on the wire.
     #[must_use]
     pub const fn get(self) -> u32 {
-        self.0
+        let Index(high, [middle, low]) = self;
+        u32::from_be_bytes([0, high.get() - 1, middle, low])
     }
 }
 
@@ -136,7 +149,7 @@ impl Spec {
     /// The index of this number: the only way to make one.
     #[must_use]
     pub fn index(&self, number: u32) -> Option<Index> {
-        (number < self.len()).then_some(Index(number))
+        (number < self.len()).then_some(Index::of(number))
     }
 
     /// The entry at an index of this spec.
@@ -165,7 +178,7 @@ impl Spec {
 
     /// The line of the entry at an index of this spec, without its end.
     fn line(&self, index: Index) -> &[u8] {
-        let at = index.0 as usize;
+        let at = index.get() as usize;
         let start = self.offsets.get(at).map_or(0, |start| *start as usize);
         // One line stands behind the other, each with its end.
         let next = self.offsets.get(at + 1).map_or(self.map.bytes().len(), |next| *next as usize);
@@ -188,7 +201,7 @@ impl Spec {
         let mut range = 0..self.len();
         while !range.is_empty() {
             let middle = range.start + (range.end - range.start) / 2;
-            if self.path(Index(middle)) <= *path { range.start = middle + 1 } else { range.end = middle }
+            if self.path(Index::of(middle)) <= *path { range.start = middle + 1 } else { range.end = middle }
         }
         self.index(range.start).is_some_and(|next| self.path(next).is_within(path))
     }
@@ -199,9 +212,9 @@ impl Spec {
         let mut range = 0..self.len();
         while !range.is_empty() {
             let middle = range.start + (range.end - range.start) / 2;
-            match self.path(Index(middle)).cmp(path) {
+            match self.path(Index::of(middle)).cmp(path) {
                 Ordering::Less => range.start = middle + 1,
-                Ordering::Equal => return Some(self.entry(Index(middle))),
+                Ordering::Equal => return Some(self.entry(Index::of(middle))),
                 Ordering::Greater => range.end = middle,
             }
         }
@@ -211,13 +224,13 @@ impl Spec {
     /// Which file it is, of every entry of a file that has several names.
     pub fn inodes(&self) -> impl Iterator<Item = InodeId> + '_ {
         let shared =
-            (0..self.len()).map(Index).filter(|index| line::carries(self.line(*index), Keyword::Inode));
+            (0..self.len()).map(Index::of).filter(|index| line::carries(self.line(*index), Keyword::Inode));
         shared.filter_map(|index| self.entry(index).inode)
     }
 
     /// Every entry with its index, in tree order.
     pub fn iter(&self) -> impl Iterator<Item = (Index, Entry<'_>)> {
-        (0..self.len()).map(|number| (Index(number), self.entry(Index(number))))
+        (0..self.len()).map(|number| (Index::of(number), self.entry(Index::of(number))))
     }
 
     /// The keywords that occur.

@@ -145,3 +145,11 @@ fn what_a_writer_seals_can_be_read() {
     let error = writer.push(&file(limits::FILE_SIZE + 1)).unwrap_err();
     assert!(error.to_string().contains("'size'"), "{error}");
 }
+
+#[test]
+fn an_index_is_its_number() {
+    for number in [0, 1, 255, 256, 65_535, 65_536, limits::SPEC_ENTRIES - 1] {
+        assert_eq!(Index::of(number).get(), number);
+        assert!(number == 0 || Index::of(number - 1) < Index::of(number));
+    }
+}

@@ -1,7 +1,7 @@
 //! A directory that is held open: everything in a tree is reached from one, a name at a time, never following a link.
 
 use crate::sys::{File, FileKind, Stat};
-use rustix::fs::{AtFlags, Mode, OFlags, RawDir};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir};
 use std::ffi::CStr;
 use std::io;
 use std::mem::MaybeUninit;
@@ -94,6 +94,14 @@ impl Dir {
     /// # Errors
     /// The directory cannot be read.
     pub fn names(&self) -> io::Result<Vec<Box<[u8]>>> {
+        Ok(self.listing()?.into_iter().map(|(name, _)| name).collect())
+    }
+
+    /// The same, and of each name whether the listing says that it is a directory, which not every file system does.
+    ///
+    /// # Errors
+    /// The directory cannot be read.
+    pub fn listing(&self) -> io::Result<Vec<(Box<[u8]>, bool)>> {
         rustix::fs::seek(&self.0, rustix::fs::SeekFrom::Start(0))?;
         let mut buffer = [MaybeUninit::<u8>::uninit(); 32 * 1024];
         let mut listing = RawDir::new(&self.0, &mut buffer);
@@ -102,7 +110,7 @@ impl Dir {
             let entry = entry?;
             let name: &CStr = entry.file_name();
             if !matches!(name.to_bytes(), b"." | b"..") {
-                names.push(name.to_bytes().into());
+                names.push((name.to_bytes().into(), entry.file_type() == FileType::Directory));
             }
         }
         Ok(names)

@@ -18,6 +18,12 @@ pub fn umask() -> u32 {
     mask.bits()
 }
 
+/// How many threads can run at once.
+#[must_use]
+pub fn parallelism() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
 /// A program to start with a socket on its standard descriptors. It inherits our environment, which `sys::stdio`
 /// cleared, and no descriptor but those.
 #[derive(Debug, Clone)]

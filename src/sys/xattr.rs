@@ -8,6 +8,7 @@ use rustix::io::Errno;
 use std::ffi::{CStr, CString};
 use std::io;
 use std::os::fd::AsFd;
+use std::thread::{Builder, Scope};
 
 /// Names with their values.
 pub type Attributes = Vec<(Vec<u8>, Vec<u8>)>;
@@ -152,6 +153,16 @@ impl ByName {
             });
             thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         })
+    }
+
+    /// Does `work` in such a thread, which ends by the end of the scope; not at all where there is none to be had.
+    pub fn spawn<'s>(scope: &'s Scope<'s, '_>, work: impl FnOnce(&ByName) + Send + 's) {
+        let thread = || {
+            if unshare(CloneFlags::CLONE_FS).is_ok() {
+                work(&ByName(()));
+            }
+        };
+        let _ = Builder::new().spawn_scoped(scope, thread);
     }
 
     /// Stands in this directory from now on.

@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::path::Path;
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// Links that may be followed for one name, as in the kernel.
 const LINKS: usize = 40;
@@ -14,7 +15,7 @@ const LINKS: usize = 40;
 /// A directory, and the way to it.
 #[derive(Debug)]
 pub(super) struct Way {
-    pub(super) dir: Dir,
+    pub(super) dir: Arc<Dir>,
     above: Above,
 }
 
@@ -43,26 +44,26 @@ fn outside() -> io::Error {
 impl Way {
     /// To the directory that holds this name of the root.
     pub(super) fn to_holder(root: &Root, name: &[u8]) -> io::Result<Rc<Way>> {
-        let holder = root.holder(name).ok_or(io::ErrorKind::NotFound)?.again()?;
+        let holder = root.holder(name).ok_or(io::ErrorKind::NotFound)?.clone();
         let mut above = if root.is_confined() { Above::Nothing } else { Above::Anything };
         for dir in root.above() {
-            above = Above::Way(Rc::new(Way { dir: dir.again()?, above }));
+            above = Above::Way(Rc::new(Way { dir: Arc::new(dir.again()?), above }));
         }
         Ok(Rc::new(Way { dir: holder, above }))
     }
 
     /// To a directory in this one.
-    pub(super) fn down(self: &Rc<Way>, dir: Dir) -> Rc<Way> {
+    pub(super) fn down(self: &Rc<Way>, dir: Arc<Dir>) -> Rc<Way> {
         Rc::new(Way { dir, above: Above::Way(self.clone()) })
     }
 
     /// To a directory from which no link is followed.
-    pub(super) fn only(dir: Dir) -> Rc<Way> {
+    pub(super) fn only(dir: Arc<Dir>) -> Rc<Way> {
         Rc::new(Way { dir, above: Above::Nothing })
     }
 
     /// The same way, its directory opened for listing.
-    pub(super) fn listed(&self, dir: Dir) -> Rc<Way> {
+    pub(super) fn listed(&self, dir: Arc<Dir>) -> Rc<Way> {
         let above = match &self.above {
             Above::Way(way) => Above::Way(way.clone()),
             Above::Nothing => Above::Nothing,
@@ -75,7 +76,7 @@ impl Way {
         match &self.above {
             Above::Way(way) => Ok(way.clone()),
             Above::Nothing => Err(outside()),
-            Above::Anything => Ok(Rc::new(Way { dir: self.dir.above()?, above: Above::Anything })),
+            Above::Anything => Ok(Rc::new(Way { dir: Arc::new(self.dir.above()?), above: Above::Anything })),
         }
     }
 
@@ -87,7 +88,7 @@ impl Way {
         }
         match way.above {
             Above::Anything => {
-                Ok(Rc::new(Way { dir: Dir::open_root(Path::new("/"))?, above: Above::Anything }))
+                Ok(Rc::new(Way { dir: Arc::new(Dir::open_root(Path::new("/"))?), above: Above::Anything }))
             }
             _ => Err(outside()),
         }
@@ -121,7 +122,7 @@ impl Way {
             match stat.kind {
                 Some(FileKind::Dir) => {
                     let dir = way.dir.through(&name)?;
-                    way = way.down(dir);
+                    way = way.down(Arc::new(dir));
                 }
                 Some(FileKind::Link) => {
                     links += 1;

@@ -6,6 +6,7 @@ use crate::tree::follow::{Referent, Way};
 use crate::tree::{Cursor, Root};
 use std::io;
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// Opens files by their paths, which come in tree order.
 #[derive(Debug)]
@@ -46,7 +47,7 @@ impl<'r> Opener<'r> {
                         Referent::Dir(way) => way,
                         Referent::Name(..) => return Err(io::ErrorKind::NotADirectory.into()),
                     },
-                    _ => above.down(above.dir.through(component)?),
+                    _ => above.down(Arc::new(above.dir.through(component)?)),
                 };
                 self.held.push((component.into(), below));
             }

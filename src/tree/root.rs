@@ -6,15 +6,16 @@ use crate::terms::Taking;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Where a tree begins. Usually a directory; when single files or several sources are sent, a bare root onto which
 /// names in other directories are grafted.
 #[derive(Debug)]
 pub struct Root {
-    dir: Dir,
+    dir: Arc<Dir>,
     stat: Stat,
     /// Of a bare root: its names, and the directories that hold them.
-    grafts: Option<BTreeMap<Vec<u8>, Dir>>,
+    grafts: Option<BTreeMap<Vec<u8>, Arc<Dir>>>,
     /// The way from the root of a module to what holds the tree, from the top; `None` where there is no module, and links
     /// may lead anywhere.
     way: Option<Vec<Dir>>,
@@ -28,7 +29,7 @@ impl Root {
     /// It cannot be examined.
     pub fn new(dir: Dir) -> io::Result<Root> {
         let stat = dir.stat_self()?;
-        Ok(Root { dir, stat, grafts: None, way: None, taking: Taking::default() })
+        Ok(Root { dir: Arc::new(dir), stat, grafts: None, way: None, taking: Taking::default() })
     }
 
     /// The tree below the directory of this path.
@@ -49,7 +50,7 @@ impl Root {
 
     /// Grafts the thing called `name` in the directory `holder` onto the root; false when the name is taken.
     pub fn graft(&mut self, name: &[u8], holder: Dir) -> bool {
-        self.grafts.get_or_insert_default().insert(name.to_vec(), holder).is_none()
+        self.grafts.get_or_insert_default().insert(name.to_vec(), Arc::new(holder)).is_none()
     }
 
     /// Whether only grafted names are seen, and the root itself stands for nothing.
@@ -91,9 +92,17 @@ impl Root {
     /// # Errors
     /// The directory cannot be listed.
     pub fn names(&self) -> io::Result<Vec<Box<[u8]>>> {
+        Ok(self.listing()?.into_iter().map(|(name, _)| name).collect())
+    }
+
+    /// The same, with what [`Dir::listing`] says of each.
+    ///
+    /// # Errors
+    /// The directory cannot be listed.
+    pub(super) fn listing(&self) -> io::Result<Vec<(Box<[u8]>, bool)>> {
         match &self.grafts {
-            Some(grafts) => Ok(grafts.keys().map(|name| name.as_slice().into()).collect()),
-            None => self.dir.names(),
+            Some(grafts) => Ok(grafts.keys().map(|name| (name.as_slice().into(), false)).collect()),
+            None => self.dir.listing(),
         }
     }
 
@@ -111,7 +120,7 @@ impl Root {
 
     /// The directory that holds this name of the root; `None` for a name that a bare root does not have.
     #[must_use]
-    pub fn holder(&self, name: &[u8]) -> Option<&Dir> {
+    pub fn holder(&self, name: &[u8]) -> Option<&Arc<Dir>> {
         self.grafts.as_ref().map_or(Some(&self.dir), |grafts| grafts.get(name))
     }
 

@@ -1,26 +1,35 @@
 //! The scan: describes a live tree as a specification, in tree order.
 
+mod ahead;
+mod crew;
+mod emit;
+mod examine;
 mod facts;
 mod hidden;
 mod place;
 mod rules;
+mod task;
 
-use crate::digest::Algorithms;
 use crate::limits;
 use crate::path::{Descent, Local, RelPath, Scope};
-use crate::report::{Problem, Step};
+use crate::report::Step;
 use crate::spec::{Entry, Keyword, Keywords, Kind, Spec, SpecWriter, WriteError};
-use crate::sys::xattr::{self, ByName};
+use crate::sys::xattr::ByName;
 use crate::sys::{Dir, FileKind, Stat};
 use crate::terms::Taking;
 use crate::tree::follow::Way;
 use crate::tree::scanned::kind;
 use crate::tree::{Root, Scanned, is_reserved};
+use ahead::Ahead;
+use crew::Crew;
+use emit::{Line, Source, Waiting};
+use examine::{Examined, Examiner, Facts, Name, sorted};
 use place::Place;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io::{self, Write};
 use std::rc::Rc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 /// What to describe, and how.
 #[derive(Debug, Clone, Copy)]
@@ -79,45 +88,51 @@ fn walk<W: Write>(
     writer: &mut SpecWriter<W>,
     attributes: Option<&ByName>,
 ) -> Result<Scanned, ScanError> {
-    let mut walk = Walk {
-        taking: if matches!(what.view, View::Sender) { *root.taking() } else { Taking::default() },
-        ids: Vec::new(),
-        attributes,
-        stands: false,
-        what,
-        algorithms: what.keywords.algorithms(),
-        writer,
-        rules: what.rules(),
-        spare: what.spares(),
-        met: vec![false; what.scope.only().len()],
-        said: 0,
-        said_rules: 0,
-        found: Scanned { whole: true, ..Scanned::default() },
-        users: HashMap::new(),
-        groups: HashMap::new(),
-        buffer: Vec::new(),
-    };
-    walk.root(root)?;
-    walk.miss();
-    let mut found = walk.found;
-    if matches!(what.view, View::Sender) {
-        found.locals = walk.rules.into_locals();
-    }
-    // A directory is found to hide something after those below it.
-    found.hidden.sort_unstable();
-    found.hidden.dedup();
-    Ok(found)
+    let crew = Crew::default();
+    std::thread::scope(|threads| {
+        let _shift = crew.shift();
+        let mut walk = Walk {
+            taking: if matches!(what.view, View::Sender) { *root.taking() } else { Taking::default() },
+            ids: Vec::new(),
+            what,
+            examiner: Examiner::new(what, attributes),
+            crew: None,
+            start: &|| {
+                crew.start(threads, what);
+                &crew
+            },
+            seen: 0,
+            ahead: Vec::new(),
+            line: Line::default(),
+            writer,
+            rules: what.rules(),
+            spare: what.spares(),
+            met: vec![false; what.scope.only().len()],
+            said: 0,
+            said_rules: 0,
+            found: Scanned { whole: true, ..Scanned::default() },
+            users: HashMap::new(),
+            groups: HashMap::new(),
+        };
+        walk.root(root)?;
+        Ok(walk.found())
+    })
 }
 
 struct Walk<'a, W: Write> {
-    attributes: Option<&'a ByName>,
-    /// Whether the thread stands in the directory of the last level, where attributes are read.
-    stands: bool,
     what: Scan<'a>,
     taking: Taking,
     /// Where links are followed: the directories from the root down to the one being walked.
     ids: Vec<Stat>,
-    algorithms: Algorithms,
+    examiner: Examiner<'a>,
+    /// The threads that help, once there is enough to do.
+    crew: Option<&'a Crew>,
+    start: &'a dyn Fn() -> &'a Crew,
+    /// How many names were looked at.
+    seen: u32,
+    /// What is done ahead in each of the directories from the root down to the one being walked.
+    ahead: Vec<Ahead>,
+    line: Line,
     writer: &'a mut SpecWriter<W>,
     rules: Descent<'a>,
     /// Whether any rule is perishable.
@@ -130,14 +145,16 @@ struct Walk<'a, W: Write> {
     found: Scanned,
     users: HashMap<u32, Option<Vec<u8>>>,
     groups: HashMap<u32, Option<Vec<u8>>>,
-    buffer: Vec<u8>,
 }
 
-/// A directory being walked: what is left of it, sorted, last first.
+/// A directory being walked.
 struct Level<'d> {
     dir: Held<'d>,
     path: RelPath<'static>,
-    rest: Vec<Box<[u8]>>,
+    /// What is left of it, last first.
+    rest: Vec<Name>,
+    /// What the first of these are, as far as that is known.
+    examined: VecDeque<Examined>,
     /// Whether the directory is known to be removed.
     doomed: bool,
     /// The file system that is walked.
@@ -153,7 +170,7 @@ enum Held<'d> {
 }
 
 impl Held<'_> {
-    fn of(&self, name: &[u8]) -> io::Result<&Dir> {
+    fn of(&self, name: &[u8]) -> io::Result<&Arc<Dir>> {
         match self {
             Held::Own(way) => Ok(&way.dir),
             Held::Root(root) => root.holder(name).ok_or_else(|| io::ErrorKind::NotFound.into()),
@@ -163,7 +180,7 @@ impl Held<'_> {
 
 impl<W: Write> Walk<'_, W> {
     fn root(&mut self, root: &Root) -> Result<(), ScanError> {
-        let listed = root.names();
+        let listed = root.listing();
         let bare = root.is_bare() || !self.what.scope.only().is_empty();
         let mut entry = if bare {
             Entry::new(RelPath::ROOT, Kind::Dir)
@@ -174,8 +191,8 @@ impl<W: Write> Walk<'_, W> {
         };
         let readable = listed.is_err() || root.is_bare() || self.read_rules(root.dir(), &RelPath::ROOT);
         entry.ignore = listed.is_err() || !readable;
-        if !bare && self.attributes.is_some() {
-            entry.xattrs = self.known(&RelPath::ROOT, xattr::of_open(root.dir()));
+        if !bare && let Some(attributes) = self.examiner.attributes_of(root.dir()) {
+            entry.xattrs = self.known(&RelPath::ROOT, attributes);
         }
         self.writer.push(&entry)?;
         let names = match listed {
@@ -188,37 +205,49 @@ impl<W: Write> Walk<'_, W> {
         if !readable {
             return Ok(());
         }
-        let rest = sorted(names.into_iter().filter(|name| !is_reserved(name)).collect());
+        let rest = sorted(names.into_iter().filter(|(name, _)| !is_reserved(name)).collect());
         let dev = root.stat().dev;
-        let mut levels =
-            vec![Level { dir: Held::Root(root), path: RelPath::ROOT, rest, doomed: false, dev, on: dev }];
+        let (dir, examined) = (Held::Root(root), VecDeque::new());
+        let top = Level { dir, path: RelPath::ROOT, rest, examined, doomed: false, dev, on: dev };
         if !root.is_bare() {
             self.ids.push(*root.stat());
         }
-        while let Some(level) = levels.last_mut() {
-            let Some(name) = level.rest.pop() else {
-                levels.pop();
-                self.ids.pop();
-                self.stands = false;
-                continue;
-            };
-            if let Some(deeper) = self.name(level, &name)? {
-                levels.push(deeper);
-                self.stands = false;
-            }
-        }
-        Ok(())
+        self.levels(top)
     }
 
-    /// An error once nobody wants the description any more.
-    fn go_on(&self) -> io::Result<()> {
-        let stopped = self.what.stop.is_some_and(|stop| stop.load(Ordering::Relaxed));
-        if stopped { Err(io::ErrorKind::Interrupted.into()) } else { Ok(()) }
+    /// Walks a directory and what is below it.
+    fn levels(&mut self, top: Level<'_>) -> Result<(), ScanError> {
+        let mut levels = vec![top];
+        self.ahead.push(Ahead::default());
+        while let Some(level) = levels.last_mut() {
+            let Some((name, _)) = level.rest.pop() else {
+                levels.pop();
+                self.leave();
+                self.ids.pop();
+                continue;
+            };
+            self.seen = self.seen.saturating_add(1);
+            if self.seen == limits::SCAN_ALONE {
+                self.crew = Some((self.start)());
+            }
+            let examined = level.examined.pop_front();
+            self.look_ahead(level);
+            if let Some(deeper) = self.name(level, &name, examined)? {
+                levels.push(deeper);
+                self.ahead.push(Ahead::default());
+            }
+        }
+        self.finish()
     }
 
     /// Describes one name of a directory; gives back the level below it when it is a directory to be walked.
-    fn name(&mut self, level: &Level<'_>, name: &[u8]) -> Result<Option<Level<'static>>, ScanError> {
-        self.go_on()?;
+    fn name(
+        &mut self,
+        level: &Level<'_>,
+        name: &[u8],
+        examined: Option<Examined>,
+    ) -> Result<Option<Level<'static>>, ScanError> {
+        self.examiner.go_on()?;
         let path = match level.path.join(name) {
             Ok(path) => path,
             Err(_) => {
@@ -230,12 +259,17 @@ impl<W: Write> Walk<'_, W> {
         if !self.what.scope.covers(&path) {
             return Ok(None);
         }
-        let stat = match level.dir.of(name).and_then(|dir| dir.stat(name)) {
+        let Examined { stat, facts } = examined.unwrap_or_else(|| Examined {
+            stat: level.dir.of(name).and_then(|dir| dir.stat(name)),
+            facts: None,
+        });
+        let stat = match stat {
             Ok(stat) => stat,
             // It vanished since the directory was listed: it is simply not there.
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => {
-                return self.missed(&level.path, &path, Step::Stat, &error);
+                self.skip(path, Step::Stat, &error)?;
+                return Ok(None);
             }
         };
         let Some(place) = self.place(level, name, &path, stat) else { return Ok(None) };
@@ -256,7 +290,7 @@ impl<W: Write> Walk<'_, W> {
         };
         match kind {
             Kind::Dir => self.directory(level, &place, path),
-            _ => self.leaf(level, &place, path, kind),
+            _ => self.leaf(&place, path, kind, facts).map(|()| None),
         }
     }
 
@@ -266,108 +300,113 @@ impl<W: Write> Walk<'_, W> {
         place: &Place<'_>,
         path: RelPath<'static>,
     ) -> Result<Option<Level<'static>>, ScanError> {
-        let opened = place.list().and_then(|dir| Ok((dir.names()?, dir)));
+        let mut listed = self.list(place)?;
         // The descriptor tells which directory is walked; the name may have changed hands since the stat before.
-        let now = opened.as_ref().ok().and_then(|(_, dir)| dir.stat_self().ok()).unwrap_or(place.stat);
+        let now = listed.as_ref().ok().and_then(|listing| listing.dir.stat_self().ok()).unwrap_or(place.stat);
         // What is grafted onto the root has a file system of its own.
         let grafted = matches!(level.dir, Held::Root(root) if root.is_bare());
         let dev = if grafted { now.dev } else { level.dev };
         if now.dev != level.on && !grafted {
             self.found.mounts.push(path.clone());
         }
-        let stays = self.what.one_file_system || self.taking.has(Taking::ONE_FILE_SYSTEM);
-        let mounted = stays && now.dev != dev;
+        let mounted = self.stays() && now.dev != dev;
         let leads = self.what.scope.leads(&path);
-        let mut entry = if leads {
-            Entry::new(path.borrowed(), Kind::Dir)
-        } else {
-            self.describe(path.borrowed(), Kind::Dir, &now)
-        };
-        let readable = opened.as_ref().map_or(true, |(_, dir)| mounted || self.read_rules(dir, &path));
-        entry.ignore = opened.is_err() || mounted || !readable;
-        if !leads {
-            entry.xattrs = self.xattrs(level, place, &path);
-        }
-        if let Err(error) = &opened
-            && error.kind() == io::ErrorKind::NotFound
-        {
+        let readable =
+            listed.as_ref().map_or(true, |listing| mounted || self.read_rules(&listing.dir, &path));
+        if matches!(&listed, Err(error) if error.kind() == io::ErrorKind::NotFound) {
             return Ok(None);
         }
-        self.writer.push(&entry)?;
-        match opened {
+        let attributes = match &mut listed {
+            _ if leads => None,
+            Ok(listing) => listing.attributes.take(),
+            Err(_) => place.dir().ok().and_then(|dir| self.examiner.attributes(dir, place.name())),
+        };
+        self.push(Waiting {
+            path: path.clone(),
+            kind: Kind::Dir,
+            stat: Some(now).filter(|_| !leads),
+            ignore: listed.is_err() || mounted || !readable,
+            left: false,
+            facts: Source::Known(Facts { attributes, ..Facts::default() }),
+        })?;
+        let listing = match listed {
             Ok(_) if mounted || !readable => {
                 self.hide(&path);
-                Ok(None)
+                return Ok(None);
             }
-            Ok((names, dir)) => {
-                let doomed = self.spare && (level.doomed || self.wanted(&path) != Some(Kind::Dir));
-                let dir = match self.way(level, place, dir) {
-                    Ok(way) => Held::Own(way),
-                    Err(error) => {
-                        self.unlisted(&path, &error);
-                        self.found.whole = false;
-                        return Ok(None);
-                    }
-                };
-                self.ids.push(now);
-                Ok(Some(Level { dir, path, rest: sorted(names), doomed, dev, on: now.dev }))
-            }
+            Ok(listing) => listing,
             Err(error) => {
                 self.unlisted(&path, &error);
-                Ok(None)
+                return Ok(None);
             }
-        }
+        };
+        let doomed = self.spare && (level.doomed || self.wanted(&path) != Some(Kind::Dir));
+        let dir = match self.way(level, place, listing.dir) {
+            Ok(way) => Held::Own(way),
+            Err(error) => {
+                self.unlisted(&path, &error);
+                self.found.whole = false;
+                return Ok(None);
+            }
+        };
+        self.ids.push(now);
+        let (rest, examined) = (listing.names, listing.examined);
+        Ok(Some(Level { dir, path, rest, examined, doomed, dev, on: now.dev }))
+    }
+
+    /// Whether other file systems are left alone.
+    fn stays(&self) -> bool {
+        self.what.one_file_system || self.taking.has(Taking::ONE_FILE_SYSTEM)
     }
 
     fn leaf(
         &mut self,
-        level: &Level<'_>,
         place: &Place<'_>,
         path: RelPath<'static>,
         kind: Kind,
-    ) -> Result<Option<Level<'static>>, ScanError> {
-        let stat = &place.stat;
+        facts: Option<Facts>,
+    ) -> Result<(), ScanError> {
+        let stat = place.stat;
         if stat.size > limits::FILE_SIZE && kind == Kind::File {
-            return self.missed(&level.path, &path, Step::Stat, &io::Error::from_raw_os_error(libc::EFBIG));
+            return self.skip(path, Step::Stat, &io::Error::from_raw_os_error(libc::EFBIG));
         }
-        let mut entry = self.describe(path.borrowed(), kind, stat);
         if kind == Kind::File {
             self.found.holes += stat.size.saturating_sub(stat.blocks.saturating_mul(512));
         }
-        let mut left = kind == Kind::File && !self.taking.takes(stat.size);
-        if kind == Kind::Link {
-            match place.dir().and_then(|dir| dir.read_link(place.name())) {
-                Ok(target) => {
-                    left = self.taking.leaves(&path, &target);
-                    entry.link = Some(target.into());
-                }
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-                Err(error) => {
-                    return self.missed(&level.path, &path, Step::Stat, &error);
-                }
-            }
-        }
-        if left {
-            // Neither sent nor changed nor removed.
-            self.writer.push(&Entry { optional: true, nochange: true, inode: None, ..entry })?;
-            return Ok(None);
-        }
-        if kind == Kind::File && !self.algorithms.is_empty() {
-            match place.dir().and_then(|dir| self.digest(dir, place.name(), stat)) {
-                Ok(digests) => entry.digests = digests,
-                Err(error) => self.found.problems.push(Problem::new(&path, Step::Read, &error)),
-            }
-        }
-        entry.xattrs = self.xattrs(level, place, &path);
-        self.writer.push(&entry)?;
-        Ok(None)
+        let left = kind == Kind::File && !self.taking.takes(stat.size);
+        let facts = match facts.filter(|_| !place.is_elsewhere()) {
+            _ if left => Source::Known(Facts::default()),
+            Some(facts) => Source::Known(facts),
+            None => match place.dir() {
+                Ok(dir) => self.ask(dir, place.name(), &stat),
+                // It is not grafted onto the root any more.
+                Err(_) => return Ok(()),
+            },
+        };
+        self.push(Waiting { path, kind, stat: Some(stat), ignore: false, left, facts })
     }
-}
 
-/// In tree order, last first, so that the next one is popped.
-fn sorted(mut names: Vec<Box<[u8]>>) -> Vec<Box<[u8]>> {
-    names.sort_unstable_by(|a, b| b.cmp(a));
-    names
+    /// Something cannot be described. What has its path elsewhere is to be left alone, and a socket says that.
+    fn skip(&mut self, path: RelPath<'static>, step: Step, error: &io::Error) -> Result<(), ScanError> {
+        if !self.missed(&path, step, error) {
+            return Ok(());
+        }
+        let facts = Source::Known(Facts::default());
+        self.push(Waiting { path, kind: Kind::Socket, stat: None, ignore: false, left: false, facts })
+    }
+
+    /// What was found besides the specification.
+    fn found(mut self) -> Scanned {
+        // A directory is found to hide something after those below it, and some things are found ahead of others.
+        self.found.hidden.sort_unstable();
+        self.found.hidden.dedup();
+        self.found.problems.sort_by(|a, b| a.path.cmp(&b.path));
+        self.miss();
+        if matches!(self.what.view, View::Sender) {
+            self.found.locals = self.rules.into_locals();
+        }
+        self.found
+    }
 }
 
 #[cfg(test)]

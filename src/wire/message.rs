@@ -81,6 +81,13 @@ pub enum Message<'a> {
         /// How many.
         count: u32,
     },
+    /// Files that the receiver may have under other names, asked about together: `count` entries from `first` on.
+    AskTogether {
+        /// Index of the first.
+        first: u32,
+        /// How many.
+        count: u32,
+    },
     /// No more questions.
     AskEnd,
     /// The digest of one file asked for.
@@ -88,6 +95,11 @@ pub enum Message<'a> {
         /// Its index.
         index: u32,
         /// BLAKE3 of its contents.
+        digest: [u8; 32],
+    },
+    /// The digests of so many files that were asked about together, or of the rest of them.
+    Together {
+        /// BLAKE3 of their digests, one after the other; of a file that cannot be read, zeros.
         digest: [u8; 32],
     },
     /// No more digests.
@@ -227,6 +239,8 @@ impl<'a> Message<'a> {
             Message::Refusal(_) => 34,
             Message::Resume { .. } => 35,
             Message::Resumed => 36,
+            Message::AskTogether { .. } => 45,
+            Message::Together { .. } => 46,
             Message::Unsupported(_) => 28,
             Message::Have { .. } => 29,
             Message::TakenAway { .. } => 30,

@@ -115,6 +115,8 @@ fn samples() -> Vec<Message<'static>> {
         Message::SpecEnd { digest: FULL, entries: u32::MAX, whole: true, skipped: u64::MAX, holes: u64::MAX },
         Message::Ask { first: 0, count: 0 },
         Message::Ask { first: u32::MAX, count: u32::MAX },
+        Message::AskTogether { first: 0, count: u32::MAX },
+        Message::Together { digest: FULL },
         Message::AskEnd,
         Message::Digest { index: u32::MAX, digest: FULL },
         Message::DigestsEnd,

@@ -7,6 +7,7 @@ use smsync::limits;
 use smsync::spec::Time;
 use smsync::wire::Message;
 use smsync::wire::message::{Direction, Flags};
+use std::os::unix::fs::MetadataExt;
 
 /// Indices 1 and 3 are files of 5 and 3 bytes, 2 is a directory.
 const SPEC: &str = "#mtree\n. type=dir\n./a type=file size=5 time=7.000000000\n./d type=dir\n\
@@ -255,5 +256,62 @@ fn sizes_that_do_not_add_up_to_a_number_are_no_bug() {
         peer.say(&[Message::Bye]);
     });
     assert_eq!(outcome.code, 3, "{outcome:?}");
+    assert_clean_push(&site);
+}
+
+/// What is asked about together is answered once for all of it; and whatever the answer, only contents of that digest are
+/// taken.
+#[test]
+fn answers_about_moves_are_checked() {
+    use Message::{AskEnd, DigestsEnd};
+    let digest = |index| Message::Digest { index, digest: [7; 32] };
+    let wrong = Message::Together { digest: [7; 32] };
+    let something = "something else than a digest";
+    let unasked = "a digest that was not asked for";
+    let site = site();
+    let stat = std::fs::metadata(site.dst().join("keep")).unwrap();
+    let (sec, nsec) = (stat.mtime(), stat.mtime_nsec());
+    // In the place of `keep`, and as long and old as that.
+    let spec = format!("#mtree\n. type=dir\n./moved type=file size=4 time={sec}.{nsec:09}\n");
+    let asked = |peer: &mut Peer| {
+        peer.open_path("m", "");
+        peer.round(Direction::Push, Flags::NONE);
+        peer.offer(&spec);
+        let heard = peer.hear_until(&AskEnd);
+        let question = Message::AskTogether { first: 1, count: 1 };
+        assert!(heard.iter().any(|heard| heard.message() == question), "{heard:?}");
+    };
+    let table = [
+        (vec![DigestsEnd], something),
+        (vec![wrong.clone(), wrong.clone()], something),
+        (vec![wrong.clone(), digest(1)], unasked),
+        (vec![digest(1)], unasked),
+        (vec![wrong.clone(), DigestsEnd, wrong.clone()], something),
+        (vec![wrong.clone(), DigestsEnd, digest(0)], unasked),
+        (vec![wrong.clone(), DigestsEnd, digest(1), digest(1)], unasked),
+        (vec![Message::FilesEnd], something),
+    ];
+    for (messages, words) in table {
+        let outcome = attack(&site, |peer| {
+            asked(peer);
+            for message in &messages {
+                peer.say(std::slice::from_ref(message));
+                if *message == DigestsEnd && messages.len() > 2 {
+                    peer.hear_until(&AskEnd);
+                }
+            }
+        });
+        outcome.assert(Exit::Protocol, words);
+    }
+    // It is asked for itself, and then wanted.
+    let outcome = attack(&site, |peer| {
+        asked(peer);
+        peer.say(&[wrong, DigestsEnd]);
+        peer.hear_until(&AskEnd);
+        peer.say(&[digest(1), DigestsEnd]);
+        peer.hear_until(&Message::WantEnd);
+        peer.say(&[Message::Bye]);
+    });
+    outcome.assert(Exit::Protocol, "does not expect");
     assert_clean_push(&site);
 }

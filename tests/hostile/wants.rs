@@ -38,6 +38,10 @@ const fn ask(first: u32, count: u32) -> Message<'static> {
     Message::Ask { first, count }
 }
 
+const fn together(first: u32, count: u32) -> Message<'static> {
+    Message::AskTogether { first, count }
+}
+
 fn report() -> Message<'static> {
     Message::Report(Report::default())
 }
@@ -73,6 +77,12 @@ fn only_files_of_the_specification_are_sent_and_each_once() {
         (vec![want(INNER, 3), WantEnd], file),
         (vec![want(4, 1), WantEnd], file),
         (vec![ask(0, 1), AskEnd], file),
+        (vec![together(5, 1)], order),
+        (vec![together(KEEP, 0)], order),
+        (vec![together(KEEP, 1), together(INNER, 1)], order),
+        (vec![together(1, 2), AskEnd], file),
+        (vec![together(KEEP, 1), report()], due),
+        (vec![want(KEEP, 1), together(KEEP, 1)], due),
         (vec![ask(1, 1), AskEnd], file),
         (vec![resume(5, 1)], order),
         (vec![want(KEEP, 1), resume(KEEP, 1)], order),
@@ -118,6 +128,17 @@ fn only_files_of_the_specification_are_sent_and_each_once() {
         });
         outcome.assert(Exit::Protocol, due);
     }
+    // Who asked about several together asks once more, and not again.
+    let outcome = attack(&site, |peer| {
+        offered(peer, Flags::NONE);
+        for (asked, answers) in [(together(INNER, 2), 1), (ask(KEEP, 1), 1), (ask(KEEP, 1), 0)] {
+            peer.say(&[asked, AskEnd]);
+            if answers > 0 {
+                assert_eq!(peer.hear_until(&Message::DigestsEnd).len(), 2);
+            }
+        }
+    });
+    outcome.assert(Exit::Protocol, due);
 }
 
 #[test]

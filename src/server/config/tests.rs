@@ -185,10 +185,7 @@ fn every_error_has_its_line() {
            auth, security, syslog, lpr, news, uucp, cron, authpriv, ftp, local0, local1, local2, local3, local4, \
            local5, local6, local7"],
         ),
-        (
-            "secret = <x>\nbandwidth = 1",
-            &["2: bandwidth: '1' is not 0 or a rate (KiB a second, or K, M, G; at least 4 KiB)"],
-        ),
+        ("secret = <x>\nbandwidth = 1", &["2: bandwidth: '1' is not a rate of 4 KiB or more, or 0"]),
         ("secret = <x>\ndurable = maybe", &["2: durable: 'maybe' is not one of batch, file, none"]),
         ("secret = <x>\n[m]\n", &["2: 'path' is missing"]),
         ("secret = <x>\n[m]\npath = /a\n[m]\npath = /b", &["4: section [m] already given at line 2"]),

@@ -1,42 +1,20 @@
-//! What a scan says of one path: metadata, extended attributes, digests.
+//! What a scan says of one path: metadata, owners by name, extended attributes.
 
-use super::place::Place;
-use super::{Held, Level, View, Walk};
-use crate::digest::{Digests, Hasher};
+use super::{View, Walk};
 use crate::limits;
 use crate::path::RelPath;
 use crate::report::{Problem, Step};
 use crate::spec::{Device, Entry, InodeId, Keyword, Kind, Time, Xattrs};
 use crate::sys::xattr;
-use crate::sys::{self, Dir, Stat};
+use crate::sys::{self, Stat};
 use std::collections::HashMap;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 
 /// Finds the name of an owner, and the number of a name.
 type Name = fn(u32) -> Option<Vec<u8>>;
 type Number = fn(&[u8]) -> Option<u32>;
 
 impl<W: Write> Walk<'_, W> {
-    /// The extended attributes of a name, if they are asked for.
-    pub(super) fn xattrs(
-        &mut self,
-        level: &Level<'_>,
-        place: &Place<'_>,
-        path: &RelPath<'_>,
-    ) -> Xattrs<'static> {
-        let Some(attributes) = self.attributes else { return Xattrs::default() };
-        if let Some(way) = place.referent() {
-            let found = way.dir.to_list().and_then(xattr::of_open);
-            return self.known(path, found);
-        }
-        let stands = self.stands && !place.is_elsewhere();
-        let entered = if stands { Ok(()) } else { place.dir().and_then(|dir| attributes.enter(dir)) };
-        // Names that are grafted onto the root are each in a directory of their own.
-        self.stands = entered.is_ok() && matches!(level.dir, Held::Own(_)) && !place.is_elsewhere();
-        let found = entered.and_then(|()| attributes.of(place.name()));
-        self.known(path, found)
-    }
-
     /// Those that could be read; a name that vanished or cannot be read has none.
     pub(super) fn known(
         &mut self,
@@ -51,25 +29,6 @@ impl<W: Write> Walk<'_, W> {
                 }
                 Xattrs::default()
             }
-        }
-    }
-
-    /// The digests of the file, if it is still the one that was examined.
-    pub(super) fn digest(&mut self, dir: &Dir, name: &[u8], stat: &Stat) -> io::Result<Digests<'static>> {
-        let (mut file, now) = dir.open_file(name)?;
-        if !now.same_contents(stat) {
-            return Err(io::Error::from_raw_os_error(libc::ESTALE));
-        }
-        let mut hasher = Hasher::new(self.algorithms);
-        self.buffer.resize(limits::RECORD, 0);
-        loop {
-            // What is said of the file then is nothing to anybody.
-            self.go_on()?;
-            let read = file.read(&mut self.buffer)?;
-            if read == 0 {
-                return Ok(hasher.finish());
-            }
-            hasher.update(self.buffer.get(..read).unwrap_or_default());
         }
     }
 

@@ -3,27 +3,19 @@
 use super::Walk;
 use crate::path::RelPath;
 use crate::report::{Problem, Step};
-use crate::spec::{Entry, Kind};
-use crate::tree::ScanError;
 use std::io::{self, Write};
 
 impl<W: Write> Walk<'_, W> {
-    /// Something in `dir` cannot be described. What has its path elsewhere is to be left alone, and a socket says that.
-    pub(super) fn missed<L>(
-        &mut self,
-        dir: &RelPath<'_>,
-        path: &RelPath<'_>,
-        step: Step,
-        error: &io::Error,
-    ) -> Result<Option<L>, ScanError> {
-        if self.what.scope.leads(path) {
-            self.found.whole = false;
-        } else if self.what.sockets {
-            self.writer.push(&Entry::new(path.borrowed(), Kind::Socket))?;
+    /// Something cannot be described; whether a socket is to stand for it, since what has its path elsewhere is to be
+    /// left alone.
+    pub(super) fn missed(&mut self, path: &RelPath<'_>, step: Step, error: &io::Error) -> bool {
+        let leads = self.what.scope.leads(path);
+        self.found.whole &= !leads;
+        if let Some((dir, _)) = path.split_last() {
+            self.hide(&dir);
         }
-        self.hide(dir);
         self.found.problems.push(Problem::new(path, step, error));
-        Ok(None)
+        !leads && self.what.sockets
     }
 
     /// Something in `dir` cannot be described, and nothing can stand for it.

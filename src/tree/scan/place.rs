@@ -8,6 +8,7 @@ use crate::terms::Taking;
 use crate::tree::follow::{Referent, Way};
 use std::io::{self, Write};
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// Where something is, and what it is.
 pub(super) struct Place<'l> {
@@ -20,7 +21,7 @@ pub(super) struct Place<'l> {
 
 impl Place<'_> {
     /// The directory that holds it.
-    pub(super) fn dir(&self) -> io::Result<&Dir> {
+    pub(super) fn dir(&self) -> io::Result<&Arc<Dir>> {
         match &self.referent {
             Some(Referent::Name(way, ..) | Referent::Dir(way)) => Ok(&way.dir),
             None => self.level.dir.of(self.name),
@@ -110,7 +111,7 @@ impl<W: Write> Walk<'_, W> {
     }
 
     /// The way to a directory that is to be walked.
-    pub(super) fn way(&self, level: &Level<'_>, place: &Place<'_>, dir: Dir) -> io::Result<Rc<Way>> {
+    pub(super) fn way(&self, level: &Level<'_>, place: &Place<'_>, dir: Arc<Dir>) -> io::Result<Rc<Way>> {
         if let Some(way) = place.referent() {
             return Ok(way.listed(dir));
         }

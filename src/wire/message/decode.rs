@@ -80,6 +80,8 @@ impl<'a> Message<'a> {
             40 => Message::Baseline { digest: body.hash()? },
             41 => Message::Edits(body.rest()),
             42 => Message::Whole,
+            45 => Message::AskTogether { first: body.u32()?, count: body.u32()? },
+            46 => Message::Together { digest: body.hash()? },
             57 => Message::Packed { size: packed_size(&mut body)?, piece: body.rest() },
             _ => return Err(WireError::Malformed("an unknown kind of message")),
         };

@@ -34,7 +34,9 @@ impl Message<'_> {
                 out.extend_from_slice(&skipped.to_be_bytes());
                 out.extend_from_slice(&holes.to_be_bytes());
             }
-            Message::Ask { first, count } | Message::Want { first, count } => {
+            Message::Ask { first, count }
+            | Message::AskTogether { first, count }
+            | Message::Want { first, count } => {
                 out.extend_from_slice(&first.to_be_bytes());
                 out.extend_from_slice(&count.to_be_bytes());
             }
@@ -59,9 +61,10 @@ impl Message<'_> {
                 out.extend_from_slice(&time.nsec.to_be_bytes());
             }
             Message::Hole(length) => out.extend_from_slice(&length.to_be_bytes()),
-            Message::FileEnd { digest } | Message::Held { digest } | Message::Baseline { digest } => {
-                out.extend_from_slice(digest);
-            }
+            Message::FileEnd { digest }
+            | Message::Held { digest }
+            | Message::Baseline { digest }
+            | Message::Together { digest } => out.extend_from_slice(digest),
             Message::Missing { index, errno } => {
                 out.extend_from_slice(&index.to_be_bytes());
                 out.extend_from_slice(&errno.unsigned_abs().to_be_bytes());

@@ -1,0 +1,245 @@
+//! Moves: a wanted file of which the contents are here under another name is not sent.
+
+use crate::digest::Content;
+use crate::install::Known;
+use crate::limits;
+use crate::plan::{Moves, Pair, Plan, PlanStep, differences};
+use crate::session::spare::Here;
+use crate::session::turns::name;
+use crate::session::{Error, delivery};
+use crate::spec::{Index, Spec};
+use crate::sys::clock;
+use crate::tree::{Cursor, Opener, Root};
+use crate::wire::{Channel, Message, WireError};
+use std::collections::{HashMap, HashSet};
+use std::io;
+
+/// Where the contents of a wanted file are.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Source {
+    pub(super) have: Index,
+    pub(super) known: Known,
+    /// Whether it is all that is wanted, and goes from where it is: it can get the new name itself.
+    pub(super) goes: bool,
+}
+
+/// What is digested is what is wanted if the sender's digest is the same.
+type Answer = (Index, [u8; 32]);
+
+/// The digests of these digests, so many of them together: who knows the same ones need not be told each.
+pub(super) fn together(digests: impl Iterator<Item = [u8; 32]>) -> impl Iterator<Item = [u8; 32]> {
+    let mut digests = digests.peekable();
+    std::iter::from_fn(move || {
+        let _ = digests.peek()?;
+        let mut content = Content::new();
+        digests.by_ref().take(limits::TOGETHER).for_each(|digest| content.update(&digest));
+        Some(content.finish())
+    })
+}
+
+/// Digests of what is here.
+struct Own<'o> {
+    have: &'o Spec,
+    opener: Opener<'o>,
+    cursor: Cursor<'o>,
+    buffer: Vec<u8>,
+}
+
+impl<'o> Own<'o> {
+    fn new(root: &'o Root, have: &'o Spec) -> Own<'o> {
+        let (opener, cursor) = (Opener::new(root, true), Cursor::new(root, true));
+        Own { have, opener, cursor, buffer: Vec::new() }
+    }
+
+    /// The digest of a file, and what tells later that it is still the same.
+    fn digest(&mut self, at: Index) -> io::Result<([u8; 32], Known)> {
+        let entry = self.have.entry(at);
+        let (holder, name) = self.cursor.holder(&entry.path)?;
+        let known = Known::of(&holder.stat(name)?);
+        clock::wait_until_past(known.changed(), limits::TICK);
+        Ok((delivery::digest(&mut self.opener, &entry, &mut self.buffer)?, known))
+    }
+}
+
+/// The question of turn 2a, and what is known without it.
+pub(super) struct Question<'q> {
+    pub(super) here: &'q Here<'q>,
+    pub(super) plan: &'q Plan,
+    pub(super) moves: &'q Moves,
+    /// Whose digests are asked for one by one.
+    pub(super) asked: &'q [PlanStep],
+}
+
+/// What came of it.
+#[derive(Default)]
+pub(super) struct Answered {
+    /// Digests of what was not found: those that were asked for one by one, and then those of the second time.
+    pub(super) single: Vec<Answer>,
+    /// What was found.
+    pub(super) found: HashMap<Index, Source>,
+}
+
+impl Question<'_> {
+    /// Asks; while the sender reads its files, we read ours. Where some that were asked about together differ, asks once
+    /// more, for each of them.
+    pub(super) fn ask(&self, channel: &mut Channel) -> Result<Answered, Error> {
+        let Question { here, moves, .. } = *self;
+        let likely = &moves.likely;
+        let mut answered = Answered { found: self.certain(channel)?, ..Answered::default() };
+        if self.asked.is_empty() && likely.is_empty() {
+            return Ok(answered);
+        }
+        let single: Vec<Index> = self.asked.iter().map(|step| step.want).collect();
+        let likely_wants: Vec<Index> = likely.iter().map(|pair| pair.want).collect();
+        let mut speaker = channel.speak();
+        name(&mut speaker, &single, |first, count| Message::Ask { first, count })?;
+        name(&mut speaker, &likely_wants, |first, count| Message::AskTogether { first, count })?;
+        speaker.say(&Message::AskEnd)?;
+        speaker.end()?;
+        let (heard, own) = std::thread::scope(|scope| {
+            let (done, worker) = std::sync::mpsc::sync_channel(1);
+            scope.spawn(move || {
+                let mut own = Own::new(here.root, here.have);
+                let read: Vec<_> = likely.iter().map(|pair| own.digest(pair.have).ok()).collect();
+                let sums = together(read.iter().map(|read| read.map_or([0; 32], |(digest, _)| digest)));
+                let (sums, known) =
+                    (sums.collect::<Vec<_>>(), read.iter().map(|read| Some(read.as_ref()?.1)));
+                // Nobody waits for it any more when the connection broke.
+                let _ = done.send((sums, known.collect::<Vec<_>>()));
+            });
+            let heard = answers(channel, &single, likely.len().div_ceil(limits::TOGETHER))?;
+            Ok::<_, Error>((heard, channel.await_worker(&worker)?))
+        })?;
+        let (single, sums) = heard;
+        answered.single = single;
+        let (own_sums, known) = own.unwrap_or_default();
+        let mut unlike: Vec<Pair> = Vec::new();
+        for ((pairs, known), agree) in likely
+            .chunks(limits::TOGETHER)
+            .zip(known.chunks(limits::TOGETHER))
+            .zip(sums.iter().zip(&own_sums).map(|(theirs, ours)| theirs == ours))
+        {
+            for (pair, known) in pairs.iter().zip(known) {
+                match known {
+                    Some(known) if agree => drop(answered.found.insert(pair.want, self.source(pair, *known))),
+                    Some(_) => unlike.push(*pair),
+                    None => {}
+                }
+            }
+        }
+        if !unlike.is_empty() {
+            self.ask_again(channel, &unlike, &mut answered)?;
+        }
+        Ok(answered)
+    }
+
+    /// Asks for each digest of these.
+    fn ask_again(&self, channel: &mut Channel, pairs: &[Pair], answered: &mut Answered) -> Result<(), Error> {
+        let wants: Vec<Index> = pairs.iter().map(|pair| pair.want).collect();
+        let mut speaker = channel.speak();
+        name(&mut speaker, &wants, |first, count| Message::Ask { first, count })?;
+        speaker.say(&Message::AskEnd)?;
+        speaker.end()?;
+        let (theirs, _) = answers(channel, &wants, 0)?;
+        let (found, unlike) = channel.while_working(|| {
+            let mut own = Own::new(self.here.root, self.here.have);
+            let (mut found, mut unlike) = (Vec::new(), Vec::new());
+            let mut pairs = pairs.iter();
+            for (want, digest) in theirs {
+                let pair = pairs.find(|pair| pair.want == want);
+                let read = pair.and_then(|pair| Some((pair, own.digest(pair.have).ok()?)));
+                match read.filter(|(_, (ours, _))| *ours == digest) {
+                    Some((pair, (_, known))) => found.push((want, self.source(pair, known))),
+                    None => unlike.push((want, digest)),
+                }
+            }
+            (found, unlike)
+        })?;
+        answered.found.extend(found);
+        answered.single.extend(unlike);
+        Ok(())
+    }
+
+    /// What the specifications say is the same.
+    fn certain(&self, channel: &mut Channel) -> Result<HashMap<Index, Source>, Error> {
+        if self.moves.certain.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let known = |pair: &Pair, own: &mut Own<'_>| {
+            let entry = self.here.have.entry(pair.have);
+            let (holder, name) = own.cursor.holder(&entry.path).ok()?;
+            let known = Known::of(&holder.stat(name).ok()?);
+            known.is_of(&entry).then(|| (pair.want, self.source(pair, known)))
+        };
+        Ok(channel.while_working(|| {
+            let mut own = Own::new(self.here.root, self.here.have);
+            self.moves.certain.iter().filter_map(|pair| known(pair, &mut own)).collect()
+        })?)
+    }
+
+    /// Compares what is as long as these files, and has perhaps their contents.
+    pub(super) fn compare(&self, answers: &[Answer]) -> HashMap<Index, Source> {
+        let Question { here, moves, .. } = *self;
+        let mut own = Own::new(here.root, here.have);
+        // Each is read once, whatever it is compared with: those of one length stand together.
+        let mut read: HashMap<Index, Option<([u8; 32], Known)>> = HashMap::new();
+        let mut length = None;
+        let mut sorted: Vec<&Answer> = answers.iter().collect();
+        sorted.sort_unstable_by_key(|(want, _)| (here.want.entry(*want).size, *want));
+        let mut found = HashMap::new();
+        for (at, digest) in sorted {
+            let want = here.want.entry(*at);
+            if std::mem::replace(&mut length, want.size) != want.size {
+                read.clear();
+            }
+            let same = moves.as_long(&want).find_map(|have| {
+                let read = read.entry(have).or_insert_with(|| own.digest(have).ok());
+                read.filter(|(ours, _)| ours == digest).map(|(_, known)| (have, known))
+            });
+            if let Some((have, known)) = same {
+                found.insert(*at, self.source(&Pair { want: *at, have }, known));
+            }
+        }
+        found
+    }
+
+    fn source(&self, pair: &Pair, known: Known) -> Source {
+        let Here { want, have, rules, delete, keeps, .. } = *self.here;
+        let there = have.entry(pair.have);
+        let goes = delete
+            && !keeps
+            && there.inode.is_none()
+            && self.plan.extras.binary_search(&pair.have).is_ok()
+            && differences(&want.entry(pair.want), &there, rules).is_empty();
+        Source { have: pair.have, known, goes }
+    }
+}
+
+/// One file can get one name in place of its own: other names are copies.
+pub(super) fn once(found: &mut HashMap<Index, Source>) {
+    let mut gone = HashSet::new();
+    for source in found.values_mut().filter(|source| source.goes) {
+        source.goes = gone.insert(source.have);
+    }
+}
+
+/// What the sender answers: for some of what was asked, in the same order, and for all that was asked together.
+fn answers(
+    channel: &mut Channel,
+    asked: &[Index],
+    rows: usize,
+) -> Result<(Vec<Answer>, Vec<[u8; 32]>), Error> {
+    let (mut answers, mut sums, mut expected) = (Vec::new(), Vec::new(), asked.iter());
+    loop {
+        match channel.listen().message()? {
+            Message::Digest { index, digest } => {
+                let want = expected.find(|want| want.get() == index).filter(|_| sums.is_empty());
+                let want = want.ok_or(WireError::Violation("a digest that was not asked for"))?;
+                answers.push((*want, digest));
+            }
+            Message::Together { digest } if sums.len() < rows => sums.push(digest),
+            Message::DigestsEnd if sums.len() == rows => return Ok((answers, sums)),
+            _ => return Err(WireError::Violation("something else than a digest").into()),
+        }
+    }
+}

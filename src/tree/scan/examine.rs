@@ -1,0 +1,193 @@
+//! What a scan asks the file system, in whatever thread.
+
+use super::Scan;
+use crate::digest::{Algorithms, Digests, Hasher};
+use crate::limits;
+use crate::sys::xattr::{self, Attributes, ByName};
+use crate::sys::{Dir, FileKind, Stat};
+use std::collections::VecDeque;
+use std::io::{self, Read};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// Asks the file system, in one thread.
+pub(super) struct Examiner<'a> {
+    what: Scan<'a>,
+    algorithms: Algorithms,
+    attributes: Option<&'a ByName>,
+    /// Where the thread stands, to ask for attributes by name.
+    stands: Option<Arc<Dir>>,
+    buffer: Vec<u8>,
+}
+
+/// What a name is besides what stat(2) says, as far as that was asked.
+#[derive(Debug, Default)]
+pub(super) struct Facts {
+    /// Where a link leads to.
+    pub(super) target: Option<io::Result<Vec<u8>>>,
+    pub(super) digests: Option<io::Result<Digests<'static>>>,
+    pub(super) attributes: Option<io::Result<Attributes>>,
+}
+
+/// A name, and whether the listing says that it is a directory.
+pub(super) type Name = (Box<[u8]>, bool);
+
+/// A directory that was opened.
+#[derive(Debug)]
+pub(super) struct Listing {
+    pub(super) dir: Arc<Dir>,
+    /// In tree order, last first, so that the next one is popped.
+    pub(super) names: Vec<Name>,
+    /// What the first of them are.
+    pub(super) examined: VecDeque<Examined>,
+    pub(super) attributes: Option<io::Result<Attributes>>,
+}
+
+/// What a name was found to be.
+#[derive(Debug)]
+pub(super) struct Examined {
+    pub(super) stat: io::Result<Stat>,
+    pub(super) facts: Option<Facts>,
+}
+
+/// A directory to be listed before its turn.
+#[derive(Debug)]
+pub(super) struct ToList {
+    pub(super) parent: Arc<Dir>,
+    pub(super) name: Box<[u8]>,
+    /// Whether everything is to be known of its names, and not only what stat(2) says.
+    pub(super) all: bool,
+    /// The file system that is not to be left.
+    pub(super) only_on: Option<(u32, u32)>,
+}
+
+/// Files of a directory, with what stat(2) said.
+#[derive(Debug)]
+pub(super) struct Batch {
+    pub(super) dir: Arc<Dir>,
+    pub(super) files: Vec<(Box<[u8]>, Stat)>,
+}
+
+impl<'a> Examiner<'a> {
+    pub(super) fn new(what: Scan<'a>, attributes: Option<&'a ByName>) -> Examiner<'a> {
+        let algorithms = what.keywords.algorithms();
+        Examiner { what, algorithms, attributes, stands: None, buffer: Vec::new() }
+    }
+
+    /// An error once nobody wants the description any more.
+    pub(super) fn go_on(&self) -> io::Result<()> {
+        let stopped = self.what.stop.is_some_and(|stop| stop.load(Ordering::Relaxed));
+        if stopped { Err(io::ErrorKind::Interrupted.into()) } else { Ok(()) }
+    }
+
+    /// Whether contents are read.
+    pub(super) fn digests(&self) -> bool {
+        !self.algorithms.is_empty()
+    }
+
+    /// Whether there is anything to ask of something of this kind.
+    pub(super) fn asks(&self, stat: &Stat) -> bool {
+        self.attributes.is_some()
+            || stat.kind == Some(FileKind::Link)
+            || stat.kind == Some(FileKind::File) && self.digests()
+    }
+
+    /// All that is to be known of a name that is no directory.
+    pub(super) fn facts(&mut self, dir: &Arc<Dir>, name: &[u8], stat: &Stat) -> Facts {
+        let (link, file) = (stat.kind == Some(FileKind::Link), stat.kind == Some(FileKind::File));
+        Facts {
+            target: link.then(|| dir.read_link(name)),
+            digests: (file && self.digests()).then(|| self.digest(dir, name, stat)),
+            attributes: self.attributes(dir, name),
+        }
+    }
+
+    /// The extended attributes of a name, if they are asked for.
+    pub(super) fn attributes(&mut self, dir: &Arc<Dir>, name: &[u8]) -> Option<io::Result<Attributes>> {
+        let attributes = self.attributes?;
+        if !self.stands.as_ref().is_some_and(|stands| Arc::ptr_eq(stands, dir)) {
+            self.stands = None;
+            if let Err(error) = attributes.enter(dir) {
+                return Some(Err(error));
+            }
+            self.stands = Some(dir.clone());
+        }
+        Some(attributes.of(name))
+    }
+
+    /// The extended attributes of a directory that is open for listing.
+    pub(super) fn attributes_of(&self, dir: &Dir) -> Option<io::Result<Attributes>> {
+        self.attributes.map(|_| xattr::of_open(dir))
+    }
+
+    /// The digests of a file, if it is still the one that was examined.
+    fn digest(&mut self, dir: &Dir, name: &[u8], stat: &Stat) -> io::Result<Digests<'static>> {
+        let (mut file, now) = dir.open_file(name)?;
+        if !now.same_contents(stat) {
+            return Err(io::Error::from_raw_os_error(libc::ESTALE));
+        }
+        let mut hasher = Hasher::new(self.algorithms);
+        self.buffer.resize(limits::RECORD, 0);
+        let mut left = stat.size;
+        loop {
+            // What is said of the file then is nothing to anybody.
+            self.go_on()?;
+            let read = file.read(&mut self.buffer)?;
+            hasher.update(self.buffer.get(..read).unwrap_or_default());
+            left = left.saturating_sub(read as u64);
+            // Less than there was room for, and all there should be: the next read would say so too.
+            if read == 0 || left == 0 && read < self.buffer.len() {
+                return Ok(hasher.finish());
+            }
+        }
+    }
+
+    /// What is to be known of files of a directory, in their order.
+    pub(super) fn batch(&mut self, batch: &Batch) -> Vec<Facts> {
+        let going = |examiner: &Self| examiner.go_on().is_ok();
+        let mut found = Vec::with_capacity(batch.files.len());
+        for (name, stat) in &batch.files {
+            if !going(self) {
+                break;
+            }
+            found.push(self.facts(&batch.dir, name, stat));
+        }
+        found
+    }
+
+    /// The names in a directory.
+    pub(super) fn list(&self, dir: Dir) -> io::Result<Listing> {
+        let names = sorted(dir.listing()?);
+        Ok(Listing {
+            attributes: self.attributes_of(&dir),
+            dir: Arc::new(dir),
+            names,
+            examined: VecDeque::new(),
+        })
+    }
+
+    /// Lists a directory before its turn, and looks at the first names in it. Errors are for its turn.
+    pub(super) fn ahead(&mut self, to_list: &ToList) -> Option<Listing> {
+        self.go_on().ok()?;
+        let mut listing = self.list(to_list.parent.subdir(&to_list.name).ok()?).ok()?;
+        if let Some(only_on) = to_list.only_on
+            && listing.dir.stat_self().ok()?.dev != only_on
+        {
+            return Some(listing);
+        }
+        for (name, _) in listing.names.iter().rev().take(limits::SCAN_NAMES) {
+            self.go_on().ok()?;
+            let stat = listing.dir.stat(name);
+            let leaf = stat.as_ref().ok().filter(|stat| to_list.all && stat.kind != Some(FileKind::Dir));
+            let facts = leaf.map(|stat| self.facts(&listing.dir, name, stat));
+            listing.examined.push_back(Examined { stat, facts });
+        }
+        Some(listing)
+    }
+}
+
+/// In tree order, last first.
+pub(super) fn sorted(mut names: Vec<Name>) -> Vec<Name> {
+    names.sort_unstable_by(|(a, _), (b, _)| b.cmp(a));
+    names
+}
