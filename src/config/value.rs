@@ -78,7 +78,7 @@ fn digits(text: &str) -> Option<&str> {
 /// # Errors
 /// On any other text.
 pub fn rate<'de, D: Deserializer<'de>, T: From<Option<Rate>>>(deserializer: D) -> Result<T, D::Error> {
-    let expected = format!("0 or a rate (KiB a second, or K, M, G; at least {} KiB)", limits::RATE / 1024);
+    let expected = format!("a rate of {} KiB or more, or 0", limits::RATE / 1024);
     expect(deserializer, &expected, |text| Rate::parse(text).ok())
 }
 

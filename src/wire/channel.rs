@@ -217,7 +217,9 @@ impl Channel {
             // What is said out of turn is short, and must not be late.
             let most = if self.ours { self.pace.allowed(left.len(), Instant::now()) } else { left.len() };
             if most == 0 {
-                self.hear_until_due()?;
+                if self.pace.wait(&self.stream)? {
+                    self.hear()?;
+                }
                 continue;
             }
             let written = self.stream.try_write(left.get(..most).unwrap_or(left))?;
@@ -236,16 +238,6 @@ impl Channel {
         self.sent = Instant::now();
         batch.clear();
         Ok(())
-    }
-
-    /// Waits until more may be written.
-    fn hear_until_due(&mut self) -> Result<(), WireError> {
-        let Some(due) = self.pace.early(Instant::now()) else { return Ok(()) };
-        match self.stream.wait(true, false, due) {
-            Ok(_) => self.hear(),
-            Err(error) if error.kind() == std::io::ErrorKind::TimedOut => Ok(()),
-            Err(error) => Err(error.into()),
-        }
     }
 
     /// Takes what arrived while it is our turn: `Alive` is noted, `Abort` ends the session, and nothing else may come.

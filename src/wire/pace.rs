@@ -1,6 +1,8 @@
 //! No more than so many bytes a second, in small portions.
 
 use crate::config::Rate;
+use crate::sys::Stream;
+use std::io;
 use std::time::{Duration, Instant};
 
 /// What passes in this time passes at once, and is waited for afterwards.
@@ -40,6 +42,16 @@ impl Pace {
     /// Until when nothing passes, if that is not over.
     pub(super) fn early(&self, now: Instant) -> Option<Instant> {
         (self.rate.is_some() && now < self.due).then_some(self.due)
+    }
+
+    /// Waits until more may pass, or until there is something to read; whether that is so.
+    pub(super) fn wait(&self, stream: &Stream) -> io::Result<bool> {
+        let Some(due) = self.early(Instant::now()) else { return Ok(false) };
+        match stream.wait(true, false, due) {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 }
 

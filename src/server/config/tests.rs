@@ -31,7 +31,6 @@ homes = here
 [www data]
 \tpath = /srv/www
 \tdurable = none
-\tbandwidth = 10m
 ";
 
 /// What the lines of a configuration mean, without the secrets file.
@@ -91,11 +90,7 @@ fn a_full_configuration() {
         durable: Durable::File,
         ..module("home", "/home")
     };
-    let www = Module {
-        durable: Durable::None,
-        bandwidth: Rate::parse("10M").unwrap(),
-        ..module("www data", "/srv/www")
-    };
+    let www = Module { durable: Durable::None, ..module("www data", "/srv/www") };
     assert_eq!(config.modules, [home.clone(), www]);
     assert_eq!(config.module("home"), Some(&home));
     assert_eq!(config.module("Home"), None);
@@ -190,10 +185,7 @@ fn every_error_has_its_line() {
            auth, security, syslog, lpr, news, uucp, cron, authpriv, ftp, local0, local1, local2, local3, local4, \
            local5, local6, local7"],
         ),
-        (
-            "secret = <x>\nbandwidth = 1",
-            &["2: bandwidth: '1' is not 0 or a rate (KiB a second, or K, M, G; at least 4 KiB)"],
-        ),
+        ("secret = <x>\nbandwidth = 1", &["2: bandwidth: '1' is not a rate of 4 KiB or more, or 0"]),
         ("secret = <x>\ndurable = maybe", &["2: durable: 'maybe' is not one of batch, file, none"]),
         ("secret = <x>\n[m]\n", &["2: 'path' is missing"]),
         ("secret = <x>\n[m]\npath = /a\n[m]\npath = /b", &["4: section [m] already given at line 2"]),
@@ -260,6 +252,13 @@ durable = none
     assert_eq!(config.describe(), expected);
     assert!(!format!("{config:?}").contains(&spelled("<zoe>")));
     // In its own language: what is described reads the same.
+    assert_eq!(read_again(&config).unwrap().modules, config.modules);
+}
+
+#[test]
+fn a_bandwidth_is_described_in_bytes() {
+    let config = read("secret = <x>\nbandwidth = 1.5m\n[m]\npath = /m").unwrap();
+    assert!(config.describe().ends_with("bandwidth = 1572864B\n"));
     assert_eq!(read_again(&config).unwrap().modules, config.modules);
 }
 
