@@ -136,6 +136,7 @@ fn walk(bencher: Bencher<'_, '_>) {
             sockets: true,
             view: View::Sender,
             stop: None,
+            remembered: None,
         };
         let mut writer = SpecWriter::new(sink(), keywords).unwrap();
         scan(&root, what, &mut writer).unwrap()

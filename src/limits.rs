@@ -84,6 +84,10 @@ pub const BASELINES: usize = 1024;
 pub const BASELINES_ALIKE: usize = 8;
 /// Bytes of all specifications that are kept in one state directory, as they are there: some fifty of a million entries.
 pub const BASELINE_BYTES: u64 = 1 << 30;
+/// Trees of which the digests of files are remembered in one state directory.
+pub const DIGEST_FILES: usize = 1024;
+/// Bytes of all that: ten trees of a million files each, and two of as many as a specification can have.
+pub const DIGEST_BYTES: u64 = 3 << 30;
 /// Files whose digests are compared together: fewer cost bytes, and when one of more is another file, all are asked for.
 pub const TOGETHER: usize = 256;
 /// Sources that are remembered in one state directory, and mount points of one source.

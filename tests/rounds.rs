@@ -10,7 +10,7 @@ use smsync::secret::Secret;
 use smsync::session::{Baselines, Hello, Offer, deliver, greet_client, offer};
 use smsync::spec::{Keywords, SpecWriter};
 use smsync::sys::{Dir, Spool, Stream};
-use smsync::tree::{Root, Scan, View, scan};
+use smsync::tree::{Remembered, Root, Scan, View, scan};
 use smsync::wire::message::{Direction, Round};
 use smsync::wire::noise::Cipher;
 use smsync::wire::{Channel, Flags, Message};
@@ -54,7 +54,8 @@ fn round(channel: &mut Channel, site: &Site, flags: Flags, first: bool) -> (Repo
     let spool = Spool::create(&Dir::open_root(&site.path("spool")).unwrap()).unwrap();
     let mut writer = SpecWriter::new(spool, keywords).unwrap();
     let (view, stop) = (View::Sender, None);
-    let what = Scan { scope: &scope, keywords, one_file_system: false, sockets: true, view, stop };
+    let what =
+        Scan { scope: &scope, keywords, one_file_system: false, sockets: true, view, remembered: None, stop };
     let scanned = scan(&root, what, &mut writer).unwrap();
     let described = Offer::new(writer.seal().unwrap(), scanned, smsync::sys::clock::now());
     let mut told = Told::default();
@@ -62,7 +63,8 @@ fn round(channel: &mut Channel, site: &Site, flags: Flags, first: bool) -> (Repo
     if first {
         assert!(matches!(channel.listen().message().unwrap(), Message::Welcome { .. }));
     }
-    let report = deliver(channel, &root, (&described, said), &round, &mut told).unwrap();
+    let report =
+        deliver(channel, (&root, &Remembered::none()), (&described, said), &round, &mut told).unwrap();
     (report, told.0)
 }
 

@@ -13,7 +13,7 @@ use crate::report::{Problem, Step};
 use crate::session::{Memory, Offer};
 use crate::spec::{Entry, Keyword, Keywords, Kind, SpecWriter, WriteError, dialect};
 use crate::sys::{self, Dir, Spool};
-use crate::tree::{Root, STAGE, Scan, View, scan};
+use crate::tree::{Remembered, Root, STAGE, Scan, View, scan};
 use crate::vis::{shown, shown_text};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -137,14 +137,19 @@ pub(super) fn spool() -> Result<Spool, Failure> {
 }
 
 /// Describes what is here.
-pub(super) fn describe(root: &Root, scope: &Scope, keywords: Keywords) -> Result<Offer, Failure> {
+pub(super) fn describe(
+    root: &Root,
+    scope: &Scope,
+    keywords: Keywords,
+    remembered: &Remembered<'_>,
+) -> Result<Offer, Failure> {
     let written = |error: std::io::Error| {
         system(Exit::Io, "cannot write the specification into the spool directory ($TMPDIR)", &error)
     };
     let begun = sys::clock::now();
     let mut writer = SpecWriter::new(spool()?, keywords).map_err(written)?;
-    let what =
-        Scan { scope, keywords, one_file_system: false, sockets: true, view: View::Sender, stop: None };
+    let (view, remembered) = (View::Sender, Some(remembered));
+    let what = Scan { scope, keywords, one_file_system: false, sockets: true, view, remembered, stop: None };
     let scanned =
         scan(root, what, &mut writer).map_err(|error| Failure::from(crate::session::Error::from(error)))?;
     Ok(Offer::new(writer.seal().map_err(written)?, scanned, begun))

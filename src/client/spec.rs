@@ -77,6 +77,7 @@ fn write(options: &Spec, scope: &Scope, show: &mut Show) -> Result<Exit, Failure
         one_file_system: options.one_file_system,
         sockets: true,
         view: View::Sender,
+        remembered: None,
         stop: None,
     };
     let scanned = if options.classic || options.directories {

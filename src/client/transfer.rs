@@ -16,7 +16,7 @@ use crate::session::{Baselines, Error, Memory, Offer, Receiver, deliver, offer, 
 use crate::spec::{Keyword, Keywords};
 use crate::sys::{self, Dir, Spool, private};
 use crate::terms::{Guise, Keeping, Taking};
-use crate::tree::Root;
+use crate::tree::{Remembered, Root};
 use crate::wire::message::{Direction, Round};
 use crate::wire::scope::say_round;
 use crate::wire::{Channel, Flags, Message, WireError};
@@ -98,6 +98,8 @@ impl Request<'_> {
         let known = state.as_ref().filter(|_| self.comparison.spec.is_none());
         let memory = known.map_or(Memory::none(), |state| source::memory(state, sources));
         let spool_dir = source::spool_dir()?;
+        let remembered = state.as_ref().map(|state| Remembered::of(state, &spool_dir, root.dir()));
+        let remembered = remembered.and_then(Result::ok).unwrap_or(Remembered::none());
         let given = self
             .comparison
             .spec
@@ -120,7 +122,7 @@ impl Request<'_> {
             let described = match given {
                 Some(given) => given,
                 None => channel.while_working(|| {
-                    let described = source::describe(&root, &scope, keywords)?;
+                    let described = source::describe(&root, &scope, keywords, &remembered)?;
                     Ok::<_, Failure>(Offer { doubt: memory.doubt(&root, &scope), ..described })
                 })??,
             };
@@ -132,9 +134,12 @@ impl Request<'_> {
             }
             let said = offer(channel, &described, &baselines, show)?;
             welcome(channel, None)?;
-            let report = deliver(channel, &root, (&described, said), &round, show)?;
+            let report = deliver(channel, (&root, &remembered), (&described, said), &round, show)?;
             memory.after(&root, &round, &described, &report);
             baselines.after(&round, described.told(), said.digest, &report);
+            if !round.flags.has(Flags::DRY_RUN) {
+                remembered.keep();
+            }
             Ok(report)
         })
     }
@@ -175,6 +180,7 @@ impl Request<'_> {
             let root = dest.tree(if whole { below } else { &RelPath::ROOT })?;
             let links = links.iter().map(|root| Root::below(root.dir(), below));
             let links: Vec<Root> = links.flatten().filter(|root| !root.is_bare()).collect();
+            let remembered = Remembered::of(&state, &spool, root.dir()).unwrap_or(Remembered::none());
             let receiver = Receiver {
                 module: &dest.dir,
                 root: &root,
@@ -184,6 +190,7 @@ impl Request<'_> {
                 below: below.borrowed(),
                 versions: 0,
                 links: &links,
+                remembered: &remembered,
                 baselines: &baselines,
             };
             Ok(receive(channel, &receiver, &round, show)?)

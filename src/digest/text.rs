@@ -54,6 +54,26 @@ impl<'a> Digests<'a> {
         }
     }
 
+    /// Of a BLAKE3 alone.
+    #[must_use]
+    pub fn of_blake3(digest: &[u8; 32]) -> Digests<'static> {
+        let mut digests = Digests::default();
+        digests.put(Algorithm::Blake3, Cow::Owned(hex(digest).to_vec()));
+        digests
+    }
+
+    /// The BLAKE3 among them.
+    #[must_use]
+    pub fn blake3(&self) -> Option<[u8; 32]> {
+        let mut digest = [0; 32];
+        let value = |digit: u8| char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+        for (byte, digits) in digest.iter_mut().zip(self.get(Algorithm::Blake3)?.chunks_exact(2)) {
+            let [high, low] = digits else { return None };
+            *byte = value(*high)? << 4 | value(*low)?;
+        }
+        Some(digest)
+    }
+
     /// Which algorithms are there.
     #[must_use]
     pub fn algorithms(&self) -> Algorithms {

@@ -10,7 +10,7 @@ use crate::session::{Baselines, Error, Memory, Offer, Receiver, deliver, greet_s
 use crate::spec::{SpecWriter, WriteError};
 use crate::sys::stdio::Peer;
 use crate::sys::{Dir, Spool, Stream, private};
-use crate::tree::{Root, Scan, View, is_reserved, scan};
+use crate::tree::{Remembered, Root, Scan, View, is_reserved, scan};
 use crate::vis::{shown, shown_text};
 use crate::wire::message::{Direction, Round};
 use crate::wire::scope::Ahead;
@@ -185,6 +185,9 @@ impl Session<'_> {
             Ok(state) => Baselines::of_server(state, &names, round, held),
             Err(_) => Baselines::none(),
         };
+        let remembered =
+            state.as_ref().ok().and_then(|state| Remembered::of(state, &spool, tree.root.dir()).ok());
+        let remembered = remembered.unwrap_or(Remembered::none());
         let report = match round.direction {
             Direction::Push => {
                 let state = state.as_ref().map_err(|error| refused(Exit::Config, error.to_string()))?;
@@ -197,6 +200,7 @@ impl Session<'_> {
                     below: path.borrowed(),
                     versions: module.keep_versions,
                     links: &self.links(tree, round)?,
+                    remembered: &remembered,
                     baselines: &baselines,
                 };
                 receive(channel, &receiver, round, &mut monitor)?
@@ -212,6 +216,7 @@ impl Session<'_> {
                     one_file_system: false,
                     sockets: true,
                     view: View::Sender,
+                    remembered: Some(&remembered),
                     stop: None,
                 };
                 let begun = crate::sys::clock::now();
@@ -225,9 +230,13 @@ impl Session<'_> {
                 })??;
                 described.doubt = memory.doubt(&tree.root, &round.scope);
                 let said = offer(channel, &described, &baselines, &mut monitor)?;
-                let report = deliver(channel, &tree.root, (&described, said), round, &mut monitor)?;
+                let report =
+                    deliver(channel, (&tree.root, &remembered), (&described, said), round, &mut monitor)?;
                 memory.after(&tree.root, round, &described, &report);
                 baselines.after(round, described.told(), said.digest, &report);
+                if !round.flags.has(Flags::DRY_RUN) {
+                    remembered.keep();
+                }
                 report
             }
         };

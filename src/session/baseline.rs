@@ -5,10 +5,9 @@ use crate::exit::Exit;
 use crate::limits;
 use crate::report::Report;
 use crate::spec::{Known, Spec};
-use crate::sys::{Dir, Draft, File, FileKind};
+use crate::sys::{Dir, Draft, File};
 use crate::wire::message::Round;
 use crate::wire::{Flags, Message};
-use std::cmp::Reverse;
 use std::io::{self, BufRead, BufReader, Read, Write};
 
 /// The specifications that are kept of rounds that are alike: of one user, one tree, one scope and one way to describe
@@ -49,7 +48,7 @@ impl<'b> Baselines<'b> {
     #[must_use]
     pub fn of_client(state: &'b Dir, names: &[Vec<u8>], round: &Round) -> Baselines<'b> {
         let prefix = prefix(names, round);
-        let newest = kept(state).into_iter().find(|kept| kept.name.starts_with(&prefix));
+        let newest = state.newest(&prefix).into_iter().next();
         let newest = newest.and_then(|newest| Baseline::open(state, &newest.name).ok());
         let base = newest.map(|baseline| baseline.known.digest());
         Baselines { place: Some((state, prefix)), most: 1, base }
@@ -111,21 +110,8 @@ impl<'b> Baselines<'b> {
             return;
         }
         if write(state, &name, spec, digest).is_ok() {
-            self.forget_old(state, prefix);
-        }
-    }
-
-    /// Removes the oldest ones, as far as they are too many or too large.
-    fn forget_old(&self, state: &Dir, prefix: &[u8]) {
-        let (mut count, mut alike, mut bytes) = (0, 0, 0);
-        for kept in kept(state) {
-            count += 1;
-            alike += usize::from(kept.name.starts_with(prefix));
-            bytes += kept.size;
-            let one_too_many = kept.name.starts_with(prefix) && alike > self.most;
-            if one_too_many || count > limits::BASELINES || bytes > limits::BASELINE_BYTES {
-                let _ = state.remove(&kept.name);
-            }
+            state.forget_oldest(prefix, self.most, u64::MAX);
+            state.forget_oldest(NAME, limits::BASELINES, limits::BASELINE_BYTES);
         }
     }
 }
@@ -150,26 +136,6 @@ fn prefix(names: &[Vec<u8>], round: &Round) -> Vec<u8> {
 
 fn name(prefix: &[u8], digest: &[u8; 32]) -> Vec<u8> {
     [prefix, digest::hex(digest).get(..DIGITS).unwrap_or_default()].concat()
-}
-
-/// A file of a state directory.
-struct Kept {
-    name: Box<[u8]>,
-    size: u64,
-    time: (i64, u32),
-}
-
-/// All of them, newest first; those too that a process left which died while it wrote.
-fn kept(state: &Dir) -> Vec<Kept> {
-    let names = state.names().unwrap_or_default().into_iter().filter(|name| name.starts_with(NAME));
-    let mut all: Vec<Kept> = names
-        .filter_map(|name| {
-            let stat = state.stat(&name).ok().filter(|stat| stat.kind == Some(FileKind::File))?;
-            Some(Kept { name, size: stat.size, time: stat.mtime })
-        })
-        .collect();
-    all.sort_by_key(|kept| Reverse(kept.time));
-    all
 }
 
 /// A file is the compressed text, its digest, what is known of the text, who wrote it, and the digest of these three.

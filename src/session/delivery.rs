@@ -7,7 +7,7 @@ use crate::session::ranges::{Beginning, Questions, Ranges};
 use crate::session::{Error, moves};
 use crate::spec::{Entry, Index, Time};
 use crate::sys::{self, File, Stat, clock};
-use crate::tree::{Opener, Root};
+use crate::tree::{Opener, Remembered, Root};
 use crate::wire::{Batch, Channel, Message, Packer};
 use std::io::{self, Read};
 use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
@@ -17,7 +17,11 @@ const ANSWERS_AHEAD: usize = 1024;
 
 /// Answers `Ask`: the digests of these files. One that cannot be read or that changed gets no answer, unless it was asked
 /// about together with others.
-pub(super) fn digests(connection: &mut Channel, root: &Root, asked: &Questions<'_>) -> Result<(), Error> {
+pub(super) fn digests(
+    connection: &mut Channel,
+    (root, remembered): (&Root, &Remembered<'_>),
+    asked: &Questions<'_>,
+) -> Result<(), Error> {
     let Questions { single, together, .. } = asked;
     // Every one is a regular file, or the worker would leave it out.
     let _ = (single.total()?, together.total()?);
@@ -27,14 +31,15 @@ pub(super) fn digests(connection: &mut Channel, root: &Root, asked: &Questions<'
         scope.spawn(move || {
             let (mut opener, mut buffer) = (Opener::new(root, false), Vec::new());
             for (index, entry) in single.files().flatten() {
-                if let Ok(digest) = digest(&mut opener, &entry, &mut buffer)
+                if let Ok(digest) = digest(&mut opener, &entry, remembered, &mut buffer)
                     && done.send(Message::Digest { index: index.get(), digest }).is_err()
                 {
                     return;
                 }
             }
             let each = together.files().flatten();
-            let each = each.map(|(_, entry)| digest(&mut opener, &entry, &mut buffer).unwrap_or([0; 32]));
+            let each = each
+                .map(|(_, entry)| digest(&mut opener, &entry, remembered, &mut buffer).unwrap_or([0; 32]));
             for digest in moves::together(each) {
                 if done.send(Message::Together { digest }).is_err() {
                     return;
@@ -54,12 +59,17 @@ pub(super) fn digests(connection: &mut Channel, root: &Root, asked: &Questions<'
 pub(super) fn digest(
     opener: &mut Opener<'_>,
     entry: &Entry<'_>,
+    remembered: &Remembered<'_>,
     buffer: &mut Vec<u8>,
 ) -> io::Result<[u8; 32]> {
+    let begun = clock::now();
     let (mut file, stat) = opener.open(&entry.path)?;
     let changed = || io::Error::from_raw_os_error(libc::ESTALE);
     if entry.size != Some(stat.size) || entry.time != Some(time(&stat)) {
         return Err(changed());
+    }
+    if let Some(digest) = remembered.digest(&stat) {
+        return Ok(digest);
     }
     let mut content = Content::new();
     buffer.resize(limits::RECORD, 0);
@@ -70,7 +80,12 @@ pub(super) fn digest(
         }
         content.update(buffer.get(..read).unwrap_or_default());
     }
-    if file.stat()?.same_contents(&stat) { Ok(content.finish()) } else { Err(changed()) }
+    if !file.stat()?.same_contents(&stat) {
+        return Err(changed());
+    }
+    let digest = content.finish();
+    remembered.learn(&stat, begun, &digest);
+    Ok(digest)
 }
 
 fn time(stat: &Stat) -> Time {
@@ -85,7 +100,7 @@ const HOLE: u64 = 1 << 30;
 /// Sends the wanted files; what shrinks, compressed, if there is a packer.
 pub(super) fn files(
     connection: &mut Channel,
-    root: &Root,
+    (root, remembered): (&Root, &Remembered<'_>),
     wanted: &Ranges<'_>,
     packer: Option<Packer>,
     monitor: &mut dyn Monitor,
@@ -100,7 +115,7 @@ pub(super) fn files(
         }
         scope.spawn(move || {
             let (opener, batch) = (Opener::new(root, false), Batch::new());
-            let mut reader = Reader { opener, batch, packer, progress, filled, to_worker };
+            let mut reader = Reader { opener, remembered, batch, packer, progress, filled, to_worker };
             // Nobody takes what is read any more: the connection ended, and the other thread knows why.
             let _ = reader.run(wanted);
         });
@@ -122,6 +137,7 @@ struct Gone;
 /// Reads files into records.
 struct Reader<'r> {
     opener: Opener<'r>,
+    remembered: &'r Remembered<'r>,
     batch: Batch,
     packer: Option<Packer>,
     progress: Progress,
@@ -184,6 +200,7 @@ impl Reader<'_> {
         // A file gets its stamps when a write begins, and by a clock that ticks: one that goes on, or another in the same
         // tick, would change nothing that could be seen afterwards.
         clock::wait_until_past(before.ctime, limits::TICK);
+        let begun = clock::now();
         let settled = file.settle().and_then(|hole| match there.filter(|_| !changed) {
             Some(there) => Ok((hole, beginning(&mut file, there)?.unwrap_or_default())),
             None => Ok((hole, Default::default())),
@@ -207,6 +224,7 @@ impl Reader<'_> {
         match file.stat() {
             Ok(after) if after.same_contents(&before) => {
                 self.say(&Message::FileEnd { digest })?;
+                self.remembered.learn(&before, begun, &digest);
                 Ok(Reading::Whole)
             }
             Ok(_) => Ok(Reading::Changed),

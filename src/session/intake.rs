@@ -4,6 +4,7 @@ use crate::config::Durable;
 use crate::install::{Arrived, Failure, Incoming, Meta, Partial, Stage, hopeless, is_final};
 use crate::report::{Monitor, Problem, Problems, Progress, Side, Step};
 use crate::session::Error;
+use crate::session::arrivals::Arrivals;
 use crate::spec::{Entry, Index, Spec, Time};
 use crate::wire::{Channel, Listener, Message, Record, Unpacker, WireError};
 use std::collections::HashMap;
@@ -18,6 +19,8 @@ pub(super) struct Intake<'i> {
     pub(super) stage: &'i Stage,
     pub(super) meta: &'i Meta<'i>,
     pub(super) durable: Durable,
+    /// Where digests of what arrived are noted.
+    pub(super) arrivals: &'i Arrivals<'i>,
 }
 
 /// What came of them.
@@ -303,6 +306,7 @@ impl<'i> Writer<'i> {
         }
         match incoming.and_then(|incoming| incoming.finish(digest, &want, self.intake.meta)) {
             Ok(arrived) => {
+                self.intake.arrivals.note(index, digest);
                 self.taken.arrived.insert(index, arrived);
                 self.progress.files += 1;
             }

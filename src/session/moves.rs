@@ -9,7 +9,7 @@ use crate::session::turns::name;
 use crate::session::{Error, delivery};
 use crate::spec::{Index, Spec};
 use crate::sys::clock;
-use crate::tree::{Cursor, Opener, Root};
+use crate::tree::{Cursor, Opener, Remembered};
 use crate::wire::{Channel, Message, WireError};
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -42,13 +42,15 @@ struct Own<'o> {
     have: &'o Spec,
     opener: Opener<'o>,
     cursor: Cursor<'o>,
+    remembered: &'o Remembered<'o>,
     buffer: Vec<u8>,
 }
 
 impl<'o> Own<'o> {
-    fn new(root: &'o Root, have: &'o Spec) -> Own<'o> {
+    fn new(here: &'o Here<'o>) -> Own<'o> {
+        let Here { root, have, remembered, .. } = *here;
         let (opener, cursor) = (Opener::new(root, true), Cursor::new(root, true));
-        Own { have, opener, cursor, buffer: Vec::new() }
+        Own { have, opener, cursor, remembered, buffer: Vec::new() }
     }
 
     /// The digest of a file, and what tells later that it is still the same.
@@ -57,7 +59,7 @@ impl<'o> Own<'o> {
         let (holder, name) = self.cursor.holder(&entry.path)?;
         let known = Known::of(&holder.stat(name)?);
         clock::wait_until_past(known.changed(), limits::TICK);
-        Ok((delivery::digest(&mut self.opener, &entry, &mut self.buffer)?, known))
+        Ok((delivery::digest(&mut self.opener, &entry, self.remembered, &mut self.buffer)?, known))
     }
 }
 
@@ -99,13 +101,12 @@ impl Question<'_> {
         let (heard, own) = std::thread::scope(|scope| {
             let (done, worker) = std::sync::mpsc::sync_channel(1);
             scope.spawn(move || {
-                let mut own = Own::new(here.root, here.have);
+                let mut own = Own::new(here);
                 let read: Vec<_> = likely.iter().map(|pair| own.digest(pair.have).ok()).collect();
                 let sums = together(read.iter().map(|read| read.map_or([0; 32], |(digest, _)| digest)));
-                let (sums, known) =
-                    (sums.collect::<Vec<_>>(), read.iter().map(|read| Some(read.as_ref()?.1)));
+                let sums = sums.collect::<Vec<_>>();
                 // Nobody waits for it any more when the connection broke.
-                let _ = done.send((sums, known.collect::<Vec<_>>()));
+                let _ = done.send((sums, read));
             });
             let heard = answers(channel, &single, likely.len().div_ceil(limits::TOGETHER))?;
             Ok::<_, Error>((heard, channel.await_worker(&worker)?))
@@ -121,7 +122,10 @@ impl Question<'_> {
         {
             for (pair, known) in pairs.iter().zip(known) {
                 match known {
-                    Some(known) if agree => drop(answered.found.insert(pair.want, self.source(pair, *known))),
+                    Some((digest, known)) if agree => {
+                        here.arrivals.note(pair.want, digest);
+                        answered.found.insert(pair.want, self.source(pair, *known));
+                    }
                     Some(_) => unlike.push(*pair),
                     None => {}
                 }
@@ -142,14 +146,17 @@ impl Question<'_> {
         speaker.end()?;
         let (theirs, _) = answers(channel, &wants, 0)?;
         let (found, unlike) = channel.while_working(|| {
-            let mut own = Own::new(self.here.root, self.here.have);
+            let mut own = Own::new(self.here);
             let (mut found, mut unlike) = (Vec::new(), Vec::new());
             let mut pairs = pairs.iter();
             for (want, digest) in theirs {
                 let pair = pairs.find(|pair| pair.want == want);
                 let read = pair.and_then(|pair| Some((pair, own.digest(pair.have).ok()?)));
                 match read.filter(|(_, (ours, _))| *ours == digest) {
-                    Some((pair, (_, known))) => found.push((want, self.source(pair, known))),
+                    Some((pair, (_, known))) => {
+                        self.here.arrivals.note(want, &digest);
+                        found.push((want, self.source(pair, known)));
+                    }
                     None => unlike.push((want, digest)),
                 }
             }
@@ -172,7 +179,7 @@ impl Question<'_> {
             known.is_of(&entry).then(|| (pair.want, self.source(pair, known)))
         };
         Ok(channel.while_working(|| {
-            let mut own = Own::new(self.here.root, self.here.have);
+            let mut own = Own::new(self.here);
             self.moves.certain.iter().filter_map(|pair| known(pair, &mut own)).collect()
         })?)
     }
@@ -180,7 +187,7 @@ impl Question<'_> {
     /// Compares what is as long as these files, and has perhaps their contents.
     pub(super) fn compare(&self, answers: &[Answer]) -> HashMap<Index, Source> {
         let Question { here, moves, .. } = *self;
-        let mut own = Own::new(here.root, here.have);
+        let mut own = Own::new(here);
         // Each is read once, whatever it is compared with: those of one length stand together.
         let mut read: HashMap<Index, Option<([u8; 32], Known)>> = HashMap::new();
         let mut length = None;
@@ -197,6 +204,7 @@ impl Question<'_> {
                 read.filter(|(ours, _)| ours == digest).map(|(_, known)| (have, known))
             });
             if let Some((have, known)) = same {
+                here.arrivals.note(*at, digest);
                 found.insert(*at, self.source(&Pair { want: *at, have }, known));
             }
         }

@@ -6,6 +6,7 @@ use crate::install::{Install, Installed, Keep, Meta, Stage, StageError, Versions
 use crate::path::RelPath;
 use crate::plan::{Outcome, Owners, Plan, Rules, compare};
 use crate::report::{Monitor, Problems, Report};
+use crate::session::arrivals::Arrivals;
 use crate::session::basis::{self, Found};
 use crate::session::guard::Removal;
 use crate::session::intake::{self, Intake, Taken};
@@ -18,7 +19,7 @@ use crate::session::{Baselines, Error};
 use crate::spec::{Index, Keyword, Spec};
 use crate::sys::tick::{self, Tick};
 use crate::sys::{self, Dir};
-use crate::tree::{Root, Scanned, is_reserved};
+use crate::tree::{Remembered, Root, Scanned, is_reserved};
 use crate::vis::shown;
 use crate::wire::message::Round;
 use crate::wire::{Channel, Flags};
@@ -43,6 +44,8 @@ pub struct Receiver<'r> {
     pub versions: u32,
     /// Trees in which wanted files may be.
     pub links: &'r [Root],
+    /// What is known of contents of the tree.
+    pub remembered: &'r Remembered<'r>,
     /// Specifications of earlier rounds.
     pub baselines: &'r Baselines<'r>,
 }
@@ -78,6 +81,7 @@ pub fn receive(
         let taken = round.remove_source && !round.flags.has(Flags::DRY_RUN);
         return if taken { moving::hear(channel, report, monitor) } else { Ok(report) };
     }
+    let arrivals = Arrivals::new(receiver.spool);
     let meta = Meta::new(&owners, round.keywords.contains(Keyword::Xattr));
     // By all that has to get into the stage: what an interrupted run left there may not be on the disk either.
     let durable = for_files(receiver.durable, prepared.plan.wanted().count());
@@ -86,7 +90,10 @@ pub fn receive(
     let spared = {
         let Prepared { want, have, plan, delete, .. } = &mut prepared;
         let (root, stage, meta, delete) = (receiver.root, stage.as_ref(), &meta, *delete);
-        spare(channel, &Here { want, have, root, stage, meta, durable, rules, delete, keeps }, plan)?
+        let (remembered, arrivals) = (receiver.remembered, &arrivals);
+        let here =
+            Here { want, have, root, stage, meta, durable, remembered, arrivals, rules, delete, keeps };
+        spare(channel, &here, plan)?
     };
     let found = {
         let lacking = prepared.plan.wanted().filter(|index| !spared.arrived.contains_key(index));
@@ -113,7 +120,7 @@ pub fn receive(
         whole.or_else(|| Some(partial.get(&index)?.offset())).or_else(linked)
     };
     room::check(receiver.root, &prepared, there, holes)?;
-    let intake = Intake { want: &prepared.want, stage: &stage, meta: &meta, durable };
+    let intake = Intake { want: &prepared.want, stage: &stage, meta: &meta, durable, arrivals: &arrivals };
     let versions = (receiver.versions > 0).then(|| Versions {
         module: receiver.module,
         below: &receiver.below,
@@ -125,6 +132,7 @@ pub fn receive(
     let done = run(channel, &tree, &prepared, intake, spared, &mut report, monitor);
     match done {
         Ok(listed) => {
+            let placed = sys::clock::now();
             // Unlocked first: whoever reads the report may come back at once.
             drop(stage);
             outcome.removed &= report.extra == 0;
@@ -133,7 +141,13 @@ pub fn receive(
                 let keep = || receiver.baselines.after(round, &prepared.want, digest, &report);
                 channel.while_working(keep)?;
             }
-            finish(channel, report, &changes(outcome), &listed, monitor)
+            let report = finish(channel, report, &changes(outcome), &listed, monitor)?;
+            // Nobody waits for that any more.
+            if report.exit() == Exit::Ok {
+                arrivals.remember(receiver.root, &prepared.want, placed, receiver.remembered);
+            }
+            receiver.remembered.keep();
+            Ok(report)
         }
         Err(error) => {
             // A disk that is full is not left full; what any other end leaves, the next run takes over.

@@ -10,7 +10,7 @@ use crate::session::{Error, Said, guise};
 use crate::spec::Spec;
 use crate::sys::Spool;
 use crate::terms::Guise;
-use crate::tree::{Root, Scanned};
+use crate::tree::{Remembered, Root, Scanned};
 use crate::wire::message::Round;
 use crate::wire::{Channel, Flags, Message, Packer, WireError};
 use std::io;
@@ -76,7 +76,7 @@ impl Offer {
 /// The connection broke, or the receiver gave up or broke the protocol.
 pub fn deliver(
     channel: &mut Channel,
-    root: &Root,
+    source: (&Root, &Remembered<'_>),
     (offer, mut said): (&Offer, Said),
     round: &Round,
     monitor: &mut dyn Monitor,
@@ -98,7 +98,7 @@ pub fn deliver(
             }
             Message::AskEnd => {
                 let questions = asked.take().ok_or_else(broken)?;
-                delivery::digests(channel, root, &questions)?;
+                delivery::digests(channel, source, &questions)?;
                 asked = questions.again();
             }
             Message::Want { first, count } => {
@@ -113,7 +113,7 @@ pub fn deliver(
                 asked = None;
                 let packer = flags.has(Flags::COMPRESS).then(Packer::new).transpose();
                 let packer = packer.map_err(|error| Error::System("compress", error))?;
-                delivery::files(channel, root, &wanted.take().ok_or_else(broken)?, packer, monitor)?;
+                delivery::files(channel, source, &wanted.take().ok_or_else(broken)?, packer, monitor)?;
             }
             message => {
                 // From here on the receiver says how it went.
@@ -131,7 +131,7 @@ pub fn deliver(
                     Message::Change(change) => monitor.change(told.change(&change)?),
                     Message::Have { place, first, count } if taking => had.add(place, first, count)?,
                     Message::Report(report) if taking => {
-                        return moving::take_away(channel, root, &had, offer.begun, report, monitor);
+                        return moving::take_away(channel, source.0, &had, offer.begun, report, monitor);
                     }
                     Message::Report(report) => return Ok(report),
                     _ => return Err(broken().into()),

@@ -5,10 +5,11 @@ use crate::install::{Arrived, Meta, Partial, Stage, StageError};
 use crate::limits;
 use crate::plan::{Action, Moves, Plan, PlanStep, Rules};
 use crate::report::Aspects;
+use crate::session::arrivals::Arrivals;
 use crate::session::moves::{Answered, Question, Source};
 use crate::session::{Error, delivery, moves};
 use crate::spec::{Index, Spec};
-use crate::tree::{Opener, Root};
+use crate::tree::{Opener, Remembered, Root};
 use crate::wire::Channel;
 use std::collections::{HashMap, HashSet};
 
@@ -24,6 +25,10 @@ pub(super) struct Here<'h> {
     pub(super) meta: &'h Meta<'h>,
     /// When to flush them.
     pub(super) durable: Durable,
+    /// What is known of contents of the tree.
+    pub(super) remembered: &'h Remembered<'h>,
+    /// Where digests of what is here are noted.
+    pub(super) arrivals: &'h Arrivals<'h>,
     /// In what files differ.
     pub(super) rules: &'h Rules<'h>,
     /// Whether what is not wanted goes.
@@ -114,11 +119,13 @@ impl Here<'_> {
                     && stage.take_over(&entry, digest, self.meta, self.durable).is_ok_and(|is| is)
             };
             if let (true, Some(size), Some(time)) = (self.stage.is_some_and(taken), entry.size, entry.time) {
+                self.arrivals.note(step.want, digest);
                 arrived.insert(step.want, Arrived { size, time });
             } else if let Some(at) = step.have.filter(|_| touched(step))
-                && delivery::digest(&mut opener, &self.have.entry(at), &mut buffer)
+                && delivery::digest(&mut opener, &self.have.entry(at), self.remembered, &mut buffer)
                     .is_ok_and(|have| have == *digest)
             {
+                self.arrivals.note(step.want, digest);
                 same.insert(step.want);
             }
         }

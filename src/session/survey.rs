@@ -103,7 +103,8 @@ pub(super) fn survey(
     let (want, locals) = wanted.map_or((None, &[][..]), |(want, locals)| (Some(want), locals));
     let view = View::Receiver { want, locals };
     let scope = &round.scope;
-    let what = Scan { scope, keywords, one_file_system: true, sockets: false, view, stop };
+    let remembered = Some(receiver.remembered);
+    let what = Scan { scope, keywords, one_file_system: true, sockets: false, view, remembered, stop };
     let scanned = scan(receiver.root, what, &mut writer)?;
     Ok(Survey { have: writer.seal().map_err(failed)?, scanned, keywords })
 }

@@ -34,5 +34,5 @@ pub use input::read_input;
 pub use lock::Lock;
 pub use spool::{Map, Spool};
 pub use stat::{FileKind, Stat};
-pub use state::{Draft, canonical};
+pub use state::{Dated, Draft, canonical};
 pub use stream::{Ready, Stream, resolve};

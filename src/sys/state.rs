@@ -1,8 +1,9 @@
 //! Files of a state directory, which is private: replaced as a whole; the small ones read up to a bound.
 
 use crate::sys::dir::one;
-use crate::sys::{Dir, File, fault};
+use crate::sys::{Dir, File, FileKind, fault};
 use rustix::fs::{Mode, OFlags};
+use std::cmp::Reverse;
 use std::ffi::OsString;
 use std::io::{self, BufWriter, Read, Write};
 use std::path::Path;
@@ -23,6 +24,32 @@ impl Dir {
         self.rename(&new, self, name)
     }
 
+    /// The files of which the names begin like this, the newest first; those too that a process left which died while it
+    /// wrote.
+    #[must_use]
+    pub fn newest(&self, prefix: &[u8]) -> Vec<Dated> {
+        let names = self.names().unwrap_or_default().into_iter().filter(|name| name.starts_with(prefix));
+        let mut all: Vec<Dated> = names
+            .filter_map(|name| {
+                let stat = self.stat(&name).ok().filter(|stat| stat.kind == Some(FileKind::File))?;
+                Some(Dated { name, size: stat.size, time: stat.mtime })
+            })
+            .collect();
+        all.sort_by_key(|dated| Reverse(dated.time));
+        all
+    }
+
+    /// Removes the oldest of them, as far as there are more than so many, or more bytes. What cannot be removed stays.
+    pub fn forget_oldest(&self, prefix: &[u8], count: usize, bytes: u64) {
+        let mut sum = 0u64;
+        for (at, dated) in self.newest(prefix).into_iter().enumerate() {
+            sum = sum.saturating_add(dated.size);
+            if at >= count || sum > bytes {
+                let _ = self.remove(&dated.name);
+            }
+        }
+    }
+
     /// The contents of the file of this name, if it has no more than `max` bytes.
     ///
     /// # Errors
@@ -36,6 +63,17 @@ impl Dir {
         file.take(max).read_to_end(&mut contents)?;
         Ok(contents)
     }
+}
+
+/// A file of a state directory.
+#[derive(Debug)]
+pub struct Dated {
+    /// Its name.
+    pub name: Box<[u8]>,
+    /// Its bytes.
+    pub size: u64,
+    /// When it was written.
+    pub time: (i64, u32),
 }
 
 /// A file of a state directory on its way: it gets its name when it is complete.

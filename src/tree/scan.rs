@@ -19,7 +19,7 @@ use crate::sys::{Dir, FileKind, Stat};
 use crate::terms::Taking;
 use crate::tree::follow::Way;
 use crate::tree::scanned::kind;
-use crate::tree::{Root, Scanned, is_reserved};
+use crate::tree::{Remembered, Root, Scanned, is_reserved};
 use ahead::Ahead;
 use crew::Crew;
 use emit::{Line, Source, Waiting};
@@ -44,6 +44,8 @@ pub struct Scan<'a> {
     pub sockets: bool,
     /// On which side it is.
     pub view: View<'a>,
+    /// What is known of contents that were read before.
+    pub remembered: Option<&'a Remembered<'a>>,
     /// Is set when nobody wants the description any more.
     pub stop: Option<&'a AtomicBool>,
 }

@@ -20,6 +20,7 @@ fn a_file_of_a_size_that_no_entry_can_have_is_a_problem() {
         one_file_system: true,
         sockets: false,
         view: View::Sender,
+        remembered: None,
         stop: None,
     };
     let found = scan(&root, what, &mut writer).unwrap();
@@ -102,6 +103,7 @@ fn many_threads_say_what_the_standard_library_says() {
             sockets: true,
             view: View::Sender,
             stop: Some(&stop),
+            remembered: None,
         };
         let found = scan(&root, what, &mut writer).unwrap();
         assert!(found.whole && found.problems.is_empty(), "{:?}", found.problems);

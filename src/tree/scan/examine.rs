@@ -4,7 +4,7 @@ use super::Scan;
 use crate::digest::{Algorithms, Digests, Hasher};
 use crate::limits;
 use crate::sys::xattr::{self, Attributes, ByName};
-use crate::sys::{Dir, FileKind, Stat};
+use crate::sys::{Dir, FileKind, Stat, clock};
 use std::collections::VecDeque;
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -122,6 +122,11 @@ impl<'a> Examiner<'a> {
 
     /// The digests of a file, if it is still the one that was examined.
     fn digest(&mut self, dir: &Dir, name: &[u8], stat: &Stat) -> io::Result<Digests<'static>> {
+        let remembered = self.what.remembered;
+        if let Some(digests) = remembered.and_then(|remembered| remembered.digests(self.algorithms, stat)) {
+            return Ok(digests);
+        }
+        let begun = clock::now();
         let (mut file, now) = dir.open_file(name)?;
         if !now.same_contents(stat) {
             return Err(io::Error::from_raw_os_error(libc::ESTALE));
@@ -137,9 +142,16 @@ impl<'a> Examiner<'a> {
             left = left.saturating_sub(read as u64);
             // Less than there was room for, and all there should be: the next read would say so too.
             if read == 0 || left == 0 && read < self.buffer.len() {
-                return Ok(hasher.finish());
+                break;
             }
         }
+        let digests = hasher.finish();
+        if let (Some(remembered), Some(blake3)) = (remembered, digests.blake3())
+            && file.stat()?.same_contents(&now)
+        {
+            remembered.learn(&now, begun, &blake3);
+        }
+        Ok(digests)
     }
 
     /// What is to be known of files of a directory, in their order.
