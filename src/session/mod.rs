@@ -7,6 +7,7 @@ mod arrivals;
 mod baseline;
 mod basis;
 mod delivery;
+mod digesting;
 mod edits;
 mod error;
 mod greet;
