@@ -104,7 +104,6 @@ fn many_threads_say_what_the_standard_library_says() {
             view: View::Sender,
             remembered: None,
             stop: Some(&stop),
-            remembered: None,
         };
         let found = scan(&root, what, &mut writer).unwrap();
         assert!(found.whole && found.problems.is_empty(), "{:?}", found.problems);
