@@ -13,6 +13,7 @@ mod error;
 mod greet;
 mod guard;
 mod guise;
+mod hands;
 mod intake;
 mod memory;
 mod moves;
