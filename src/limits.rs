@@ -93,6 +93,9 @@ pub const TOGETHER: usize = 256;
 /// Sources that are remembered in one state directory, and mount points of one source.
 pub const REMEMBERED: usize = 4096;
 
+/// Threads that write files at once in one round: more gain nothing, and each holds as many descriptors as a path has
+/// components.
+pub const HANDS: usize = 4;
 /// Threads of one scan: more would only wait for each other in the kernel.
 pub const SCANNERS: usize = 8;
 /// Names that one thread has looked at before others begin to help it: what is less is over before they have started.

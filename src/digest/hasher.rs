@@ -22,6 +22,12 @@ impl Content {
         Content::default()
     }
 
+    /// The digest of a content of which all is there.
+    #[must_use]
+    pub fn of(whole: &[u8]) -> [u8; 32] {
+        *blake3::hash(whole).as_bytes()
+    }
+
     /// Takes the next piece.
     pub fn update(&mut self, piece: &[u8]) {
         self.0.update(piece);

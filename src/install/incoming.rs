@@ -16,9 +16,11 @@ pub struct Incoming {
     size: u64,
     time: Time,
     arrived: u64,
-    content: Content,
+    content: Box<Content>,
     durable: Durable,
     ends_in_hole: bool,
+    /// The mode with which it was made, unless an interrupted run made it.
+    made: Option<u32>,
 }
 
 /// A file that arrived whole and waits in the stage.
@@ -33,20 +35,21 @@ pub struct Arrived {
 static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
 
 impl Incoming {
-    pub(super) fn new(file: File, size: u64, time: Time, durable: Durable) -> Incoming {
-        Incoming { file, size, time, arrived: 0, content: Content::new(), durable, ends_in_hole: false }
+    /// One that was made just now, with this mode.
+    pub(super) fn made(file: File, mode: u32, (size, time): (u64, Time), durable: Durable) -> Incoming {
+        let (content, ends_in_hole, made) = (Box::default(), false, Some(mode));
+        Incoming { file, size, time, arrived: 0, content, durable, ends_in_hole, made }
     }
 
     /// One of which the beginning is there.
     pub(super) fn resumed(
         file: File,
-        size: u64,
-        time: Time,
+        (size, time): (u64, Time),
         durable: Durable,
         arrived: u64,
-        content: Content,
+        content: Box<Content>,
     ) -> Incoming {
-        Incoming { arrived, content, ..Incoming::new(file, size, time, durable) }
+        Incoming { file, size, time, arrived, content, durable, ends_in_hole: false, made: None }
     }
 
     /// Writes a piece. The caller sees to it that no more comes than the file was said to have.
@@ -90,25 +93,54 @@ impl Incoming {
     /// # Errors
     /// What failed; with [`Step::Verify`], the contents are not those that were specified.
     pub fn finish(self, digest: &[u8; 32], want: &Entry<'_>, meta: &Meta<'_>) -> Result<Arrived, Failure> {
-        let Incoming { file, size, time, durable, ends_in_hole, .. } = self;
+        let Incoming { file, size, time, durable, ends_in_hole, made, .. } = self;
         if ends_in_hole {
             file.set_size(size).map_err(at(Step::Write))?;
         }
-        // The sender sends what is there now; the digest of the specification binds it unless it says that the file
-        // changed since.
-        if want.size == Some(size)
-            && want.time == Some(time)
-            && !specified(&file, digest, want).map_err(at(Step::Write))?
-        {
-            return Err((Step::Verify, io::Error::from_raw_os_error(libc::EBADMSG)));
-        }
-        let stat = file.stat().map_err(at(Step::Write))?;
-        meta.file(&file, &stat, want, time)?;
-        if durable == Durable::File {
-            let _on_disk = file.flush_to_disk().map_err(at(Step::Write))?;
-        }
-        Ok(Arrived { size, time })
+        complete(&file, made, (size, time), digest, want, (meta, durable))
     }
+}
+
+/// Writes a file all of which is there, of this digest, into an empty one that was made with this mode.
+pub(super) fn write_whole(
+    mut file: File,
+    mode: u32,
+    contents: &[u8],
+    time: Time,
+    digest: &[u8; 32],
+    want: &Entry<'_>,
+    how: (&Meta<'_>, Durable),
+) -> Result<Arrived, Failure> {
+    file.write_all(contents).map_err(at(Step::Write))?;
+    complete(&file, Some(mode), (contents.len() as u64, time), digest, want, how)
+}
+
+/// Ends a file of the stage that has its contents; `made` is the mode with which it was made, unless an interrupted run
+/// made it. After this nothing but its name changes, if it waits by itself.
+fn complete(
+    file: &File,
+    made: Option<u32>,
+    (size, time): (u64, Time),
+    digest: &[u8; 32],
+    want: &Entry<'_>,
+    (meta, durable): (&Meta<'_>, Durable),
+) -> Result<Arrived, Failure> {
+    // The sender sends what is there now; the digest of the specification binds it unless it says that the file
+    // changed since.
+    if want.size == Some(size)
+        && want.time == Some(time)
+        && !specified(file, digest, want).map_err(at(Step::Write))?
+    {
+        return Err((Step::Verify, io::Error::from_raw_os_error(libc::EBADMSG)));
+    }
+    match made {
+        Some(mode) => meta.made(file, mode, want, time)?,
+        None => meta.file(file, &file.stat().map_err(at(Step::Write))?, want, time)?,
+    }
+    if durable == Durable::File {
+        let _on_disk = file.flush_to_disk().map_err(at(Step::Write))?;
+    }
+    Ok(Arrived { size, time })
 }
 
 /// Whether the contents, of this BLAKE3, have the strongest digest that the specification gives.

@@ -5,7 +5,7 @@ use crate::plan::Owners;
 use crate::report::{Feature, Step, Unsupported};
 use crate::spec::{Entry, Kind, Time};
 use crate::sys::xattr::{self, ByName, Settled};
-use crate::sys::{Dir, File, Stat};
+use crate::sys::{self, Dir, File, Stat};
 use std::io;
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -26,10 +26,14 @@ pub struct Meta<'o> {
     lost: Mutex<Vec<Unsupported>>,
     /// Whether the file system was seen to keep nanoseconds.
     keeps_time: AtomicBool,
+    /// Whose files are that this process makes.
+    own: (u32, u32),
+    /// Whether one that was made in the stage was seen to be as it was made: ours, and without attributes.
+    made_so: AtomicBool,
 }
 
 /// Permissions of a file of which the specification does not tell them.
-const FILE_MODE: u32 = 0o644;
+pub(super) const FILE_MODE: u32 = 0o644;
 /// Likewise of a directory.
 const DIR_MODE: u32 = 0o755;
 
@@ -49,6 +53,8 @@ impl<'o> Meta<'o> {
             unsupported: AtomicU64::new(0),
             lost: Mutex::default(),
             keeps_time: AtomicBool::new(false),
+            own: (sys::ids::euid(), sys::ids::egid()),
+            made_so: AtomicBool::new(false),
         }
     }
 
@@ -136,12 +142,35 @@ impl<'o> Meta<'o> {
     }
 
     /// The owner and group to be set, given those that are there.
-    fn owner(&self, want: &Entry<'_>, stat: &Stat) -> (Option<u32>, Option<u32>) {
+    fn owner(&self, want: &Entry<'_>, (uid, gid): (u32, u32)) -> (Option<u32>, Option<u32>) {
         let (user, group) = (self.owners.user(want), self.owners.group(want));
-        if self.owners.falls_short(want, stat.uid, stat.gid) {
+        if self.owners.falls_short(want, uid, gid) {
             self.unowned.fetch_add(1, Ordering::Relaxed);
         }
-        (other(user, stat.uid), other(group, stat.gid))
+        (other(user, uid), other(group, gid))
+    }
+
+    /// Of a regular file that was made in the stage with this mode. The first one is examined; the others are like it.
+    pub(super) fn made(&self, file: &File, mode: u32, want: &Entry<'_>, time: Time) -> Result<(), Failure> {
+        if !self.made_so.load(Ordering::Relaxed) {
+            let stat = file.stat().map_err(at(Step::Write))?;
+            let bare = !self.xattrs || xattr::of_open(file).map_err(at(Step::Xattr))?.is_empty();
+            let so = bare && (stat.uid, stat.gid) == self.own && stat.mode == mode;
+            self.made_so.store(so, Ordering::Relaxed);
+            return self.file(file, &stat, want, time);
+        }
+        let (uid, gid) = self.owner(want, self.own);
+        if uid.is_some() || gid.is_some() {
+            file.set_owner(uid, gid).map_err(at(Step::Owner))?;
+        }
+        let none = !self.xattrs || self.owners.xattrs(want).values().next().is_none();
+        let changed = !none && self.attributes(file, want, mode, |mode| file.set_mode(mode))?;
+        let wanted = want.mode.unwrap_or(FILE_MODE);
+        if changed || wanted != mode {
+            file.set_mode(wanted).map_err(at(Step::Mode))?;
+        }
+        file.set_time((time.sec, time.nsec)).map_err(at(Step::Time))?;
+        self.keeps_time(file, want, time).map_err(at(Step::Time))
     }
 
     /// Of a regular file that is open.
@@ -149,7 +178,7 @@ impl<'o> Meta<'o> {
     /// # Errors
     /// What was refused.
     pub fn file(&self, file: &File, stat: &Stat, want: &Entry<'_>, time: Time) -> Result<(), Failure> {
-        let (uid, gid) = self.owner(want, stat);
+        let (uid, gid) = self.owner(want, (stat.uid, stat.gid));
         let chown = uid.is_some() || gid.is_some();
         if chown {
             file.set_owner(uid, gid).map_err(at(Step::Owner))?;
@@ -169,7 +198,7 @@ impl<'o> Meta<'o> {
     /// What was refused.
     pub fn open_dir(&self, dir: &Dir, want: &Entry<'_>, new: bool) -> Result<(), Failure> {
         let stat = dir.stat_self().map_err(at(Step::Stat))?;
-        let (uid, gid) = self.owner(want, &stat);
+        let (uid, gid) = self.owner(want, (stat.uid, stat.gid));
         let chown = uid.is_some() || gid.is_some();
         if chown {
             dir.set_own_owner(uid, gid).map_err(at(Step::Owner))?;
@@ -195,7 +224,7 @@ impl<'o> Meta<'o> {
     /// What was refused.
     pub fn unopened(&self, holder: &Dir, name: &[u8], want: &Entry<'_>) -> Result<(), Failure> {
         let stat = holder.stat(name).map_err(at(Step::Stat))?;
-        let (uid, gid) = self.owner(want, &stat);
+        let (uid, gid) = self.owner(want, (stat.uid, stat.gid));
         if uid.is_some() || gid.is_some() {
             holder.set_owner(name, uid, gid).map_err(at(Step::Owner))?;
         }

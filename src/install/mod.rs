@@ -2,26 +2,34 @@
 
 mod adopt;
 mod durable;
+mod fresh;
 mod incoming;
 mod keep;
+mod left;
 mod meta;
 mod moved;
 mod partial;
 mod place;
+mod places;
 mod remove;
 mod run;
 mod stage;
+mod staged;
 mod unlock;
 
 pub use adopt::Adopted;
 pub use durable::for_files;
+pub use fresh::Fresh;
 pub use incoming::{Arrived, Incoming};
 pub use keep::{Keep, Versions};
+pub use left::Left;
 pub use meta::Meta;
 pub use moved::Known;
 pub use partial::Partial;
+pub use places::Places;
 pub use run::{Install, Installed, Stopped};
 pub use stage::{Stage, StageError};
+pub use staged::Staged;
 
 use crate::path::RelPath;
 use crate::report::{Problem, Step};

@@ -2,9 +2,9 @@
 
 use crate::config::Durable;
 use crate::digest::Content;
-use crate::install::{Incoming, Stage};
+use crate::install::{Incoming, Places};
 use crate::limits;
-use crate::spec::{Entry, Time};
+use crate::spec::{Entry, Index, Time};
 use crate::sys::File;
 use std::io::{self, Read};
 
@@ -12,26 +12,23 @@ use std::io::{self, Read};
 #[derive(Debug)]
 pub struct Partial {
     file: File,
-    content: Content,
+    content: Box<Content>,
     offset: u64,
 }
 
-impl Stage {
-    /// The beginning of the file of this entry, if an interrupted run left enough of it to be worth the comparison.
+impl Places<'_> {
+    /// The beginning of the file of this entry, of which an interrupted run left enough to be worth the comparison.
     ///
     /// # Errors
     /// It cannot be read.
-    pub fn partial(&self, entry: &Entry<'_>) -> io::Result<Option<Partial>> {
+    pub fn partial(&mut self, index: Index, entry: &Entry<'_>) -> io::Result<Option<Partial>> {
         let (Some(size), Some(time)) = (entry.size, entry.time) else { return Ok(None) };
-        let left = self.left_bytes(entry);
-        if left.is_none_or(|left| left < limits::PARTIAL || left >= size) {
+        let (dir, name) = self.file(index, &entry.path, size, time)?;
+        let (file, stat) = dir.open_file_to_write(&name)?;
+        if stat.nlink != 1 || stat.size >= size {
             return Ok(None);
         }
-        let (file, stat) = self.dir()?.open_file_to_write(&Stage::waiting(&entry.path, size, time))?;
-        if stat.nlink != 1 {
-            return Ok(None);
-        }
-        let (mut content, mut offset) = (Content::new(), 0);
+        let (mut content, mut offset) = (Box::<Content>::default(), 0);
         let mut buffer = vec![0; limits::RECORD];
         let mut reader: &File = &file;
         loop {
@@ -65,6 +62,6 @@ impl Partial {
     pub fn go_on(self, size: u64, time: Time, durable: Durable) -> io::Result<Incoming> {
         // What was read is what counts: it stands at its end.
         self.file.seek(self.offset)?;
-        Ok(Incoming::resumed(self.file, size, time, durable, self.offset, self.content))
+        Ok(Incoming::resumed(self.file, (size, time), durable, self.offset, self.content))
     }
 }

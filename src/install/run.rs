@@ -7,14 +7,14 @@ mod prepare;
 
 use crate::config::Durable;
 use crate::install::keep::{Kept, Shelf};
-use crate::install::{Arrived, Failure, Keep, Meta, Stage, at, place, problem};
+use crate::install::{Failure, Fresh, Keep, Meta, Places, Stage, Staged, at, place, problem};
 use crate::path::RelPath;
 use crate::plan::{Action, Because, Plan, PlanStep};
 use crate::report::{Problem, Report, Step};
-use crate::spec::{Entry, Index, Kind, Spec};
+use crate::spec::{Entry, Index, Kind, Marks, Spec};
 use crate::sys::{self, Dir};
 use crate::tree::{Cursor, Root};
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 
 /// All that an installation works with.
@@ -34,8 +34,10 @@ pub struct Install<'i> {
     pub meta: &'i Meta<'i>,
     /// When to flush.
     pub durable: Durable,
+    /// What is new as a whole, and is built in the stage.
+    pub fresh: &'i Fresh,
     /// The files that wait in the stage.
-    pub arrived: &'i HashMap<Index, Arrived>,
+    pub arrived: &'i Staged,
     /// Files that were found elsewhere and wait in the stage under numbers.
     pub found: &'i HashMap<Index, u64>,
     /// What is kept of what is replaced or removed.
@@ -72,10 +74,12 @@ impl Install<'_> {
         let mut run = Run {
             install: self,
             cursor: Cursor::new(self.root, true),
+            places: Places::new(self.stage, self.want, self.fresh),
             made: self.found.clone(),
+            prepared: !self.found.is_empty(),
             linked: HashMap::new(),
-            absent: HashSet::new(),
-            copies: HashSet::new(),
+            absent: Marks::default(),
+            copies: Marks::default(),
             disturbed: BTreeSet::new(),
             new: BTreeSet::new(),
             bound: sys::ids::euid() != 0,
@@ -101,14 +105,18 @@ impl Install<'_> {
 struct Run<'i> {
     install: &'i Install<'i>,
     cursor: Cursor<'i>,
-    /// What else than arrived files waits in the stage, by the number in its name there.
+    /// Where things wait that others are made of.
+    places: Places<'i>,
+    /// What else than arrived files waits in the stage by itself, by the number in its name there.
     made: HashMap<Index, u64>,
+    /// Whether anything else than arrived files waits in the stage.
+    prepared: bool,
     /// How many new names were made for a file that stays where it is, by the entry of its first name.
     linked: HashMap<Index, u64>,
     /// What should wait in the stage and does not: why is reported already.
-    absent: HashSet<Index>,
+    absent: Marks,
     /// Names of a file that can have no more of them: each is a file of its own.
-    copies: HashSet<Index>,
+    copies: Marks,
     /// Directories whose time, at least, must be set again.
     disturbed: BTreeSet<RelPath<'static>>,
     /// Directories that were made.
@@ -127,11 +135,6 @@ impl<'i> Run<'i> {
         self.done.problems.push(problem(path, failure));
     }
 
-    fn steps(&self) -> impl Iterator<Item = (&'i PlanStep, Entry<'i>)> + use<'i> {
-        let install = self.install;
-        install.plan.steps.iter().map(|step| (step, install.want.entry(step.want)))
-    }
-
     /// Whether a directory and what is in it give way to something else.
     fn replaces_tree(&self, step: &PlanStep, want: &Entry<'_>) -> bool {
         let have = self.install.have;
@@ -145,13 +148,37 @@ impl<'i> Run<'i> {
     /// the root down, but for what replaces whole trees.
     fn place(&mut self) {
         self.cursor.forget();
-        let in_place = |(step, _): &(&PlanStep, Entry<'_>)| step.action == Action::Meta;
-        for (step, want) in self.steps().filter(in_place).chain(self.steps().filter(|step| !in_place(step))) {
-            if !self.replaces_tree(step, &want)
-                && let Err(failure) = self.place_one(step, &want)
-            {
+        let in_place = |step: &&PlanStep| step.action == Action::Meta;
+        let steps = || self.install.plan.steps.iter();
+        // Whether the last directory that is new as a whole is where it belongs.
+        let mut is_there = false;
+        for step in steps().filter(in_place).chain(steps().filter(|step| !in_place(step))) {
+            if self.install.fresh.is_inside(step.want) {
+                if is_there && !self.absent.contains(step.want) {
+                    self.count(step);
+                }
+                continue;
+            }
+            let want = self.install.want.entry(step.want);
+            if self.replaces_tree(step, &want) {
+                continue;
+            }
+            let placed = self.place_one(step, &want);
+            is_there = placed.is_ok() && !self.absent.contains(step.want);
+            if let Err(failure) = placed {
                 self.failed(&want.path, &failure);
             }
+        }
+    }
+
+    /// Counts what got its name.
+    fn count(&mut self, step: &PlanStep) {
+        let report = &mut self.done.report;
+        match step.action {
+            Action::Detach => report.changed += 1,
+            Action::Link(_) => report.linked += u64::from(!self.copies.contains(step.want)),
+            Action::MakeNode | Action::MakeDir => report.made += 1,
+            Action::Fetch | Action::Meta | Action::Blocked(_) => {}
         }
     }
 
@@ -183,17 +210,10 @@ impl<'i> Run<'i> {
         };
         let (holder, name) = self.holder(&want.path)?;
         place::place(stage, &waiting, holder, name, want.kind, there)?;
-        let report = &mut self.done.report;
-        match step.action {
-            Action::Detach => report.changed += 1,
-            Action::Link(_) => report.linked += u64::from(!self.copies.contains(&step.want)),
-            Action::MakeNode => report.made += 1,
-            Action::MakeDir => {
-                report.made += 1;
-                self.new.insert(want.path.clone().into_owned());
-                self.disturbed.insert(want.path.clone().into_owned());
-            }
-            Action::Fetch | Action::Meta | Action::Blocked(_) => {}
+        self.count(step);
+        if step.action == Action::MakeDir {
+            self.new.insert(want.path.clone().into_owned());
+            self.disturbed.insert(want.path.clone().into_owned());
         }
         Ok(())
     }
@@ -229,7 +249,8 @@ impl<'i> Run<'i> {
 
     /// Removes what is not wanted any more, last of all and only if everything else worked.
     fn remove(&mut self) {
-        for (step, want) in self.steps() {
+        for step in self.install.plan.steps.iter().filter(|step| step.have.is_some()) {
+            let want = self.install.want.entry(step.want);
             if !self.replaces_tree(step, &want) || self.waiting(step.want, &want).is_none() {
                 continue;
             }

@@ -1,17 +1,15 @@
 //! The stage: a directory at the module's root where new files wait until all have arrived.
 
-use crate::config::Durable;
 use crate::digest::{self, Content};
-use crate::install::incoming::specified;
-use crate::install::{Failure, Incoming, at, remove, unlock};
+use crate::install::meta::FILE_MODE;
+use crate::install::{remove, unlock};
 use crate::limits;
 use crate::path::RelPath;
-use crate::report::Step;
 use crate::spec::{Entry, Time};
 use crate::sys::{self, Dir, FileKind, Lock};
 use crate::tree::STAGE;
 use std::collections::HashSet;
-use std::io::{self, Read};
+use std::io;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -67,14 +65,11 @@ impl From<io::Error> for StageError {
     }
 }
 
-/// Opens the stage that was just made. What the module's root passes on must not reach what is made in it, and so into
-/// the tree.
-fn own(module: &Dir) -> io::Result<Dir> {
-    let dir = module.subdir(STAGE)?;
+/// Makes a directory ours alone. What the module's root passes on must not reach what is made in it, and so into the tree.
+pub(super) fn own(dir: &Dir) -> io::Result<()> {
     dir.drop_acl()?;
     dir.set_own_owner(Some(sys::ids::euid()), Some(sys::ids::egid()))?;
-    dir.set_own_mode(0o700)?;
-    Ok(dir)
+    dir.set_own_mode(0o700)
 }
 
 /// The name under which a file waits: whoever wants the same path, size and time finds it again.
@@ -85,6 +80,11 @@ fn name_of(path: &RelPath<'_>, size: u64, time: Time) -> Vec<u8> {
     hash.update(&size.to_be_bytes());
     hash.update(&time.sec.to_be_bytes());
     hash.update(&time.nsec.to_be_bytes());
+    short(&hash)
+}
+
+/// As much of a digest as makes a name.
+fn short(hash: &Content) -> Vec<u8> {
     digest::hex(&hash.finish()).get(..32).unwrap_or_default().to_vec()
 }
 
@@ -136,7 +136,8 @@ impl Stage {
         self.keeping_looks(|module| {
             module.make_dir(STAGE)?;
             // Half made it would not be known as ours to remove.
-            let dir = own(module).inspect_err(|_| drop(module.remove_dir(STAGE)))?;
+            let dir = module.subdir(STAGE).and_then(|dir| own(&dir).map(|()| dir));
+            let dir = dir.inspect_err(|_| drop(module.remove_dir(STAGE)))?;
             // It was not set: that was looked up above, and there is one thread that writes.
             let _ = self.dir.set(dir);
             Ok(())
@@ -150,96 +151,33 @@ impl Stage {
         !self.left.is_empty()
     }
 
-    /// Whether an interrupted run left a finished or half-finished file for this entry.
-    #[must_use]
-    pub fn left(&self, entry: &Entry<'_>) -> bool {
-        let (Some(size), Some(time)) = (entry.size, entry.time) else { return false };
-        self.left.contains(name_of(&entry.path, size, time).as_slice())
+    /// Whether it holds something of this name that an interrupted run left.
+    pub(super) fn has_left_this(&self, name: &[u8]) -> bool {
+        self.left.contains(name)
     }
 
-    /// How many bytes of this entry's file an interrupted run left.
-    #[must_use]
-    pub fn left_bytes(&self, entry: &Entry<'_>) -> Option<u64> {
-        let name = name_of(&entry.path, entry.size?, entry.time?);
-        self.left.contains(name.as_slice()).then(|| self.dir.get()?.stat(&name).ok())?.map(|stat| stat.size)
+    /// The names of what an interrupted run left.
+    pub(super) fn names_left(&self) -> impl Iterator<Item = &Box<[u8]>> {
+        self.left.iter()
     }
 
-    /// Removes what an interrupted run left, but for what `keep` names.
-    ///
-    /// # Errors
-    /// Something cannot be removed.
-    pub fn sweep<'e>(&self, keep: impl Iterator<Item = Entry<'e>>) -> io::Result<()> {
-        let keep: HashSet<Vec<u8>> =
-            keep.filter_map(|entry| Some(name_of(&entry.path, entry.size?, entry.time?))).collect();
-        if self.left.is_empty() {
-            return Ok(());
-        }
-        let dir = self.dir()?;
-        for name in self.left.iter().filter(|name| !keep.contains(name.as_ref())) {
-            remove::clear(dir, name)?;
-        }
-        Ok(())
-    }
-
-    /// Takes over the file left for this entry, if its contents have this digest; gives it the entry's metadata, and
-    /// flushes it if that is the policy: who wrote it may not have come so far.
-    ///
-    /// # Errors
-    /// What failed. That it is not the right file is `Ok(false)`.
-    pub fn take_over(
-        &self,
-        entry: &Entry<'_>,
-        digest: &[u8; 32],
-        meta: &crate::install::Meta<'_>,
-        durable: Durable,
-    ) -> Result<bool, Failure> {
-        let (Some(size), Some(time)) = (entry.size, entry.time) else { return Ok(false) };
-        let name = name_of(&entry.path, size, time);
-        let dir = self.dir().map_err(at(Step::Write))?;
-        let (mut file, stat) = dir.open_file(&name).map_err(at(Step::Write))?;
-        if stat.size != size || stat.nlink != 1 {
-            return Ok(false);
-        }
-        let mut content = Content::new();
-        let mut buffer = vec![0; limits::RECORD];
-        loop {
-            let read = file.read(&mut buffer).map_err(at(Step::Write))?;
-            if read == 0 {
-                break;
-            }
-            content.update(buffer.get(..read).unwrap_or_default());
-        }
-        if content.finish() != *digest || !specified(&file, digest, entry).map_err(at(Step::Write))? {
-            return Ok(false);
-        }
-        meta.file(&file, &stat, entry, time)?;
-        if durable == Durable::File {
-            let _on_disk = file.flush_to_disk().map_err(at(Step::Write))?;
-        }
-        Ok(true)
-    }
-
-    /// Begins a file that arrives.
-    ///
-    /// # Errors
-    /// It cannot be made.
-    pub fn begin(&self, path: &RelPath<'_>, size: u64, time: Time, durable: Durable) -> io::Result<Incoming> {
-        let name = name_of(path, size, time);
-        let dir = self.dir()?;
-        let file = match dir.make_file(&name) {
-            // Left by an interrupted run and found not to be the right one, or sent twice because it changed.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                dir.remove(&name)?;
-                dir.make_file(&name)?
-            }
-            made => made?,
-        };
-        Ok(Incoming::new(file, size, time, durable))
+    /// The permissions with which a file is made, in here where nobody else sees it: all that it is to have, unless a write
+    /// takes them away, or it may have to be opened once more to be gone on with.
+    pub(super) fn first_mode(want: &Entry<'_>, size: u64) -> u32 {
+        let mode = want.mode.unwrap_or(FILE_MODE);
+        if mode & !0o777 == 0 && size < limits::PARTIAL { mode } else { 0o600 }
     }
 
     /// The name under which the file of this path, size and time waits.
     pub(super) fn waiting(path: &RelPath<'_>, size: u64, time: Time) -> Vec<u8> {
         name_of(path, size, time)
+    }
+
+    /// The name under which a directory of this path is built that is new as a whole.
+    pub(super) fn tree(path: &RelPath<'_>) -> Vec<u8> {
+        let mut hash = Content::new();
+        hash.update(path.as_bytes());
+        [b"tree-", short(&hash).as_slice()].concat()
     }
 
     /// A new number, for the name of something that is made here.
@@ -286,51 +224,5 @@ impl Stage {
             }
             set => changed.and(set),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::digest::{Algorithm, Digests};
-    use crate::install::Meta;
-    use crate::plan::Owners;
-    use crate::spec::Kind;
-    use std::fs;
-    use std::os::unix::fs::PermissionsExt;
-
-    #[test]
-    fn what_is_taken_over_is_what_was_specified() {
-        let dir = tempfile::tempdir().unwrap();
-        let at = |name: &str| dir.path().join(name);
-        for name in ["module", "state", "module/.smsync"] {
-            fs::create_dir(at(name)).unwrap();
-        }
-        fs::set_permissions(at("module/.smsync"), fs::Permissions::from_mode(0o700)).unwrap();
-        let (size, time) = (5, Time { sec: 7, nsec: 0 });
-        let path = RelPath::new(&b"f"[..]).unwrap();
-        let name = String::from_utf8(name_of(&path, size, time)).unwrap();
-        fs::write(at("module/.smsync").join(name), "hello").unwrap();
-        let open = |name| Dir::open_root(&at(name)).unwrap();
-        let stage = Stage::open(&open("module"), &open("state")).unwrap();
-        let owners = Owners::own(|_| None, |_| None, Vec::new());
-        let meta = Meta::new(&owners, false);
-        let take = |text: &str, sha1: Option<&'static str>| {
-            let mut digests = Digests::default();
-            if let Some(sha1) = sha1 {
-                digests.set(Algorithm::Sha1, sha1.as_bytes()).unwrap();
-            }
-            let entry = Entry {
-                size: Some(size),
-                time: Some(time),
-                digests,
-                ..Entry::new(path.borrowed(), Kind::File)
-            };
-            stage.take_over(&entry, blake3::hash(text.as_bytes()).as_bytes(), &meta, Durable::None).unwrap()
-        };
-        assert!(take("hello", None) && !take("hellO", None));
-        // sha1sum(1) of "hello", and of nothing.
-        assert!(take("hello", Some("aaf4c61ddcc5e8a2dabede0f3b482cd9aea9434d")));
-        assert!(!take("hello", Some("da39a3ee5e6b4b0d3255bfef95601890afd80709")));
     }
 }

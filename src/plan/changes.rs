@@ -3,8 +3,8 @@
 use crate::plan::Owners;
 use crate::plan::compare::{Action, Plan, PlanStep};
 use crate::report::{Aspects, Change, Deed, Fate};
-use crate::spec::{Device, Entry, Index, Keyword, Spec, Time};
-use std::collections::{HashMap, HashSet};
+use crate::spec::{Device, Entry, Index, Keyword, Marks, Spec, Time};
+use std::collections::HashMap;
 
 /// What became of a plan, or would become of it, besides what it says itself.
 #[derive(Debug)]
@@ -12,7 +12,7 @@ pub struct Outcome<'o> {
     /// Who was to own what.
     pub owners: &'o Owners,
     /// The wanted files that an interrupted run had left in the stage.
-    pub taken_over: HashSet<Index>,
+    pub taken_over: Marks,
     /// The wanted files that other trees here have; whether each becomes a link of that, and no copy.
     pub found: HashMap<Index, bool>,
     /// Whether extras are removed.
@@ -54,7 +54,7 @@ fn change(step: &PlanStep, want: &Spec, have: &Spec, outcome: &Outcome<'_>) -> C
     let wanted = want.entry(step.want);
     let there = step.have.map(|at| have.entry(at));
     let deed = match step.action {
-        Action::Fetch if outcome.taken_over.contains(&step.want) => Deed::TakenOver,
+        Action::Fetch if outcome.taken_over.contains(step.want) => Deed::TakenOver,
         Action::Fetch => match outcome.found.get(&step.want) {
             Some(true) => Deed::Linked,
             Some(false) => Deed::Copied,

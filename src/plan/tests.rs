@@ -3,11 +3,10 @@
 use super::*;
 use crate::path::RelPath;
 use crate::report::{Aspects, Change, Fate};
-use crate::spec::Spec;
+use crate::spec::{Marks, Spec};
 use crate::sys::tick::Tick;
 use crate::sys::{Dir, Spool};
 use crate::terms::{Comparison, Quick};
-use std::collections::HashSet;
 use std::io::Write;
 use std::path::Path;
 
@@ -223,7 +222,7 @@ fn changes_are_named() {
     let plan = compare(&want, &have, &[], &rules);
     let outcome = Outcome {
         owners: rules.owners,
-        taken_over: HashSet::new(),
+        taken_over: Marks::default(),
         found: Default::default(),
         removed: true,
     };

@@ -205,6 +205,16 @@ impl Problems {
     }
 }
 
+impl std::ops::AddAssign for Problems {
+    /// All of both, the first of them in tree order.
+    fn add_assign(&mut self, others: Problems) {
+        self.count += others.count;
+        self.first.extend(others.first);
+        self.first.sort_by(|a, b| a.path.cmp(&b.path));
+        self.first.truncate(limits::PROBLEMS);
+    }
+}
+
 impl std::fmt::Display for Problem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}: cannot {}: {}", self.path, self.step.words(), self.reason())

@@ -3,6 +3,7 @@
 use crate::digest::Content;
 use crate::limits;
 use crate::report::{Monitor, Progress};
+use crate::session::digesting::{Begun, Digesting, beginning};
 use crate::session::ranges::{Beginning, Questions, Ranges};
 use crate::session::{Error, moves};
 use crate::spec::{Entry, Index, Time};
@@ -93,7 +94,11 @@ fn time(stat: &Stat) -> Time {
 }
 
 /// Records on their way from the reading worker to the connection.
-const READ_AHEAD: usize = 4;
+const READ_AHEAD: usize = 8;
+/// A file of no more bytes is put into one record, of which less than a quarter stays empty for that.
+const SMALL: u64 = limits::RECORD as u64 / 4;
+/// Room for what is said before and behind the contents of a file.
+const AROUND: u64 = 128;
 /// Bytes of one hole in a message: a second's work at most.
 const HOLE: u64 = 1 << 30;
 
@@ -189,7 +194,7 @@ impl Reader<'_> {
         entry: &Entry<'_>,
         there: Option<Beginning>,
     ) -> Result<Reading, Gone> {
-        let (mut file, before) = match self.opener.open(&entry.path) {
+        let (file, before) = match self.opener.open(&entry.path) {
             Ok(opened) => opened,
             Err(error) => return Ok(Reading::Failed(error)),
         };
@@ -200,23 +205,23 @@ impl Reader<'_> {
         // A file gets its stamps when a write begins, and by a clock that ticks: one that goes on, or another in the same
         // tick, would change nothing that could be seen afterwards.
         clock::wait_until_past(before.ctime, limits::TICK);
-        let begun = clock::now();
-        let settled = file.settle().and_then(|hole| match there.filter(|_| !changed) {
-            Some(there) => Ok((hole, beginning(&mut file, there)?.unwrap_or_default())),
-            None => Ok((hole, Default::default())),
-        });
-        let (hole, (from, content)) = match settled {
-            Ok(settled) => settled,
+        let started = clock::now();
+        let hole = file.settle();
+        let begun = there.filter(|_| !changed).map_or(Ok(None), |there| beginning(&file, there));
+        let begun = match begun {
+            Ok(begun) => begun,
             Err(error) => return Ok(Reading::Failed(error)),
         };
-        if from > 0 {
+        let sparse = hole < before.size;
+        if let Some(Begun { from, .. }) = begun {
             self.say(&Message::Resumed)?;
             self.progress.bytes = self.progress.bytes.saturating_add(from);
+        } else if before.size <= SMALL && !sparse && (self.batch.room() as u64) < before.size + AROUND {
+            self.pass_on()?;
         }
         self.say(&Message::File { index: index.get(), size: before.size, time: time(&before) })?;
         self.packer.iter_mut().for_each(Packer::next_file);
-        let sparse = hole < before.size;
-        let digest = match self.contents(&mut file, (before.size, sparse), from, content)? {
+        let digest = match self.contents(&file, (before.size, sparse), begun)? {
             Ok(Some(digest)) => digest,
             Ok(None) => return Ok(Reading::Changed),
             Err(error) => return Ok(Reading::Failed(error)),
@@ -224,7 +229,7 @@ impl Reader<'_> {
         match file.stat() {
             Ok(after) if after.same_contents(&before) => {
                 self.say(&Message::FileEnd { digest })?;
-                self.remembered.learn(&before, begun, &digest);
+                self.remembered.learn(&before, started, &digest);
                 Ok(Reading::Whole)
             }
             Ok(_) => Ok(Reading::Changed),
@@ -236,12 +241,12 @@ impl Reader<'_> {
     /// file is sparse. `None` when it is shorter than it was.
     fn contents(
         &mut self,
-        file: &mut File,
+        file: &File,
         (size, sparse): (u64, bool),
-        from: u64,
-        mut content: Content,
+        begun: Option<Begun>,
     ) -> Result<io::Result<Option<[u8; 32]>>, Gone> {
-        let mut at = from;
+        let mut at = begun.as_ref().map_or(0, |begun| begun.from);
+        let mut content = Digesting::new(size, begun);
         while at < size {
             let end = if sparse {
                 match file.next_data(at) {
@@ -253,9 +258,6 @@ impl Reader<'_> {
                             self.hole(part, &mut content)?;
                             at += part;
                         }
-                        if let Err(error) = file.seek(at) {
-                            return Ok(Err(error));
-                        }
                         end.clamp(at, size)
                     }
                     Err(error) => return Ok(Err(error)),
@@ -264,7 +266,7 @@ impl Reader<'_> {
                 size
             };
             while at < end {
-                match self.data(file, end - at, &mut content)? {
+                match self.data(file, (at, end), &mut content)? {
                     Ok(0) => return Ok(Ok(None)),
                     Ok(read) => at += read,
                     Err(error) => return Ok(Err(error)),
@@ -275,21 +277,27 @@ impl Reader<'_> {
     }
 
     /// Says a part of a hole. A large one takes long to digest: each part is passed on, while somebody takes it.
-    fn hole(&mut self, length: u64, content: &mut Content) -> Result<(), Gone> {
+    fn hole(&mut self, length: u64, content: &mut Digesting) -> Result<(), Gone> {
         self.say(&Message::Hole(length))?;
-        hash_zeros(content, length);
+        content.zeros(length);
         self.progress.bytes = self.progress.bytes.saturating_add(length);
         if length == HOLE { self.pass_on() } else { Ok(()) }
     }
 
     /// Reads one piece right into the record.
-    fn data(&mut self, file: &mut File, limit: u64, content: &mut Content) -> Result<io::Result<u64>, Gone> {
+    fn data(
+        &mut self,
+        file: &File,
+        (at, end): (u64, u64),
+        content: &mut Digesting,
+    ) -> Result<io::Result<u64>, Gone> {
+        let limit = end - at;
         // A piece smaller than this is not worth a frame: the next record has room.
         let least = if self.packer.is_some() { Packer::ROOM } else { 1024 };
         if (self.batch.room() as u64) < limit.min(least) {
             self.pass_on()?;
         }
-        let read = match self.batch.read_data(limit, |space| file.read(space)) {
+        let read = match self.batch.read_data(limit, |space| file.read_at(space, at)) {
             Ok(read) => read,
             Err(error) => return Ok(Err(error)),
         };
@@ -319,28 +327,6 @@ impl Reader<'_> {
     }
 }
 
-/// Where the file is to be sent from, where it stands then, and what is digested of it by then, if its beginning is the one that the receiver
-/// has.
-fn beginning(file: &mut File, there: Beginning) -> io::Result<Option<(u64, Content)>> {
-    let mut content = Content::new();
-    let mut buffer = vec![0; limits::RECORD];
-    let mut left = there.length;
-    while left > 0 {
-        let most = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
-        let read = file.read(buffer.get_mut(..most).unwrap_or_default())?;
-        if read == 0 {
-            break;
-        }
-        content.update(buffer.get(..read).unwrap_or_default());
-        left -= read as u64;
-    }
-    if content.finish() == there.digest {
-        return Ok(Some((there.length, content)));
-    }
-    file.seek(0)?;
-    Ok(None)
-}
-
 /// Whether a file that changed since it was described can be sent all the same: its size and time travel with it, but
 /// the receiver would compare it with digests of what it was, and give it owner and mode of what it was.
 fn is_told_by_size_and_time(entry: &Entry<'_>, now: &Stat) -> bool {
@@ -349,15 +335,4 @@ fn is_told_by_size_and_time(entry: &Entry<'_>, now: &Stat) -> bool {
         && same(entry.mode, now.mode)
         && same(entry.uid, now.uid)
         && same(entry.gid, now.gid)
-}
-
-/// What a hole adds to the digest.
-fn hash_zeros(content: &mut Content, length: u64) {
-    static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
-    let mut left = length;
-    while left > 0 {
-        let piece = ZEROS.get(..usize::try_from(left).unwrap_or(usize::MAX)).unwrap_or(&ZEROS);
-        content.update(piece);
-        left -= piece.len() as u64;
-    }
 }

@@ -1,14 +1,16 @@
-//! Turn 3 at the receiver: a worker writes what arrives into the stage while the connection reads on.
+//! Turn 3 at the receiver: workers write what arrives into the stage while the connection reads on.
 
 use crate::config::Durable;
-use crate::install::{Arrived, Failure, Incoming, Meta, Partial, Stage, hopeless, is_final};
+use crate::install::{Failure, Fresh, Incoming, Meta, Partial, Places, Stage, Staged, hopeless, is_final};
 use crate::report::{Monitor, Problem, Problems, Progress, Side, Step};
 use crate::session::Error;
 use crate::session::arrivals::Arrivals;
-use crate::spec::{Entry, Index, Spec, Time};
-use crate::wire::{Channel, Listener, Message, Record, Unpacker, WireError};
+use crate::session::hands::{Hands, Load, Written};
+use crate::spec::{Entry, Index, Marks, Spec, Time};
+use crate::wire::{Channel, Listener, Message, Record, Unpacker, Whole, WireError};
 use std::collections::HashMap;
 use std::io;
+use std::iter::Peekable;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
@@ -17,6 +19,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 pub(super) struct Intake<'i> {
     pub(super) want: &'i Spec,
     pub(super) stage: &'i Stage,
+    pub(super) fresh: &'i Fresh,
     pub(super) meta: &'i Meta<'i>,
     pub(super) durable: Durable,
     /// Where digests of what arrived are noted.
@@ -26,7 +29,7 @@ pub(super) struct Intake<'i> {
 /// What came of them.
 #[derive(Debug, Default)]
 pub(super) struct Taken {
-    pub(super) arrived: HashMap<Index, Arrived>,
+    pub(super) arrived: Staged,
     pub(super) bytes: u64,
     pub(super) problems: Problems,
     /// Files that the sender no longer has, or that kept changing.
@@ -34,7 +37,7 @@ pub(super) struct Taken {
 }
 
 /// Records on their way from the connection to the writing worker.
-const AHEAD: usize = 4;
+const AHEAD: usize = 8;
 /// Bytes of a hole that are digested before the worker looks up: a second's work at most.
 const HOLE: u64 = 1 << 30;
 
@@ -42,15 +45,27 @@ const HOLE: u64 = 1 << 30;
 pub(super) fn take(
     connection: &mut Channel,
     intake: Intake<'_>,
-    wanted: &[Index],
+    wanted: &Marks,
     partial: HashMap<Index, Partial>,
     monitor: &mut dyn Monitor,
 ) -> Result<Taken, Error> {
     let gone = AtomicBool::new(false);
-    std::thread::scope(|scope| {
+    let (to_hands, loads) = channel();
+    let hands = Hands::new(intake, loads);
+    let taken = std::thread::scope(|scope| {
         let (to_worker, records) = channel();
         let (done, from_worker) = channel();
-        let worker = scope.spawn(|| Writer::new(intake, wanted, partial, &gone).run(records, done));
+        for _ in 0..Hands::number() {
+            let done = done.clone();
+            scope.spawn(|| {
+                // It ends with this thread: by that the connection knows that nothing more comes back.
+                let done = done;
+                hands.work(&done);
+            });
+        }
+        let (hands, gone) = (&hands, &gone);
+        let work = move || Writer::new(intake, wanted, partial, (hands, to_hands), gone).run(records, done);
+        let worker = scope.spawn(work);
         let fed = feed(connection.listen(), to_worker, &from_worker, monitor);
         gone.store(fed.is_err(), Ordering::Relaxed);
         match (worker.join(), fed) {
@@ -60,7 +75,12 @@ pub(super) fn take(
             (Ok(Err(error)), _) => Err(error),
             (Err(panic), _) => std::panic::resume_unwind(panic),
         }
-    })
+    });
+    let Written { arrived, problems, .. } = hands.written()?;
+    let mut taken = taken?;
+    taken.arrived.extend(arrived);
+    taken.problems += problems;
+    Ok(taken)
 }
 
 /// Passes records on to the worker, until the last or until it gave up.
@@ -94,7 +114,10 @@ fn feed(
 /// Writes files into the stage.
 struct Writer<'i> {
     intake: Intake<'i>,
-    wanted: std::slice::Iter<'i, Index>,
+    places: Places<'i>,
+    /// Who writes what is in one record as a whole.
+    hands: (&'i Hands<'i>, Sender<Load>),
+    wanted: Peekable<Box<dyn Iterator<Item = Index> + 'i>>,
     current: Option<Current<'i>>,
     /// The file that is to come once more.
     again: Option<Index>,
@@ -125,19 +148,22 @@ struct Current<'i> {
 impl<'i> Writer<'i> {
     fn new(
         intake: Intake<'i>,
-        wanted: &'i [Index],
+        wanted: &'i Marks,
         partial: HashMap<Index, Partial>,
+        hands: (&'i Hands<'i>, Sender<Load>),
         gone: &'i AtomicBool,
     ) -> Writer<'i> {
-        let size = |index: &Index| intake.want.entry(*index).size.unwrap_or_default();
+        let size = |index: Index| intake.want.entry(index).size.unwrap_or_default();
         let progress = Progress {
-            files_total: wanted.len() as u64,
+            files_total: wanted.len().into(),
             bytes_total: wanted.iter().map(size).fold(0, u64::saturating_add),
             ..Progress::default()
         };
         Writer {
             intake,
-            wanted: wanted.iter(),
+            places: Places::new(intake.stage, intake.want, intake.fresh),
+            hands,
+            wanted: (Box::new(wanted.iter()) as Box<dyn Iterator<Item = Index>>).peekable(),
             current: None,
             again: None,
             partial,
@@ -152,21 +178,42 @@ impl<'i> Writer<'i> {
 
     fn run(mut self, records: Receiver<Record>, done: Sender<(Record, Progress)>) -> Result<Taken, Error> {
         for mut record in records {
-            self.record(&mut record)?;
+            // Why is told by who met it.
+            if self.hands.0.is_over() {
+                break;
+            }
+            let files = self.record(&mut record)?;
+            let progress = self.progress;
             // The connection may be gone; then the last word is what it says.
-            let _ = done.send((record, self.progress));
+            if files.is_empty() {
+                let _ = done.send((record, progress));
+            } else {
+                let _ = self.hands.1.send(Load { record, files, progress });
+            }
         }
         Ok(self.taken)
     }
 
-    fn record(&mut self, record: &mut Record) -> Result<(), Error> {
-        while let Some(message) = record.message()? {
+    /// Takes what is in a record, but for the files that are in it as a whole.
+    fn record(&mut self, record: &mut Record) -> Result<Vec<(Index, Whole)>, Error> {
+        let mut files = Vec::new();
+        loop {
+            let between = self.current.is_none() && self.again.is_none() && !self.resumed && !self.over;
+            if between && let Some(whole) = record.whole() {
+                let index = self.next(whole.index)?;
+                self.partial.remove(&index);
+                self.progress.bytes = self.progress.bytes.saturating_add(whole.size);
+                self.progress.files += 1;
+                self.taken.bytes = self.taken.bytes.saturating_add(whole.size);
+                files.push((index, whole));
+                continue;
+            }
+            let Some(message) = record.message()? else { return Ok(files) };
             if self.over {
                 return Err(WireError::Violation("more after the last file").into());
             }
             self.message(&message)?;
         }
-        Ok(())
     }
 
     fn message(&mut self, message: &Message<'_>) -> Result<(), Error> {
@@ -174,7 +221,7 @@ impl<'i> Writer<'i> {
         match *message {
             Message::File { index, size, time } => self.begin(index, size, time)?,
             Message::Resumed => {
-                let next = self.wanted.as_slice().first();
+                let next = self.wanted.peek();
                 let there = next.is_some_and(|next| self.partial.contains_key(next));
                 if self.resumed || !there || self.current.is_some() || self.again.is_some() {
                     return broken("a file that cannot be gone on with");
@@ -218,7 +265,7 @@ impl<'i> Writer<'i> {
                 }
             }
             Message::FilesEnd => {
-                if self.current.is_some() || self.again.is_some() || self.wanted.len() > 0 {
+                if self.current.is_some() || self.again.is_some() || self.wanted.peek().is_some() {
                     return broken("fewer files than were wanted");
                 }
                 self.over = true;
@@ -240,7 +287,7 @@ impl<'i> Writer<'i> {
                 return Err(WireError::Violation("another file than the one that was begun").into());
             }
             Some(there) => (there.offset(), there.go_on(size, time, durable)),
-            None => (0, self.intake.stage.begin(&want.path, size, time, durable)),
+            None => (0, self.places.begin(index, &want, (size, time), durable)),
         };
         self.progress.bytes = self.progress.bytes.saturating_add(offset);
         let left = size.saturating_sub(offset);
@@ -250,7 +297,7 @@ impl<'i> Writer<'i> {
 
     /// The next file must be the next one wanted, or the one that comes again.
     fn next(&mut self, index: u32) -> Result<Index, Error> {
-        let expected = self.again.take().or_else(|| self.wanted.next().copied());
+        let expected = self.again.take().or_else(|| self.wanted.next());
         match expected {
             Some(expected) if expected.get() == index && self.current.is_none() => Ok(expected),
             _ => Err(WireError::Violation("another file than the next one wanted").into()),
@@ -307,7 +354,7 @@ impl<'i> Writer<'i> {
         match incoming.and_then(|incoming| incoming.finish(digest, &want, self.intake.meta)) {
             Ok(arrived) => {
                 self.intake.arrivals.note(index, digest);
-                self.taken.arrived.insert(index, arrived);
+                self.taken.arrived.insert(index, &want, arrived);
                 self.progress.files += 1;
             }
             Err(failure) if is_final(&failure) => return Err(full(failure.1)),
@@ -331,6 +378,6 @@ fn usable<T>(done: io::Result<T>) -> Result<Result<T, Failure>, Error> {
     }
 }
 
-fn full(error: io::Error) -> Error {
+pub(super) fn full(error: io::Error) -> Error {
     Error::Disk("write into the stage", error)
 }

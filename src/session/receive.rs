@@ -2,7 +2,7 @@
 
 use crate::config::Durable;
 use crate::exit::Exit;
-use crate::install::{Install, Installed, Keep, Meta, Stage, StageError, Versions, for_files};
+use crate::install::{Fresh, Install, Installed, Keep, Meta, Stage, StageError, Versions, for_files};
 use crate::path::RelPath;
 use crate::plan::{Outcome, Owners, Plan, Rules, compare};
 use crate::report::{Monitor, Problems, Report};
@@ -16,7 +16,7 @@ use crate::session::spare::{Here, Spared, spare};
 use crate::session::survey::{self, Sides, Survey};
 use crate::session::turns::{Changes, finish, forecast, want_files};
 use crate::session::{Baselines, Error};
-use crate::spec::{Index, Keyword, Spec};
+use crate::spec::{Index, Keyword, Marks, Spec};
 use crate::sys::tick::{self, Tick};
 use crate::sys::{self, Dir};
 use crate::tree::{Remembered, Root, Scanned, is_reserved};
@@ -87,16 +87,29 @@ pub fn receive(
     let durable = for_files(receiver.durable, prepared.plan.wanted().count());
     let rules = &Rules { tick: prepared.tick, ..rules(round, &owners, prepared.delete) };
     let keeps = round.keeping.backup.is_some() || receiver.versions > 0;
+    let fresh = Fresh::of(&prepared.plan, &prepared.want);
     let spared = {
         let Prepared { want, have, plan, delete, .. } = &mut prepared;
-        let (root, stage, meta, delete) = (receiver.root, stage.as_ref(), &meta, *delete);
+        let (root, stage, fresh, meta, delete) = (receiver.root, stage.as_ref(), &fresh, &meta, *delete);
         let (remembered, arrivals) = (receiver.remembered, &arrivals);
-        let here =
-            Here { want, have, root, stage, meta, durable, remembered, arrivals, rules, delete, keeps };
+        let here = Here {
+            want,
+            have,
+            root,
+            stage,
+            fresh,
+            meta,
+            durable,
+            remembered,
+            arrivals,
+            rules,
+            delete,
+            keeps,
+        };
         spare(channel, &here, plan)?
     };
     let found = {
-        let lacking = prepared.plan.wanted().filter(|index| !spared.arrived.contains_key(index));
+        let lacking = prepared.plan.wanted().filter(|index| !spared.arrived.contains(*index));
         let elsewhere =
             channel.while_working(|| basis::find(receiver.links, &prepared.want, lacking, rules))?;
         let moved = spared.moved.iter().map(|(index, source)| (*index, Found::Here(*source)));
@@ -104,7 +117,7 @@ pub fn receive(
     };
     let mut outcome = Outcome {
         owners: &owners,
-        taken_over: spared.arrived.keys().copied().collect(),
+        taken_over: spared.arrived.marks().clone(),
         found: found.iter().map(|(index, found)| (*index, found.is_linked())).collect(),
         removed: prepared.delete,
     };
@@ -115,12 +128,14 @@ pub fn receive(
     };
     let Spared { arrived, partial, .. } = &spared;
     let there = |index| {
-        let whole = arrived.get(&index).map(|arrived| arrived.size);
+        let whole = arrived.contains(index).then_some(u64::MAX);
         let linked = || found.get(&index).filter(|found| found.needs_no_room()).map(|_| u64::MAX);
         whole.or_else(|| Some(partial.get(&index)?.offset())).or_else(linked)
     };
     room::check(receiver.root, &prepared, there, holes)?;
-    let intake = Intake { want: &prepared.want, stage: &stage, meta: &meta, durable, arrivals: &arrivals };
+    let fresh = &fresh;
+    let intake =
+        Intake { want: &prepared.want, stage: &stage, fresh, meta: &meta, durable, arrivals: &arrivals };
     let versions = (receiver.versions > 0).then(|| Versions {
         module: receiver.module,
         below: &receiver.below,
@@ -235,6 +250,7 @@ fn open_stage(receiver: &Receiver<'_>) -> Result<Stage, Error> {
         let text = "another file system is mounted there: export it as a module of its own";
         return Err(Error::Refused(Exit::Refused, text.into()));
     }
+    sys::process::no_umask();
     Ok(Stage::open(receiver.module, receiver.state)?)
 }
 
@@ -257,20 +273,20 @@ fn run(
     monitor: &mut dyn Monitor,
 ) -> Result<Problems, Error> {
     let Prepared { want, have, plan, .. } = prepared;
-    let Intake { stage, meta, durable, .. } = intake;
-    report.resumed = arrived.len() as u64;
+    let Intake { stage, fresh, meta, durable, .. } = intake;
+    report.resumed = arrived.marks().len().into();
     let staging = (stage, meta, durable);
     let trees = (tree.links, tree.root);
     let found =
         channel.while_working(|| basis::adopt(trees, (want, have), tree.found, staging, report))??;
-    let here = |index: &Index| arrived.contains_key(index) || found.contains_key(index);
-    let wanted: Vec<Index> = plan.wanted().filter(|index| !here(index)).collect();
+    let here = |index: &Index| arrived.contains(*index) || found.contains_key(index);
+    let wanted: Marks = plan.wanted().filter(|index| !here(index)).collect();
     let mut listed = Problems::default();
     if !wanted.is_empty() {
         want_files(channel, &wanted, &partial)?;
         let taken = intake::take(channel, intake, &wanted, partial, monitor)?;
         let Taken { arrived: new, bytes, problems, vanished } = taken;
-        report.files = new.len() as u64;
+        report.files = new.marks().len().into();
         report.bytes = bytes;
         report.vanished = vanished.count();
         report.problems += problems.count();
@@ -282,7 +298,8 @@ fn run(
     let delete = prepared.delete && listed.count() == 0;
     let (root, keep) = (tree.root, tree.keep);
     let (arrived, found) = (&arrived, &found);
-    let install = Install { root, stage, want, have, plan, meta, durable, arrived, found, keep, delete };
+    let install =
+        Install { root, stage, want, have, plan, meta, durable, fresh, arrived, found, keep, delete };
     if !install.is_idle() {
         let installed = channel.while_working(|| install.run())?;
         let Installed { report: sums, problems } =

@@ -1,8 +1,7 @@
 //! Turn 2a: what is wanted and need not be sent, because the sender's digests show that it is here.
 
 use crate::config::Durable;
-use crate::install::{Arrived, Meta, Partial, Stage, StageError};
-use crate::limits;
+use crate::install::{Arrived, Fresh, Left, Meta, Partial, Places, Stage, StageError, Staged};
 use crate::plan::{Action, Moves, Plan, PlanStep, Rules};
 use crate::report::Aspects;
 use crate::session::arrivals::Arrivals;
@@ -12,6 +11,7 @@ use crate::spec::{Index, Spec};
 use crate::tree::{Opener, Remembered, Root};
 use crate::wire::Channel;
 use std::collections::{HashMap, HashSet};
+use std::io;
 
 /// Where wanted contents may be already.
 pub(super) struct Here<'h> {
@@ -21,6 +21,8 @@ pub(super) struct Here<'h> {
     pub(super) root: &'h Root,
     /// The stage, in which an interrupted run may have left finished files; none in a dry run.
     pub(super) stage: Option<&'h Stage>,
+    /// What is built there as a whole.
+    pub(super) fresh: &'h Fresh,
     /// How files that are taken over get their metadata.
     pub(super) meta: &'h Meta<'h>,
     /// When to flush them.
@@ -41,7 +43,7 @@ pub(super) struct Here<'h> {
 #[derive(Debug, Default)]
 pub(super) struct Spared {
     /// Files in the stage that are taken over.
-    pub(super) arrived: HashMap<Index, Arrived>,
+    pub(super) arrived: Staged,
     /// Files of which the beginning is in the stage.
     pub(super) partial: HashMap<Index, Partial>,
     /// Files that are in the tree under other names.
@@ -51,18 +53,9 @@ pub(super) struct Spared {
 /// Asks for the digests of what may be here. Gives back the files of the stage that can be taken over, or gone on with, and
 /// those of the tree that have other names; in the plan, files that are found to have the wanted contents keep them.
 pub(super) fn spare(channel: &mut Channel, here: &Here<'_>, plan: &mut Plan) -> Result<Spared, Error> {
+    let left = channel.while_working(|| here.left(plan))?.map_err(StageError::Io)?;
     let fetched = || plan.steps.iter().filter(|step| step.action == Action::Fetch);
-    let left = |step: &&PlanStep| here.stage.is_some_and(|stage| stage.left(&here.want.entry(step.want)));
-    if let Some(stage) = here.stage {
-        let kept = fetched().filter(left).map(|step| here.want.entry(step.want));
-        stage.sweep(kept).map_err(StageError::Io)?;
-    }
-    let whole = |step: &PlanStep| {
-        let entry = here.want.entry(step.want);
-        here.stage
-            .is_some_and(|stage| stage.left_bytes(&entry).is_some() && stage.left_bytes(&entry) == entry.size)
-    };
-    let is_here = |step: &PlanStep| touched(step) || whole(step);
+    let is_here = |step: &PlanStep| touched(step) || left.whole.contains(step.want);
     let moves = channel.while_working(|| Moves::find(here.want, here.have, plan, is_here))?;
     let maybe = |step: &PlanStep| {
         !moves.holds(step.want) && moves.as_long(&here.want.entry(step.want)).next().is_some()
@@ -70,17 +63,17 @@ pub(super) fn spare(channel: &mut Channel, here: &Here<'_>, plan: &mut Plan) -> 
     let asked: Vec<PlanStep> = fetched().filter(|step| is_here(step) || maybe(step)).copied().collect();
     let question = Question { here, plan, moves: &moves, asked: &asked };
     let Answered { single, found: mut moved } = question.ask(channel)?;
-    let (arrived, same) = channel.while_working(|| here.compare(&asked, &single))?;
-    let open = |index: &Index| !arrived.contains_key(index) && !same.contains(index);
+    let (arrived, same) = channel.while_working(|| here.compare(&asked, &single, &left))?;
+    let open = |index: &Index| !arrived.contains(*index) && !same.contains(index);
     let open: Vec<_> = single.into_iter().filter(|(index, _)| open(index)).collect();
     if !open.is_empty() {
         moved.extend(channel.while_working(|| question.compare(&open))?);
     }
     moves::once(&mut moved);
     plan.keep_contents(here.have, &same);
-    let here_now = |index: &Index| arrived.contains_key(index) || moved.contains_key(index);
-    let lacking = plan.steps.iter().filter(|step| step.action == Action::Fetch && !here_now(&step.want));
-    let partial = channel.while_working(|| here.partial(lacking))?;
+    let here_now = |index: &Index| same.contains(index) || moved.contains_key(index);
+    let lacking: Vec<Index> = left.begun.into_iter().filter(|index| !here_now(index)).collect();
+    let partial = channel.while_working(|| here.partial(&lacking))?;
     Ok(Spared { arrived, partial, moved })
 }
 
@@ -91,14 +84,23 @@ fn touched(step: &PlanStep) -> bool {
 }
 
 impl Here<'_> {
+    /// What an interrupted run left of use in the stage.
+    fn left(&self, plan: &Plan) -> io::Result<Left> {
+        match self.stage {
+            Some(stage) if stage.has_left() => stage.sweep(self.want, self.fresh, &plan.wanted().collect()),
+            _ => Ok(Left::default()),
+        }
+    }
+
     /// The beginnings of these files. What cannot be read is sent from its own beginning.
-    fn partial<'s>(&self, lacking: impl Iterator<Item = &'s PlanStep>) -> HashMap<Index, Partial> {
+    fn partial(&self, begun: &[Index]) -> HashMap<Index, Partial> {
         let Some(stage) = self.stage else { return HashMap::new() };
-        let partial = |step: &PlanStep| {
-            let partial = stage.partial(&self.want.entry(step.want)).ok().flatten()?;
-            Some((step.want, partial))
+        let mut places = Places::new(stage, self.want, self.fresh);
+        let partial = |index: &Index| {
+            let partial = places.partial(*index, &self.want.entry(*index)).ok().flatten()?;
+            Some((*index, partial))
         };
-        lacking.filter_map(partial).take(limits::PARTIALS).collect()
+        begun.iter().filter_map(partial).collect()
     }
 
     /// Finds the contents of these digests in the stage, or in the tree at the same path. What cannot be read is sent like
@@ -107,20 +109,21 @@ impl Here<'_> {
         &self,
         asked: &[PlanStep],
         answers: &[(Index, [u8; 32])],
-    ) -> (HashMap<Index, Arrived>, HashSet<Index>) {
-        let (mut arrived, mut same) = (HashMap::new(), HashSet::new());
+        left: &Left,
+    ) -> (Staged, HashSet<Index>) {
+        let (mut arrived, mut same) = (Staged::default(), HashSet::new());
         let (mut opener, mut buffer) = (Opener::new(self.root, true), Vec::new());
+        let mut places = self.stage.map(|stage| Places::new(stage, self.want, self.fresh));
         let mut answers = answers.iter().peekable();
         for step in asked {
             let Some((_, digest)) = answers.next_if(|(want, _)| *want == step.want) else { continue };
             let entry = self.want.entry(step.want);
-            let taken = |stage: &Stage| {
-                stage.left(&entry)
-                    && stage.take_over(&entry, digest, self.meta, self.durable).is_ok_and(|is| is)
-            };
-            if let (true, Some(size), Some(time)) = (self.stage.is_some_and(taken), entry.size, entry.time) {
+            let taken = places.as_mut().filter(|_| left.whole.contains(step.want)).is_some_and(|places| {
+                places.take_over(step.want, &entry, digest, self.meta, self.durable).is_ok_and(|is| is)
+            });
+            if let (true, Some(size), Some(time)) = (taken, entry.size, entry.time) {
                 self.arrivals.note(step.want, digest);
-                arrived.insert(step.want, Arrived { size, time });
+                arrived.insert(step.want, &entry, Arrived { size, time });
             } else if let Some(at) = step.have.filter(|_| touched(step))
                 && delivery::digest(&mut opener, &self.have.entry(at), self.remembered, &mut buffer)
                     .is_ok_and(|have| have == *digest)

@@ -7,7 +7,7 @@ use crate::report::{Fate, Monitor, Problems, Report};
 use crate::session::basis::{self, Found};
 use crate::session::receive::Prepared;
 use crate::session::{Error, moving};
-use crate::spec::{Index, Kind};
+use crate::spec::{Index, Kind, Marks};
 use crate::tree::Root;
 use crate::wire::message::Round;
 use crate::wire::{Channel, Flags, Message, Speaker};
@@ -16,18 +16,31 @@ use std::collections::HashMap;
 /// Asks for files, and for the ends of those that are there in part.
 pub(super) fn want_files(
     channel: &mut Channel,
-    wanted: &[Index],
+    wanted: &Marks,
     partial: &HashMap<Index, Partial>,
 ) -> Result<(), Error> {
     let mut speaker = channel.speak();
-    let whole = |index: &Index| !partial.contains_key(index);
-    for row in wanted.chunk_by(|a, b| a.get() + 1 == b.get() && whole(a) && whole(b)) {
-        let Some(first) = row.first() else { continue };
-        let (index, count) = (first.get(), u32::try_from(row.len()).unwrap_or(u32::MAX));
-        speaker.say(&match partial.get(first) {
-            Some(there) => Message::Resume { index, offset: there.offset(), digest: there.digest() },
-            None => Message::Want { first: index, count },
-        })?;
+    let mut row = (0, 0);
+    for index in wanted.iter() {
+        let there = partial.get(&index);
+        let index = index.get();
+        let (first, count) = row;
+        if there.is_none() && count > 0 && first + count == index {
+            row = (first, count + 1);
+            continue;
+        }
+        if count > 0 {
+            speaker.say(&Message::Want { first, count })?;
+        }
+        row = (index, 1);
+        if let Some(there) = there {
+            speaker.say(&Message::Resume { index, offset: there.offset(), digest: there.digest() })?;
+            row = (0, 0);
+        }
+    }
+    let (first, count) = row;
+    if count > 0 {
+        speaker.say(&Message::Want { first, count })?;
     }
     speaker.say(&Message::WantEnd)?;
     Ok(speaker.end()?)

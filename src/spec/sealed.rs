@@ -36,7 +36,7 @@ impl Index {
     pub const ROOT: Index = Index::of(0);
 
     /// Of this number, which is one of an entry.
-    const fn of(number: u32) -> Index {
+    pub(super) const fn of(number: u32) -> Index {
         let [_, high, middle, low] = number.to_be_bytes();
         Index(NonZero::<u8>::MIN.saturating_add(high), [middle, low])
     }
@@ -209,16 +209,38 @@ impl Spec {
     /// The entry of this path, if there is one.
     #[must_use]
     pub fn find(&self, path: &RelPath<'_>) -> Option<Entry<'_>> {
+        self.find_index(path).map(|index| self.entry(index))
+    }
+
+    /// Where the entry of this path is, if there is one.
+    #[must_use]
+    pub fn find_index(&self, path: &RelPath<'_>) -> Option<Index> {
         let mut range = 0..self.len();
         while !range.is_empty() {
             let middle = range.start + (range.end - range.start) / 2;
             match self.path(Index::of(middle)).cmp(path) {
                 Ordering::Less => range.start = middle + 1,
-                Ordering::Equal => return Some(self.entry(Index::of(middle))),
+                Ordering::Equal => return Some(Index::of(middle)),
                 Ordering::Greater => range.end = middle,
             }
         }
         None
+    }
+
+    /// The number behind the last entry that is the one at this index or below it.
+    #[must_use]
+    pub fn end_of(&self, index: Index) -> u32 {
+        let top = self.path(index);
+        let mut range = index.get() + 1..self.len();
+        while !range.is_empty() {
+            let middle = range.start + (range.end - range.start) / 2;
+            if self.path(Index::of(middle)).is_within(&top) {
+                range.start = middle + 1
+            } else {
+                range.end = middle
+            }
+        }
+        range.start
     }
 
     /// Which file it is, of every entry of a file that has several names.

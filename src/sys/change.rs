@@ -21,9 +21,17 @@ impl Dir {
     /// # Errors
     /// The name is taken, or the kernel refuses.
     pub fn make_file(&self, name: &[u8]) -> io::Result<File> {
+        self.make_file_as(name, 0o600)
+    }
+
+    /// The same with another mode, of which the mask of the process is taken away.
+    ///
+    /// # Errors
+    /// The name is taken, or the kernel refuses.
+    pub fn make_file_as(&self, name: &[u8], mode: u32) -> io::Result<File> {
         fault::point("openat")?;
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        Ok(rustix::fs::openat(self, one(name)?, flags, Mode::RUSR | Mode::WUSR)?.into())
+        Ok(rustix::fs::openat(self, one(name)?, flags, Mode::from_raw_mode(mode))?.into())
     }
 
     /// Makes a symbolic link. The target is data: it is never followed here.
@@ -48,7 +56,8 @@ impl Dir {
         };
         fault::point("mknodat")?;
         // A device cannot be opened to set its mode afterwards, and chmod by name follows links on older kernels. The
-        // mask is the process's, but every other call in this folder names its mode and asks for no more than 0700.
+        // mask is the process's, but every other call in this folder names its mode and asks for no more than 0700, or
+        // for what the file is to have.
         let mask = rustix::process::umask(Mode::empty());
         let device = rustix::fs::makedev(device.0, device.1);
         let made = rustix::fs::mknodat(self, one(name)?, kind, Mode::from_raw_mode(mode), device);

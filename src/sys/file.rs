@@ -86,17 +86,26 @@ impl File {
         Ok(Some((start, rustix::fs::seek(&self.0, SeekFrom::Hole(start))?)))
     }
 
-    /// Waits for the end of a write(2) that is going on, and stands at the beginning. ext4, btrfs and tmpfs let reads
-    /// see half of a write; but asking where a hole is takes the lock that a writer holds. Gives back where the first
-    /// one is: at the end, if there is none. The number of blocks does not tell: some may hold attributes.
+    /// Reads from this offset on, wherever the file stands.
     ///
     /// # Errors
-    /// The kernel refuses, which it never should.
-    pub fn settle(&self) -> io::Result<u64> {
+    /// It cannot be read.
+    pub fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        loop {
+            match std::os::unix::fs::FileExt::read_at(&self.0, buf, offset) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                read => return read,
+            }
+        }
+    }
+
+    /// Waits for the end of a write(2) that is going on. ext4, btrfs and tmpfs let reads
+    /// see half of a write; but asking where a hole is takes the lock that a writer holds. Gives back where the first
+    /// one is: at the end, if there is none. The number of blocks does not tell: some may hold attributes.
+    #[must_use]
+    pub fn settle(&self) -> u64 {
         // A file that is empty has none, and of a file system that cannot tell no file has.
-        let hole = rustix::fs::seek(&self.0, SeekFrom::Hole(0)).unwrap_or(u64::MAX);
-        self.seek(0)?;
-        Ok(hole)
+        rustix::fs::seek(&self.0, SeekFrom::Hole(0)).unwrap_or(u64::MAX)
     }
 
     /// Reads or writes go on at `offset`.

@@ -18,6 +18,12 @@ pub fn umask() -> u32 {
     mask.bits()
 }
 
+/// From now on what this process makes gets the permissions that it is made with: no call names more than a thing is to
+/// have.
+pub fn no_umask() {
+    rustix::process::umask(rustix::fs::Mode::empty());
+}
+
 /// How many threads can run at once.
 #[must_use]
 pub fn parallelism() -> usize {

@@ -95,6 +95,9 @@ pub(crate) fn start() -> io::Result<Start> {
     rustix::process::chdir("/")?;
     // The memory holds secrets: no core file, and no tracing by others with our user id.
     rustix::process::setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
+    // Threads that write at once hold a descriptor for each directory on their way.
+    let files = rustix::process::getrlimit(Resource::Nofile);
+    rustix::process::setrlimit(Resource::Nofile, Rlimit { current: files.maximum, ..files })?;
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     SigSet::empty().thread_set_mask()?;
     // The listener starts itself by another name, and killall(1) should still find it.

@@ -7,7 +7,7 @@ use crate::sys::Stream;
 use crate::wire::inbox::Inbox;
 use crate::wire::noise::{Opener, Sealer, Transport};
 use crate::wire::pace::Pace;
-use crate::wire::record::{HEADER, Record};
+use crate::wire::record::Record;
 use crate::wire::{Batch, Message, WireError};
 use std::borrow::Cow;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -204,14 +204,7 @@ impl Channel {
 
     /// Seals the batch and writes it, listening for `Alive` and `Abort` meanwhile; the batch is empty afterwards.
     fn write_record(&mut self, batch: &mut Batch) -> Result<(), WireError> {
-        let buffer = batch.buffer();
-        let tag = self.seal.seal(buffer.get_mut(HEADER..).unwrap_or_default())?;
-        buffer.extend_from_slice(&tag);
-        let length = u32::try_from(buffer.len() - HEADER).map_err(|_| WireError::Seal)?;
-        if let Some(header) = buffer.get_mut(..HEADER) {
-            header.copy_from_slice(&length.to_be_bytes());
-        }
-        let mut left: &[u8] = buffer;
+        let mut left = batch.seal(&mut self.seal)?;
         let mut progress = Instant::now();
         while !left.is_empty() {
             // What is said out of turn is short, and must not be late.

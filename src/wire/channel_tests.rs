@@ -3,6 +3,7 @@
 use super::*;
 use crate::secret::Secret;
 use crate::wire::noise::{self, Cipher, Initiator};
+use crate::wire::record::HEADER;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
@@ -39,7 +40,7 @@ fn against(patience: Patience) -> (Channel, UnixStream, Transport) {
 fn sealed(keys: &mut Transport, messages: &[Message<'_>]) -> Vec<u8> {
     let mut batch = Batch::new();
     assert!(messages.iter().all(|message| batch.push(message)));
-    let mut plaintext = batch.buffer().split_off(HEADER);
+    let mut plaintext = batch.plaintext().to_vec();
     let tag = keys.seal.seal(&mut plaintext).unwrap();
     let length = u32::try_from(plaintext.len() + tag.len()).unwrap();
     [&length.to_be_bytes()[..], &plaintext, &tag].concat()

@@ -18,5 +18,5 @@ pub use channel::{Channel, Listener, Patience, Speaker};
 pub use error::WireError;
 pub use message::Message;
 pub use packed::{Packer, Unpacker};
-pub use record::{Batch, Record};
+pub use record::{Batch, Record, Whole};
 pub use round::Flags;

@@ -1,9 +1,11 @@
 //! Transport records: many frames sealed together, a frame being one message with its kind and length before it.
 
 use crate::limits;
-use crate::wire::noise::TAG;
+use crate::spec::Time;
+use crate::wire::noise::{Sealer, TAG};
 use crate::wire::{Message, WireError};
 use std::io;
+use std::ops::Range;
 
 /// Bytes before the body of a message: kind, and length as 32 bits, big-endian.
 pub(crate) const FRAME: usize = 5;
@@ -12,7 +14,13 @@ pub(crate) const HEADER: usize = 4;
 
 /// The plaintext of one record being filled; there is room before it for the header and behind it for the tag.
 #[derive(Debug)]
-pub struct Batch(Vec<u8>);
+pub struct Batch {
+    /// As long as the longest record from the beginning, so that what is read into it is not made zero before.
+    buffer: Vec<u8>,
+    end: usize,
+    /// The body of one message.
+    body: Vec<u8>,
+}
 
 impl Default for Batch {
     fn default() -> Batch {
@@ -24,34 +32,35 @@ impl Batch {
     /// An empty record.
     #[must_use]
     pub fn new() -> Batch {
-        let mut buffer = Vec::with_capacity(HEADER + limits::RECORD + TAG);
-        buffer.resize(HEADER, 0);
-        Batch(buffer)
+        Batch { buffer: vec![0; HEADER + limits::RECORD + TAG], end: HEADER, body: Vec::new() }
     }
 
     /// Whether nothing was put into it.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.len() == HEADER
+        self.end == HEADER
     }
 
     /// Bytes that the body of one more message can have.
     #[must_use]
     pub fn room(&self) -> usize {
-        (HEADER + limits::RECORD).saturating_sub(self.0.len() + FRAME)
+        (HEADER + limits::RECORD).saturating_sub(self.end + FRAME)
     }
 
     /// Appends a message; false, and nothing done, when there is no room.
     #[must_use]
     pub fn push(&mut self, message: &Message<'_>) -> bool {
-        let start = self.begin(message.kind());
-        message.encode(&mut self.0);
-        let fits = self.0.len() <= HEADER + limits::RECORD;
-        if fits {
-            self.end(start)
-        } else {
-            self.0.truncate(start)
+        let mut body = std::mem::take(&mut self.body);
+        body.clear();
+        message.encode(&mut body);
+        let start = self.end + FRAME;
+        // Behind the room there is only that of the tag.
+        let fits = body.len() <= self.room() && start <= HEADER + limits::RECORD;
+        if let Some(space) = self.buffer.get_mut(start..start + body.len()).filter(|_| fits) {
+            space.copy_from_slice(&body);
+            self.end(message.kind(), body.len());
         }
+        self.body = body;
         fits
     }
 
@@ -65,18 +74,11 @@ impl Batch {
         limit: u64,
         mut fill: impl FnMut(&mut [u8]) -> io::Result<usize>,
     ) -> io::Result<usize> {
-        let start = self.begin(Message::Data(&[]).kind());
-        let body = self.0.len();
-        let room =
-            (HEADER + limits::RECORD).saturating_sub(body).min(usize::try_from(limit).unwrap_or(usize::MAX));
-        self.0.resize(body + room, 0);
-        let read = fill(self.0.get_mut(body..).unwrap_or_default());
-        match read {
-            Ok(read @ 1..) => {
-                self.0.truncate(body + read);
-                self.end(start);
-            }
-            _ => self.0.truncate(start),
+        let room = self.room().min(usize::try_from(limit).unwrap_or(usize::MAX));
+        let start = self.end + FRAME;
+        let read = fill(self.buffer.get_mut(start..start + room).unwrap_or_default());
+        if let Ok(read @ 1..) = read {
+            self.end(Message::Data(&[]).kind(), read.min(room));
         }
         read
     }
@@ -84,44 +86,69 @@ impl Batch {
     /// The bytes of a `Data` message that [`Batch::read_data`] just appended.
     #[must_use]
     pub fn last(&self, length: usize) -> &[u8] {
-        self.0.len().checked_sub(length).and_then(|at| self.0.get(at..)).unwrap_or_default()
+        self.end.checked_sub(length).and_then(|at| self.buffer.get(at..self.end)).unwrap_or_default()
     }
 
     /// Removes it again.
     pub(super) fn take_back(&mut self, length: usize) {
-        self.0.truncate(self.0.len().saturating_sub(FRAME + length));
+        self.end = self.end.saturating_sub(FRAME + length).max(HEADER);
     }
 
     /// As it is at the other side.
     #[cfg(test)]
     pub(super) fn reopened(self) -> Record {
-        let plain: Vec<u8> = self.0.get(HEADER..).unwrap_or_default().to_vec();
+        let plain = self.plaintext().to_vec();
         let end = plain.len();
         Record::new(plain, end)
     }
 
-    fn begin(&mut self, kind: u8) -> usize {
-        let start = self.0.len();
-        self.0.extend_from_slice(&[kind, 0, 0, 0, 0]);
-        start
-    }
-
-    fn end(&mut self, start: usize) {
-        let length = u32::try_from(self.0.len() - start - FRAME).unwrap_or(u32::MAX);
-        if let Some(field) = self.0.get_mut(start + 1..start + FRAME) {
-            field.copy_from_slice(&length.to_be_bytes());
+    /// Ends a message of which the body is there.
+    fn end(&mut self, kind: u8, length: usize) {
+        let [a, b, c, d] = u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes();
+        if let Some(frame) = self.buffer.get_mut(self.end..self.end + FRAME) {
+            frame.copy_from_slice(&[kind, a, b, c, d]);
         }
+        self.end += FRAME + length;
     }
 
-    /// The buffer, header room and all, for sealing.
-    pub(super) fn buffer(&mut self) -> &mut Vec<u8> {
-        &mut self.0
+    /// Seals what was put into it; gives back the record, header and tag and all.
+    pub(super) fn seal(&mut self, seal: &mut Sealer) -> Result<&[u8], WireError> {
+        let tag = seal.seal(self.buffer.get_mut(HEADER..self.end).unwrap_or_default())?;
+        let whole = self.end + TAG;
+        let length = u32::try_from(whole - HEADER).map_err(|_| WireError::Seal)?;
+        for (at, bytes) in [(0, &length.to_be_bytes()[..]), (self.end, &tag[..])] {
+            if let Some(space) = self.buffer.get_mut(at..at + bytes.len()) {
+                space.copy_from_slice(bytes);
+            }
+        }
+        self.buffer.get(..whole).ok_or(WireError::Seal)
+    }
+
+    /// What was put into it.
+    #[cfg(test)]
+    pub(super) fn plaintext(&self) -> &[u8] {
+        self.buffer.get(HEADER..self.end).unwrap_or_default()
     }
 
     /// Empties it.
     pub(super) fn clear(&mut self) {
-        self.0.truncate(HEADER);
+        self.end = HEADER;
     }
+}
+
+/// A file that is in one record with all that is said of it.
+#[derive(Debug, Clone)]
+pub struct Whole {
+    /// Which one.
+    pub index: u32,
+    /// Its size.
+    pub size: u64,
+    /// Its time of modification.
+    pub time: Time,
+    /// What its contents are said to be.
+    pub digest: [u8; 32],
+    /// Where in the record they are.
+    contents: Range<usize>,
 }
 
 /// A record that was opened.
@@ -157,6 +184,42 @@ impl Record {
             Message::Abort { exit, text } => Err(WireError::Aborted { exit, text: text.into_owned() }),
             message => Ok(Some(message)),
         }
+    }
+
+    /// The next file, if all of it is in this record and its contents are in one piece.
+    pub fn whole(&mut self) -> Option<Whole> {
+        let (file, at) = self.frame(self.at)?;
+        let Ok(Message::File { index, size, time }) = Message::decode(file.0, self.buffer.get(file.1)?)
+        else {
+            return None;
+        };
+        let ((mut kind, mut body), mut at) = self.frame(at)?;
+        let mut contents = 0..0;
+        if kind == Message::Data(&[]).kind() {
+            contents = body;
+            ((kind, body), at) = self.frame(at)?;
+        }
+        match Message::decode(kind, self.buffer.get(body)?) {
+            Ok(Message::FileEnd { digest }) if contents.len() as u64 == size => {
+                self.at = at;
+                Some(Whole { index, size, time, digest, contents })
+            }
+            _ => None,
+        }
+    }
+
+    /// The contents of a file that [`Record::whole`] found in it.
+    #[must_use]
+    pub fn contents(&self, whole: &Whole) -> &[u8] {
+        self.buffer.get(whole.contents.clone()).unwrap_or_default()
+    }
+
+    /// The kind and the place of the body of the message that begins here, and where the next one does.
+    fn frame(&self, at: usize) -> Option<((u8, Range<usize>), usize)> {
+        let [kind, a, b, c, d, rest @ ..] = self.buffer.get(at..self.end)? else { return None };
+        let length = u32::from_be_bytes([*a, *b, *c, *d]) as usize;
+        let (start, _) = (at + FRAME, rest.get(..length)?);
+        Some(((*kind, start..start + length), start + length))
     }
 
     /// Whether a message of the same kind as `message` is the last of the record but `Alive`: each turn ends with a

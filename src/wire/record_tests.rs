@@ -23,9 +23,9 @@ fn a_batch_takes_what_a_record_holds_and_not_a_byte_more() {
     assert!(!batch.push(&Message::Data(&contents[..=most])));
     assert!(batch.is_empty(), "what does not fit leaves nothing behind");
     assert!(batch.push(&Message::Data(&contents[..most])));
-    assert_eq!((batch.room(), batch.buffer().len()), (0, HEADER + limits::RECORD));
+    assert_eq!((batch.room(), batch.end), (0, HEADER + limits::RECORD));
     assert!(!batch.push(&Message::Alive));
-    assert_eq!(batch.buffer().len(), HEADER + limits::RECORD);
+    assert_eq!(batch.end, HEADER + limits::RECORD);
     batch.clear();
     assert_eq!(batch.room(), most);
 }
@@ -41,13 +41,13 @@ fn contents_are_read_right_into_a_batch_up_to_its_end() {
     assert_eq!(batch.last(3), [1, 1, 1]);
     // No room is no error: nothing is read.
     assert_eq!(batch.read_data(1, |space| Ok(space.len())).unwrap(), 0);
-    assert_eq!(batch.buffer().len(), HEADER + limits::RECORD);
+    assert_eq!(batch.end, HEADER + limits::RECORD);
 
     let mut batch = Batch::new();
     assert_eq!(batch.read_data(10, |space| Ok(space.len().min(3))).unwrap(), 3);
     assert!(batch.read_data(10, |_| Err(io::ErrorKind::Other.into())).is_err());
     assert_eq!(batch.read_data(10, |_| Ok(0)).unwrap(), 0);
-    let buffer = batch.buffer()[HEADER..].to_vec();
+    let buffer = batch.plaintext().to_vec();
     let end = buffer.len();
     let mut record = Record::new(buffer, end);
     assert_eq!(record.message().unwrap(), Some(Message::Data(&[0, 0, 0])));
@@ -102,4 +102,37 @@ fn abort_ends_it_behind_whatever_it_stands() {
     assert_eq!(record.message().unwrap(), Some(Message::Bye));
     let error = record.message().unwrap_err();
     assert!(matches!(error, WireError::Aborted { exit: Exit::Io, ref text } if text == "full"), "{error:?}");
+}
+
+#[test]
+fn a_file_is_whole_when_all_of_it_is_in_one_record_and_one_piece() {
+    let time = crate::spec::Time { sec: 1, nsec: 2 };
+    let file = |index, size| Message::File { index, size, time };
+    let (data, end) = (Message::Data(b"hello"), Message::FileEnd { digest: [7; 32] });
+    let mut batch = Batch::new();
+    let whole = [file(3, 5), data.clone(), end.clone(), file(4, 0), end.clone()];
+    // Too short, in two pieces, cut off.
+    let others = [
+        file(5, 6),
+        data.clone(),
+        end.clone(),
+        file(6, 10),
+        data.clone(),
+        data.clone(),
+        end,
+        file(7, 5),
+        data,
+    ];
+    assert!(whole.iter().chain(&others).all(|message| batch.push(message)));
+    let mut record = batch.reopened();
+    let first = record.whole().unwrap();
+    assert_eq!((first.index, first.size, first.time, first.digest), (3, 5, time, [7; 32]));
+    assert_eq!(record.contents(&first), b"hello");
+    let second = record.whole().unwrap();
+    assert_eq!((second.index, record.contents(&second)), (4, &b""[..]));
+    for message in &others {
+        assert!(record.whole().is_none());
+        assert_eq!(record.message().unwrap().as_ref(), Some(message));
+    }
+    assert!(record.whole().is_none() && record.message().unwrap().is_none());
 }

@@ -162,6 +162,11 @@ pub fn new(at: &Path) {
     build.hard_link("pair/a", "pair/b");
     build.dir("nest/x/y");
     build.file("nest/x/y/f", "deep below", 0o400, 110);
+    build.link("../y", "nest/x/link");
+    build.fifo("nest/pipe", 0o640);
+    // One file in two directories that are new, and one that is old in a third.
+    build.hard_link("nest/x/y/f", "pair/f");
+    build.hard_link("deep/same", "nest/same");
     build.file(OsStr::from_bytes(b"b\xff\xfe \n*"), "no UTF-8", 0o644, 111);
     for number in 0..4 {
         // With these they are more than are flushed one by one.

@@ -154,11 +154,8 @@ impl Play {
             .map(|(_, node)| node)
             .collect();
         let stage = self.stage();
-        let staged: Vec<Node> = if stage.exists() {
-            names(&stage).iter().filter_map(|name| Node::of(&stage.join(name))).collect()
-        } else {
-            Vec::new()
-        };
+        let staged: Vec<Node> =
+            if stage.exists() { walk(&stage).into_values().collect() } else { Vec::new() };
         // A file gets its time when everything else is done.
         let waits =
             |node: &Node| staged.iter().any(|have| (&have.what, have.time) == (&node.what, node.time));

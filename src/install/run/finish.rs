@@ -41,7 +41,7 @@ impl Run<'_> {
 
     /// Everything in the stage reaches the disk before anything gets its name.
     pub(super) fn flush_files(&self) -> io::Result<()> {
-        let waiting = !self.install.arrived.is_empty() || !self.made.is_empty();
+        let waiting = !self.install.arrived.marks().is_empty() || self.prepared;
         match self.install.durable {
             Durable::Batch if waiting => self.install.root.dir().flush_file_system().map(drop),
             _ => Ok(()),

@@ -1,51 +1,40 @@
 //! Makes everything new in the stage while the tree is as it was: what there is no room for fails before anything shows.
 
 use super::{Run, Stopped};
-use crate::install::{Failure, Stage, adopt, at, is_final};
-use crate::plan::Action;
+use crate::config::Durable;
+use crate::install::{Failure, Places, Stage, adopt, at, is_final};
+use crate::plan::{Action, PlanStep};
 use crate::report::{Aspects, Step};
 use crate::spec::{Entry, Index, Kind};
 use crate::sys::{Dir, FileKind};
+use std::borrow::Cow;
 use std::io;
 
+fn is(error: &io::Error, kind: io::ErrorKind) -> bool {
+    error.kind() == kind
+}
+
 impl Run<'_> {
-    /// Makes directories, links and special files, and copies of files that must leave a shared inode.
+    /// Makes directories, links and special files, and copies of files that must leave a shared inode; what is new as a
+    /// whole is whole and has its metadata then.
     pub(super) fn prepare(&mut self) -> Result<(), Stopped> {
-        for (step, want) in self.steps() {
-            let made = match step.action {
+        let install = self.install;
+        let mut target = Places::new(install.stage, install.want, install.fresh);
+        for step in &install.plan.steps {
+            let want = match step.action {
                 Action::Meta | Action::Blocked(_) => continue,
-                Action::Fetch => {
-                    if self.waiting(step.want, &want).is_none() {
-                        self.absent.insert(step.want);
-                    }
+                // It has its name, unless something else is to have it that was found.
+                Action::Fetch if install.arrived.contains(step.want) => continue,
+                Action::Link(first) if self.absent.contains(first) => {
+                    // The first name is not there: it was reported, and this one stays what it is.
+                    self.absent.insert(step.want);
                     continue;
                 }
-                // The first name is not there: it was reported, and this one stays what it is.
-                Action::Link(first) if self.absent.contains(&first) => continue,
-                Action::Link(first) => {
-                    let linked = self.make(Step::HardLink, |run, dir, name| run.link(first, dir, name));
-                    match linked {
-                        Err((_, error)) if error.raw_os_error() == Some(libc::EMLINK) => {
-                            self.copies.insert(step.want);
-                            self.done.report.copied += 1;
-                            if step.aspects == Aspects::HARDLINK {
-                                // A copy is what it is already.
-                                self.absent.insert(step.want);
-                                continue;
-                            }
-                            self.make(Step::Write, |run, dir, name| run.copy_of(first, &want, dir, name))
-                        }
-                        linked => linked,
-                    }
-                }
-                Action::Detach => self.make(Step::Write, |run, dir, name| run.copy(&want, dir, name)),
-                Action::MakeDir => {
-                    self.make(Step::MakeDir, |_, dir, name| dir.make_dir(name).map_err(at(Step::MakeDir)))
-                }
-                Action::MakeNode => self.make(Step::MakeNode, |run, dir, name| run.node(&want, dir, name)),
+                _ => install.want.entry(step.want),
             };
-            match made {
-                Ok(number) => drop(self.made.insert(step.want, number)),
+            match self.prepare_one(&mut target, step, &want) {
+                Ok(true) => {}
+                Ok(false) => self.absent.insert(step.want),
                 Err(failure) if is_final(&failure) => return Err(("write into the stage", failure.1)),
                 Err(failure) => {
                     self.absent.insert(step.want);
@@ -53,39 +42,176 @@ impl Run<'_> {
                 }
             }
         }
-        Ok(())
+        self.complete(&mut target)
     }
 
-    /// Makes something under a new name of the stage; gives back the number in that name.
+    /// Says whether it waits then.
+    fn prepare_one(
+        &mut self,
+        target: &mut Places<'_>,
+        step: &PlanStep,
+        want: &Entry<'_>,
+    ) -> Result<bool, Failure> {
+        let index = step.want;
+        let to = (index, want);
+        match step.action {
+            Action::Meta | Action::Blocked(_) => return Ok(false),
+            Action::Fetch => return self.fetched(target, index, want),
+            Action::Link(first) => {
+                let linked =
+                    self.make(target, to, Step::HardLink, |run, dir, name| run.link(first, dir, name));
+                match linked {
+                    Err((_, error)) if error.raw_os_error() == Some(libc::EMLINK) => {
+                        self.copies.insert(index);
+                        self.done.report.copied += 1;
+                        if step.aspects == Aspects::HARDLINK {
+                            // A copy is what it is already.
+                            return Ok(false);
+                        }
+                        self.make(target, to, Step::Write, |run, dir, name| {
+                            run.copy_of(first, want, dir, name)
+                        })?;
+                    }
+                    linked => linked?,
+                }
+            }
+            Action::Detach => {
+                self.make(target, to, Step::Write, |run, dir, name| run.copy(want, dir, name))?;
+            }
+            Action::MakeDir => {
+                self.make(target, to, Step::MakeDir, |run, dir, name| match dir.make_dir(name) {
+                    // Files that arrived are in it.
+                    Err(error) if is(&error, io::ErrorKind::AlreadyExists) && run.is_fresh(index) => Ok(()),
+                    made => made.map_err(at(Step::MakeDir)),
+                })?;
+            }
+            Action::MakeNode => {
+                self.make(target, to, Step::MakeNode, |run, dir, name| run.node(want, dir, name))?;
+            }
+        }
+        Ok(true)
+    }
+
+    fn is_fresh(&self, index: Index) -> bool {
+        self.install.fresh.top(index).is_some()
+    }
+
+    /// A file that did not arrive. It may have been found elsewhere; otherwise nothing that was written of it may stay in
+    /// a directory that is new as a whole.
+    fn fetched(&mut self, target: &mut Places<'_>, index: Index, want: &Entry<'_>) -> Result<bool, Failure> {
+        let found = self.made.contains_key(&index);
+        if !self.is_fresh(index) {
+            return Ok(found);
+        }
+        let stage = self.install.stage.dir().map_err(at(Step::Place))?;
+        let inside = target.inside(index, &want.path).map_err(at(Step::Place))?;
+        let Some((dir, name)) = inside else { return Ok(found) };
+        match self.made.remove(&index) {
+            Some(number) => {
+                stage.rename(&Stage::numbered(number), dir, &name).map_err(at(Step::Place))?;
+            }
+            None => match dir.remove(&name) {
+                Err(error) if is(&error, io::ErrorKind::NotFound) => {}
+                removed => removed.map_err(at(Step::Remove))?,
+            },
+        }
+        Ok(found)
+    }
+
+    /// Makes something in a directory that is new as a whole, or else under a new name of the stage.
     fn make(
         &mut self,
+        target: &mut Places<'_>,
+        (index, want): (Index, &Entry<'_>),
         step: Step,
         make: impl FnOnce(&mut Self, &Dir, &[u8]) -> Result<(), Failure>,
-    ) -> Result<u64, Failure> {
+    ) -> Result<(), Failure> {
+        self.prepared = true;
+        if let Some((dir, name)) = target.inside(index, &want.path).map_err(at(step))? {
+            return make(self, dir, &name);
+        }
         let stage = self.install.stage;
         let number = stage.number();
         make(self, stage.dir().map_err(at(step))?, &Stage::numbered(number))?;
-        Ok(number)
+        self.made.insert(index, number);
+        Ok(())
     }
 
-    /// The name in the stage under which an entry waits.
+    /// Gives the directories in those that are new as a whole their metadata, deepest first. What gets a name in the tree
+    /// gets them there: who may not write to a directory may not move it.
+    fn complete(&mut self, target: &mut Places<'_>) -> Result<(), Stopped> {
+        let install = self.install;
+        let flush = install.durable == Durable::File;
+        for step in install.plan.steps.iter().rev().filter(|step| step.action == Action::MakeDir) {
+            let inside = install.fresh.is_inside(step.want);
+            if self.absent.contains(step.want) || !inside && !flush {
+                continue;
+            }
+            let want = install.want.entry(step.want);
+            match self.complete_one(target, step.want, &want, (inside, flush)) {
+                Err(failure) if is_final(&failure) => return Err(("write into the stage", failure.1)),
+                Err(failure) => self.failed(&want.path, &failure),
+                Ok(()) => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn complete_one(
+        &self,
+        target: &mut Places<'_>,
+        index: Index,
+        want: &Entry<'_>,
+        (inside, flush): (bool, bool),
+    ) -> Result<(), Failure> {
+        let held = target.inside(index, &want.path).map_err(at(Step::Mode))?;
+        let Some((holder, name)) = held else { return Ok(()) };
+        let dir = holder.subdir(&name).map_err(at(Step::Mode))?;
+        if inside {
+            self.install.meta.open_dir(&dir, want, true)?;
+        }
+        if flush {
+            let _on_disk = dir.flush_to_disk().map_err(at(Step::Write))?;
+        }
+        Ok(())
+    }
+
+    /// The name in the stage under which an entry waits that is not in a directory which is new as a whole.
     pub(super) fn waiting(&self, index: Index, want: &Entry<'_>) -> Option<Vec<u8>> {
+        if self.absent.contains(index) {
+            return None;
+        }
+        if self.install.fresh.top(index) == Some(index) {
+            return Some(Stage::tree(&want.path));
+        }
         let made = self.made.get(&index).map(|number| Stage::numbered(*number));
         made.or_else(|| {
-            let arrived = self.install.arrived.get(&index)?;
+            let arrived = self.install.arrived.get(index, want)?;
             Some(Stage::waiting(&want.path, arrived.size, arrived.time))
         })
     }
 
-    /// One more name of the file that has `first` already, or will have it.
-    fn link(&mut self, first: Index, stage: &Dir, name: &[u8]) -> Result<(), Failure> {
-        let want = self.install.want.entry(first);
-        if let Some(waiting) = self.waiting(first, &want) {
-            return stage.make_hard_link(&waiting, stage, name).map_err(at(Step::HardLink));
+    /// What holds a file that waits in the stage or is in place, its name there, and which of both.
+    fn source<'p>(&mut self, index: Index, want: &'p Entry<'_>) -> io::Result<(&Dir, Cow<'p, [u8]>, bool)> {
+        if self.is_fresh(index) {
+            let inside = self.places.inside(index, &want.path)?;
+            return inside.map(|(dir, name)| (dir, name, true)).ok_or_else(|| io::ErrorKind::NotFound.into());
         }
-        let (holder, there) = self.cursor.holder(&want.path).map_err(at(Step::HardLink))?;
-        holder.make_hard_link(there, stage, name).map_err(at(Step::HardLink))?;
-        *self.linked.entry(first).or_default() += 1;
+        if let Some(waiting) = self.waiting(index, want) {
+            return Ok((self.install.stage.dir()?, waiting.into(), true));
+        }
+        let (holder, name) = self.cursor.holder(&want.path)?;
+        Ok((holder, name.into(), false))
+    }
+
+    /// One more name of the file that has `first` already, or will have it.
+    fn link(&mut self, first: Index, to: &Dir, name: &[u8]) -> Result<(), Failure> {
+        let want = self.install.want.entry(first);
+        let (holder, there, staged) = self.source(first, &want).map_err(at(Step::HardLink))?;
+        holder.make_hard_link(&there, to, name).map_err(at(Step::HardLink))?;
+        if !staged {
+            *self.linked.entry(first).or_default() += 1;
+        }
         Ok(())
     }
 
@@ -100,13 +226,10 @@ impl Run<'_> {
         if want.kind != Kind::File {
             return self.node(want, stage, name);
         }
+        let (meta, durable) = (self.install.meta, self.install.durable);
         let leader = self.install.want.entry(first);
-        let waiting = self.waiting(first, &leader);
-        let from = match &waiting {
-            Some(waiting) => (stage, waiting.as_slice()),
-            None => self.cursor.holder(&leader.path).map_err(at(Step::Read))?,
-        };
-        adopt::copy(from, (stage, name), want, self.install.meta, self.install.durable)
+        let (holder, there, _) = self.source(first, &leader).map_err(at(Step::Read))?;
+        adopt::copy((holder, &there), (stage, name), want, meta, durable)
     }
 
     fn node(&mut self, want: &Entry<'_>, stage: &Dir, name: &[u8]) -> Result<(), Failure> {
