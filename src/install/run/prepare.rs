@@ -34,11 +34,11 @@ impl Run<'_> {
             };
             match self.prepare_one(&mut target, step, &want) {
                 Ok(true) => {}
-                Ok(false) => self.absent.insert(step.want),
+                Ok(false) => self.leave_out(&mut target, step.want, &want),
                 Err(failure) if is_final(&failure) => return Err(("write into the stage", failure.1)),
                 Err(failure) => {
-                    self.absent.insert(step.want);
                     self.failed(&want.path, &failure);
+                    self.leave_out(&mut target, step.want, &want);
                 }
             }
         }
@@ -96,26 +96,36 @@ impl Run<'_> {
         self.install.fresh.top(index).is_some()
     }
 
-    /// A file that did not arrive. It may have been found elsewhere; otherwise nothing that was written of it may stay in
-    /// a directory that is new as a whole.
+    /// Notes that something does not wait. What there is of it may not stay in a directory that is new as a whole, or that
+    /// must stay away too.
+    fn leave_out(&mut self, target: &mut Places<'_>, index: Index, want: &Entry<'_>) {
+        self.absent.insert(index);
+        let Some(top) = self.install.fresh.top(index).filter(|top| *top != index && want.kind != Kind::Dir)
+        else {
+            return;
+        };
+        let inside = target.inside(index, &want.path);
+        match inside.and_then(|inside| inside.map_or(Ok(()), |(dir, name)| dir.remove(&name))) {
+            Err(error) if !is(&error, io::ErrorKind::NotFound) => {
+                self.absent.insert(top);
+                self.failed(&want.path, &(Step::Remove, error));
+            }
+            _ => {}
+        }
+    }
+
+    /// A file that did not arrive may have been found elsewhere.
     fn fetched(&mut self, target: &mut Places<'_>, index: Index, want: &Entry<'_>) -> Result<bool, Failure> {
         let found = self.made.contains_key(&index);
-        if !self.is_fresh(index) {
+        if !found || !self.is_fresh(index) {
             return Ok(found);
         }
         let stage = self.install.stage.dir().map_err(at(Step::Place))?;
         let inside = target.inside(index, &want.path).map_err(at(Step::Place))?;
-        let Some((dir, name)) = inside else { return Ok(found) };
-        match self.made.remove(&index) {
-            Some(number) => {
-                stage.rename(&Stage::numbered(number), dir, &name).map_err(at(Step::Place))?;
-            }
-            None => match dir.remove(&name) {
-                Err(error) if is(&error, io::ErrorKind::NotFound) => {}
-                removed => removed.map_err(at(Step::Remove))?,
-            },
+        if let (Some((dir, name)), Some(number)) = (inside, self.made.remove(&index)) {
+            stage.rename(&Stage::numbered(number), dir, &name).map_err(at(Step::Place))?;
         }
-        Ok(found)
+        Ok(true)
     }
 
     /// Makes something in a directory that is new as a whole, or else under a new name of the stage.
