@@ -75,6 +75,13 @@ pub const LINK_DEST: usize = 20;
 pub const PARTIAL: u64 = 1 << 20;
 /// Files that are gone on with in one round: each is held open, and one run leaves one.
 pub const PARTIALS: usize = 16;
+/// Bytes from which a file is sent by its difference from an older one: smaller ones are as soon sent.
+pub const DELTA: u64 = 128 * 1024;
+/// Bytes of the blocks in which such a difference is told: pages, so that a file system can share them, up to what the
+/// sender keeps in memory.
+pub const BLOCKS: std::ops::RangeInclusive<usize> = 4096..=4 << 20;
+/// Digests of blocks in one round: 32 MiB of the sender's memory. Those of a file of 2 GiB are 48 thousand.
+pub const SUMS: usize = 1 << 22;
 /// Bytes of a specification below which no later one is told by its difference from it: it is as soon sent.
 pub const BASELINE: u64 = 4096;
 /// Specifications that are kept in one state directory: one for each tree of a large site, and for each way to ask for it.

@@ -356,6 +356,7 @@ fn every_limit_is_what_the_code_says() {
     limit("Problems of one side", limits::PROBLEMS as u64, "");
     limit("names listed with a Refusal", limits::REFUSED.into(), "");
     limit("files to Resume in a round", limits::PARTIALS as u64, "");
+    limit("digests of blocks in a round", limits::SUMS as u64, "");
     limit("trees to link from", limits::LINK_DEST as u64, "");
     limit("the greeting", limits::HANDSHAKE.as_secs(), " seconds");
     limit("work without a word", limits::ALIVE.as_secs(), " seconds");

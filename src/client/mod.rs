@@ -85,6 +85,7 @@ fn one_way(options: &Options, transfer: &Transfer, push: bool, show: &mut Show) 
     let flags = Flags::NONE
         .with(Flags::DRY_RUN, transfer.dry_run)
         .with(Flags::DELETE, transfer.delete || transfer.comparison.selection.given.delete_excluded)
+        .with(Flags::DELTA, transfer.delta)
         .with(Flags::ITEMIZE, show.itemizes())
         .with(Flags::COMPRESS, transfer.compress);
     let keeping = transfer.keeping.terms().map_err(|error| Failure::new(Exit::Usage, error))?;
@@ -93,7 +94,8 @@ fn one_way(options: &Options, transfer: &Transfer, push: bool, show: &mut Show) 
         return Err(Failure::new(Exit::Usage, text));
     }
     let Transfer { comparison, choosing, network, remove_source_files: remove, .. } = transfer;
-    let asked = Asked { flags, remove_source: *remove, keeping, link_dest: &transfer.keeping.link_dest };
+    let (link_dest, whole_file) = (transfer.keeping.link_dest.as_slice(), transfer.whole_file);
+    let asked = Asked { flags, remove_source: *remove, keeping, link_dest, whole_file };
     let report = carry_out(options, &sides, (comparison, choosing), network, asked, show)?;
     let exit = report.exit();
     show.end(if push { "push" } else { "pull" }, Some(&report), exit, transfer.dry_run);
@@ -108,7 +110,7 @@ fn compare(options: &Options, check: &Check, show: &mut Show) -> Result<Exit, Fa
     let Check { comparison, choosing, network, .. } = check;
     // Nothing is removed: there is no limit to what is told.
     let keeping = Keeping { force: true, ..Keeping::default() };
-    let asked = Asked { flags, remove_source: false, keeping, link_dest: &[] };
+    let asked = Asked { flags, remove_source: false, keeping, link_dest: &[], whole_file: true };
     let report = carry_out(options, &sides, (comparison, choosing), network, asked, show)?;
     let exit = match report.exit() {
         Exit::Ok if !report.equal() => Exit::Different,

@@ -159,6 +159,12 @@ pub struct Transfer {
     /// Remove files from the source that have arrived, when everything worked
     #[arg(long)]
     pub remove_source_files: bool,
+    /// Of large files that are there send only what differs, however fast the connection is
+    #[arg(long, alias = "no-whole-file", conflicts_with = "whole_file")]
+    pub delta: bool,
+    /// Send files whole that differ
+    #[arg(short = 'W', long)]
+    pub whole_file: bool,
     /// Send contents compressed where that makes them smaller
     #[arg(short = 'z', long)]
     pub compress: bool,

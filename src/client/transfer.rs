@@ -44,6 +44,8 @@ pub(super) struct Asked<'r> {
     pub(super) keeping: Keeping,
     /// Trees in which files may be that need not be sent, seen from the destination.
     pub(super) link_dest: &'r [OsString],
+    /// Whether files are sent whole.
+    pub(super) whole_file: bool,
 }
 
 impl Request<'_> {
@@ -65,14 +67,16 @@ impl Request<'_> {
         chosen
     }
 
-    fn round(&self, direction: Direction, keywords: Keywords, scope: Scope) -> Round {
+    /// What the server is asked for. To this very host, files are sent whole: that is faster than comparing them.
+    fn round(&self, direction: Direction, keywords: Keywords, scope: Scope, here: bool) -> Round {
+        let flags = self.asked.flags.with(Flags::DELTA, !self.asked.whole_file && !here);
         Round {
             comparison: self.choosing.comparison(),
             guise: self.guise.clone(),
             remove_source: self.asked.remove_source,
             taking: self.taking,
             keeping: self.asked.keeping.clone(),
-            ..Round::new(direction, self.asked.flags, keywords, scope)
+            ..Round::new(direction, flags, keywords, scope)
         }
     }
 
@@ -109,9 +113,10 @@ impl Request<'_> {
         // What a given specification does not speak of is left as it is.
         let keywords = given.as_ref().map_or_else(|| self.keywords(), |given| given.spec.keywords());
         self.with(remote, Side::Receiver, show, |channel, show| {
+            let here = channel.is_of_this_host();
             let mut speaker = channel.speak();
             speaker.say(&open_message(remote))?;
-            let round = self.round(Direction::Push, keywords, scope.clone());
+            let round = self.round(Direction::Push, keywords, scope.clone(), here);
             let round = Round { keeping: Keeping { link_dest, ..round.keeping }, ..round };
             let baselines = state.as_ref().map_or(Baselines::none(), |state| {
                 Baselines::of_client(state, &source::names(remote, sources), &round)
@@ -159,9 +164,10 @@ impl Request<'_> {
         let scope = source::scope(listed.unwrap_or_default(), rules::filter(&self.comparison.selection)?)?;
         let (spool, state) = (source::spool_dir()?, state_dir()?);
         self.with(remote, Side::Sender, show, |channel, show| {
+            let here = channel.is_of_this_host();
             let mut speaker = channel.speak();
             speaker.say(&open_message(remote))?;
-            let round = self.round(Direction::Pull, self.keywords(), scope);
+            let round = self.round(Direction::Pull, self.keywords(), scope, here);
             let baselines = Baselines::of_client(&state, &source::names(remote, &[]), &round);
             if let Some(digest) = baselines.base() {
                 speaker.say(&Message::Held { digest })?;

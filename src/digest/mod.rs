@@ -2,10 +2,12 @@
 
 mod algorithm;
 mod hasher;
+mod rolling;
 mod text;
 
 pub use algorithm::{Algorithm, Algorithms};
 pub use hasher::{Content, Hasher};
+pub use rolling::Rolling;
 pub use text::{DigestError, Digests, hex};
 
 #[cfg(test)]

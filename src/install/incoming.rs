@@ -12,13 +12,13 @@ use std::io::{self, Write};
 /// A file of the stage that is being written.
 #[derive(Debug)]
 pub struct Incoming {
-    file: File,
+    pub(super) file: File,
     size: u64,
     time: Time,
-    arrived: u64,
-    content: Box<Content>,
+    pub(super) arrived: u64,
+    pub(super) content: Box<Content>,
     durable: Durable,
-    ends_in_hole: bool,
+    pub(super) ends_in_hole: bool,
     /// The mode with which it was made, unless an interrupted run made it.
     made: Option<u32>,
 }

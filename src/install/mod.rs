@@ -1,6 +1,7 @@
 //! Carries out a plan on a live tree: what is new waits in the stage until all of it is there.
 
 mod adopt;
+mod basis;
 mod durable;
 mod fresh;
 mod incoming;
@@ -18,6 +19,7 @@ mod staged;
 mod unlock;
 
 pub use adopt::Adopted;
+pub use basis::Basis;
 pub use durable::for_files;
 pub use fresh::Fresh;
 pub use incoming::{Arrived, Incoming};

@@ -1,8 +1,11 @@
 //! Turn 3: a worker reads the wanted files right into records, and the connection sends them.
 
+mod delta;
+
 use crate::digest::Content;
 use crate::limits;
 use crate::report::{Monitor, Progress};
+use crate::session::blocks::Blocks;
 use crate::session::digesting::{Begun, Digesting, beginning};
 use crate::session::ranges::{Beginning, Questions, Ranges};
 use crate::session::{Error, moves};
@@ -119,8 +122,9 @@ pub(super) fn files(
             let _ = empty.send(Batch::new());
         }
         scope.spawn(move || {
-            let (opener, batch) = (Opener::new(root, false), Batch::new());
-            let mut reader = Reader { opener, remembered, batch, packer, progress, filled, to_worker };
+            let (opener, batch, blocks) = (Opener::new(root, false), Batch::new(), None);
+            let mut reader =
+                Reader { opener, remembered, batch, packer, progress, filled, to_worker, blocks };
             // Nobody takes what is read any more: the connection ended, and the other thread knows why.
             let _ = reader.run(wanted);
         });
@@ -148,6 +152,8 @@ struct Reader<'r> {
     progress: Progress,
     filled: Sender<(Batch, Progress)>,
     to_worker: Receiver<Batch>,
+    /// What the receiver has of the file in hand.
+    blocks: Option<Blocks>,
 }
 
 /// How reading one file once ended.
@@ -162,6 +168,7 @@ impl Reader<'_> {
     fn run(&mut self, wanted: &Ranges<'_>) -> Result<(), Gone> {
         // That every one is a regular file was checked when they were counted.
         for (index, entry) in wanted.files().flatten() {
+            self.blocks = wanted.blocks(index);
             self.file(index, &entry, wanted.beginning(index))?;
             self.progress.files += 1;
         }
@@ -265,13 +272,19 @@ impl Reader<'_> {
             } else {
                 size
             };
+            let blocks = self.blocks.take();
             while at < end {
-                match self.data(file, (at, end), &mut content)? {
+                let sent = match &blocks {
+                    Some(blocks) => self.delta(file, (at, end), &mut content, blocks)?,
+                    None => self.data(file, (at, end), &mut content)?,
+                };
+                match sent {
                     Ok(0) => return Ok(Ok(None)),
                     Ok(read) => at += read,
                     Err(error) => return Ok(Err(error)),
                 }
             }
+            self.blocks = blocks;
         }
         Ok(Ok(Some(content.finish())))
     }

@@ -1,10 +1,15 @@
 //! Turn 3 at the receiver: workers write what arrives into the stage while the connection reads on.
 
+mod kept;
+
 use crate::config::Durable;
-use crate::install::{Failure, Fresh, Incoming, Meta, Partial, Places, Stage, Staged, hopeless, is_final};
+use crate::install::{
+    Basis, Failure, Fresh, Incoming, Meta, Partial, Places, Stage, Staged, hopeless, is_final,
+};
 use crate::report::{Monitor, Problem, Problems, Progress, Side, Step};
 use crate::session::Error;
 use crate::session::arrivals::Arrivals;
+use crate::session::bases::Bases;
 use crate::session::hands::{Hands, Load, Written};
 use crate::spec::{Entry, Index, Marks, Spec, Time};
 use crate::wire::{Channel, Listener, Message, Record, Unpacker, Whole, WireError};
@@ -24,6 +29,8 @@ pub(super) struct Intake<'i> {
     pub(super) durable: Durable,
     /// Where digests of what arrived are noted.
     pub(super) arrivals: &'i Arrivals<'i>,
+    /// Of what older files are here.
+    pub(super) bases: &'i Bases<'i>,
 }
 
 /// What came of them.
@@ -141,6 +148,8 @@ struct Current<'i> {
     left: u64,
     /// Whether it comes for the second time.
     again: bool,
+    /// The older file that it has parts of, once it has any.
+    basis: Option<Basis>,
     /// Without its contents when they are not wanted any more.
     incoming: Result<Incoming, Failure>,
 }
@@ -241,6 +250,7 @@ impl<'i> Writer<'i> {
                 self.unpacker = unpacker;
             }
             Message::Hole(length) => self.hole(length)?,
+            Message::Copy { from, length } => self.kept(from, length)?,
             Message::FileEnd { digest } => {
                 let Some(current) = self.current.take() else { return broken("the end of no file") };
                 self.end(current, &digest)?;
@@ -291,7 +301,7 @@ impl<'i> Writer<'i> {
         };
         self.progress.bytes = self.progress.bytes.saturating_add(offset);
         let left = size.saturating_sub(offset);
-        self.current = Some(Current { index, want, left, again, incoming: usable(begun)? });
+        self.current = Some(Current { index, want, left, again, basis: None, incoming: usable(begun)? });
         Ok(())
     }
 
@@ -344,13 +354,15 @@ impl<'i> Writer<'i> {
 
     /// Ends a file, which must be what was announced.
     fn end(&mut self, current: Current<'_>, digest: &[u8; 32]) -> Result<(), Error> {
-        let Current { index, want, left, incoming, .. } = current;
+        let Current { index, want, left, basis, incoming, .. } = current;
         if left > 0 {
             return Err(WireError::Violation("less contents than the file was said to have").into());
         }
-        if incoming.as_ref().is_ok_and(|incoming| incoming.digest() != *digest) {
+        let other = incoming.as_ref().is_ok_and(|incoming| incoming.digest() != *digest);
+        if other && basis.is_none() {
             return Err(WireError::Violation("contents that are not those of the digest").into());
         }
+        let incoming = if other { Err(kept::broken()) } else { incoming };
         match incoming.and_then(|incoming| incoming.finish(digest, &want, self.intake.meta)) {
             Ok(arrived) => {
                 self.intake.arrivals.note(index, digest);

@@ -5,7 +5,9 @@
 
 mod arrivals;
 mod baseline;
+mod bases;
 mod basis;
+mod blocks;
 mod delivery;
 mod digesting;
 mod edits;

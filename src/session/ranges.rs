@@ -1,7 +1,9 @@
 //! What a receiver names of a specification: indices that rise strictly; of what it asks for, some are begun already.
 
+use crate::digest::Rolling;
 use crate::limits;
 use crate::report::Progress;
+use crate::session::blocks::Blocks;
 use crate::spec::{Entry, Index, Kind, Spec};
 use crate::wire::WireError;
 use std::collections::HashMap;
@@ -14,6 +16,17 @@ pub(super) struct Ranges<'s> {
     end: u32,
     /// Those of which the receiver has the beginning.
     resumed: HashMap<u32, Beginning>,
+    /// Those of which the receiver has an older one.
+    bases: HashMap<u32, Base>,
+    /// How many digests of blocks there are for all of these.
+    sums: usize,
+}
+
+/// An older file, as the receiver has it.
+#[derive(Debug)]
+struct Base {
+    rolling: Rolling,
+    sums: Vec<u64>,
 }
 
 /// The beginning of a file, as the receiver has it.
@@ -25,7 +38,7 @@ pub(super) struct Beginning {
 
 impl<'s> Ranges<'s> {
     pub(super) fn new(spec: &'s Spec) -> Ranges<'s> {
-        Ranges { spec, ranges: Vec::new(), end: 0, resumed: HashMap::new() }
+        Ranges { spec, ranges: Vec::new(), end: 0, resumed: HashMap::new(), bases: HashMap::new(), sums: 0 }
     }
 
     /// Takes `count` indices from `first` on.
@@ -50,6 +63,37 @@ impl<'s> Ranges<'s> {
         }
         self.resumed.insert(index, Beginning { length, digest });
         Ok(())
+    }
+
+    /// Takes one file, of which the receiver has an older one in blocks of this size.
+    pub(super) fn base(&mut self, index: u32, block: u32, key: u64) -> Result<(), WireError> {
+        self.add(index, 1)?;
+        let block = usize::try_from(block).ok().filter(|block| limits::BLOCKS.contains(block));
+        let rolling = block.and_then(|block| Rolling::new(key, block));
+        let rolling = rolling.ok_or(WireError::Violation("a size of blocks or a key that is none"))?;
+        self.bases.insert(index, Base { rolling, sums: Vec::new() });
+        Ok(())
+    }
+
+    /// Takes digests of the blocks of the file that was named last, in their order.
+    pub(super) fn sums(&mut self, sums: &[u8]) -> Result<(), WireError> {
+        let (sums, rest) = sums.as_chunks::<8>();
+        let last = self.end.checked_sub(1).and_then(|last| self.bases.get_mut(&last));
+        let base = last.ok_or(WireError::Violation("digests of the blocks of no file"))?;
+        self.sums += sums.len();
+        if self.sums > limits::SUMS || !rest.is_empty() {
+            return Err(WireError::Violation("too many digests of blocks, or half a one"));
+        }
+        let sums = sums.iter().map(|sum| Some(u64::from_be_bytes(*sum)).filter(|sum| Rolling::is_sum(*sum)));
+        let sums: Option<Vec<u64>> = sums.collect();
+        base.sums.extend(sums.ok_or(WireError::Violation("what is no digest of a block"))?);
+        Ok(())
+    }
+
+    /// The blocks of the older file that the receiver has of this one.
+    pub(super) fn blocks(&self, index: Index) -> Option<Blocks> {
+        let base = self.bases.get(&index.get())?;
+        Some(Blocks::new(base.rolling.clone(), base.sums.clone()))
     }
 
     pub(super) const fn spec(&self) -> &'s Spec {

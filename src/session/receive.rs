@@ -7,6 +7,7 @@ use crate::path::RelPath;
 use crate::plan::{Outcome, Owners, Plan, Rules, compare};
 use crate::report::{Monitor, Problems, Report};
 use crate::session::arrivals::Arrivals;
+use crate::session::bases::Bases;
 use crate::session::basis::{self, Found};
 use crate::session::guard::Removal;
 use crate::session::intake::{self, Intake, Taken};
@@ -133,9 +134,17 @@ pub fn receive(
         whole.or_else(|| Some(partial.get(&index)?.offset())).or_else(linked)
     };
     room::check(receiver.root, &prepared, there, holes)?;
+    let bases = {
+        let Prepared { want, have, plan, .. } = &prepared;
+        let lacks =
+            |index| !arrived.contains(index) && !partial.contains_key(&index) && !found.contains_key(&index);
+        let read = || Bases::read(receiver.root, (want, have), plan, lacks);
+        let none = || Bases::none(receiver.root, have);
+        if round.flags.has(Flags::DELTA) { channel.while_working(read)? } else { none() }
+    };
     let fresh = &fresh;
-    let intake =
-        Intake { want: &prepared.want, stage: &stage, fresh, meta: &meta, durable, arrivals: &arrivals };
+    let (want, bases) = (&prepared.want, &bases);
+    let intake = Intake { want, stage: &stage, fresh, meta: &meta, durable, arrivals: &arrivals, bases };
     let versions = (receiver.versions > 0).then(|| Versions {
         module: receiver.module,
         below: &receiver.below,
@@ -283,7 +292,7 @@ fn run(
     let wanted: Marks = plan.wanted().filter(|index| !here(index)).collect();
     let mut listed = Problems::default();
     if !wanted.is_empty() {
-        want_files(channel, &wanted, &partial)?;
+        want_files(channel, &wanted, &partial, intake.bases)?;
         let taken = intake::take(channel, intake, &wanted, partial, monitor)?;
         let Taken { arrived: new, bytes, problems, vanished } = taken;
         report.files = new.marks().len().into();

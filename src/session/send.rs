@@ -109,6 +109,11 @@ pub fn deliver(
                 asked = None;
                 wanted.as_mut().ok_or_else(broken)?.resume(index, offset, digest)?;
             }
+            Message::Base { index, block, key } => {
+                asked = None;
+                wanted.as_mut().ok_or_else(broken)?.base(index, block, key)?;
+            }
+            Message::Sums(sums) => wanted.as_mut().ok_or_else(broken)?.sums(sums)?,
             Message::WantEnd => {
                 asked = None;
                 let packer = flags.has(Flags::COMPRESS).then(Packer::new).transpose();

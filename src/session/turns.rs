@@ -4,6 +4,7 @@ use crate::install::{Meta, Partial};
 use crate::limits;
 use crate::plan::{Action, Outcome};
 use crate::report::{Fate, Monitor, Problems, Report};
+use crate::session::bases::Bases;
 use crate::session::basis::{self, Found};
 use crate::session::receive::Prepared;
 use crate::session::{Error, moving};
@@ -18,14 +19,15 @@ pub(super) fn want_files(
     channel: &mut Channel,
     wanted: &Marks,
     partial: &HashMap<Index, Partial>,
+    bases: &Bases<'_>,
 ) -> Result<(), Error> {
     let mut speaker = channel.speak();
     let mut row = (0, 0);
     for index in wanted.iter() {
-        let there = partial.get(&index);
+        let (there, based, wanted) = (partial.get(&index), bases.has(index), index);
         let index = index.get();
         let (first, count) = row;
-        if there.is_none() && count > 0 && first + count == index {
+        if there.is_none() && !based && count > 0 && first + count == index {
             row = (first, count + 1);
             continue;
         }
@@ -35,6 +37,9 @@ pub(super) fn want_files(
         row = (index, 1);
         if let Some(there) = there {
             speaker.say(&Message::Resume { index, offset: there.offset(), digest: there.digest() })?;
+            row = (0, 0);
+        } else if based {
+            bases.ask(&mut speaker, wanted)?;
             row = (0, 0);
         }
     }

@@ -39,6 +39,17 @@ impl Read for &File {
     }
 }
 
+impl Write for &File {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        fault::point("write")?;
+        (&self.0).write(buf)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 impl Write for File {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         fault::point("write")?;

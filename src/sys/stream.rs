@@ -60,6 +60,14 @@ impl Stream {
         Ok(Stream::new(stream.0))
     }
 
+    /// Whether the other end is on this host, as far as its address tells.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        let peer = rustix::net::getpeername(&self.0).ok().flatten();
+        let peer = peer.and_then(|peer| SocketAddr::try_from(peer).ok());
+        peer.is_some_and(|peer| peer.ip().to_canonical().is_loopback())
+    }
+
     /// Reads what is there; `None` when nothing is. Zero bytes are the end of the stream.
     ///
     /// # Errors

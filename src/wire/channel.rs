@@ -82,6 +82,12 @@ impl Channel {
         (self.written, self.inbox.read())
     }
 
+    /// Whether the peer is on this host, as far as its address tells.
+    #[must_use]
+    pub fn is_of_this_host(&self) -> bool {
+        self.stream.is_loopback()
+    }
+
     /// Begins a turn in which we speak.
     pub fn speak(&mut self) -> Speaker<'_> {
         self.ours = true;

@@ -111,6 +111,17 @@ pub enum Message<'a> {
         /// How many.
         count: u32,
     },
+    /// The receiver lacks a file, of which it has an older one.
+    Base {
+        /// Its index.
+        index: u32,
+        /// How many bytes a block of the older one has.
+        block: u32,
+        /// The key of the digests of these blocks.
+        key: u64,
+    },
+    /// Digests of such blocks, eight bytes each.
+    Sums(&'a [u8]),
     /// No more wishes.
     WantEnd,
     /// A wanted file begins.
@@ -133,6 +144,13 @@ pub enum Message<'a> {
     },
     /// This many bytes of zeros that take no room at the sender.
     Hole(u64),
+    /// This part of the older file is what comes next.
+    Copy {
+        /// Where it begins there.
+        from: u64,
+        /// How many bytes it has.
+        length: u64,
+    },
     /// The file is complete.
     FileEnd {
         /// BLAKE3 of its contents.
@@ -241,6 +259,9 @@ impl<'a> Message<'a> {
             Message::Resumed => 36,
             Message::AskTogether { .. } => 45,
             Message::Together { .. } => 46,
+            Message::Base { .. } => 47,
+            Message::Sums(_) => 48,
+            Message::Copy { .. } => 49,
             Message::Unsupported(_) => 28,
             Message::Have { .. } => 29,
             Message::TakenAway { .. } => 30,

@@ -115,6 +115,11 @@ fn samples() -> Vec<Message<'static>> {
         Message::SpecEnd { digest: FULL, entries: u32::MAX, whole: true, skipped: u64::MAX, holes: u64::MAX },
         Message::Ask { first: 0, count: 0 },
         Message::Ask { first: u32::MAX, count: u32::MAX },
+        Message::Base { index: u32::MAX, block: 0, key: u64::MAX },
+        Message::Sums(b""),
+        Message::Sums(&[0xff; 64]),
+        Message::Copy { from: 0, length: 0 },
+        Message::Copy { from: limits::FILE_SIZE, length: limits::FILE_SIZE },
         Message::AskTogether { first: 0, count: u32::MAX },
         Message::Together { digest: FULL },
         Message::AskEnd,
@@ -198,7 +203,10 @@ fn body(message: &Message<'_>) -> Vec<u8> {
 
 /// Whether the body is bytes that mean nothing here, as many as there are.
 fn is_free(message: &Message<'_>) -> bool {
-    matches!(message, Message::Spec(_) | Message::Edits(_) | Message::Data(_) | Message::Packed { .. })
+    matches!(
+        message,
+        Message::Spec(_) | Message::Edits(_) | Message::Data(_) | Message::Packed { .. } | Message::Sums(_)
+    )
 }
 
 #[test]

@@ -23,7 +23,9 @@ impl Flags {
     pub const ITEMIZE: Flags = Flags(1 << 2);
     /// Send contents compressed where that makes them smaller.
     pub const COMPRESS: Flags = Flags(1 << 3);
-    const ALL: u32 = 15;
+    /// Send of a large file what the receiver's older one has not.
+    pub const DELTA: Flags = Flags(1 << 4);
+    const ALL: u32 = 31;
 
     /// Whether all of `other` are set.
     #[must_use]

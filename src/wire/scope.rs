@@ -68,7 +68,13 @@ pub(super) fn in_order(only: Vec<RelPath<'static>>, filter: Filter) -> Result<Sc
         [a, b] => a < b && !b.is_within(a),
         _ => true,
     });
-    if risen { Ok(Scope::new(only, filter)) } else { Err(WireError::Malformed("a scope is not in order")) }
+    // A scope that is the whole names no path.
+    let whole = only.first().is_some_and(RelPath::is_root);
+    if risen && !whole {
+        Ok(Scope::new(only, filter))
+    } else {
+        Err(WireError::Malformed("a scope is not in order"))
+    }
 }
 
 /// Bytes of the paths that one message holds.

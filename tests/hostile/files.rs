@@ -81,6 +81,10 @@ fn what_was_not_announced_ends_the_session() {
         (then(&[Data(b"")]), "contents of no file"),
         (vec![file(1, 5), Data(b"hello!")], more),
         (vec![file(1, 5), Data(b"hello"), Data(b"!")], more),
+        (vec![Message::Copy { from: 0, length: 1 }], "contents of no file"),
+        (vec![file(1, 5), Message::Copy { from: 0, length: 6 }], more),
+        (vec![file(1, 5), Message::Copy { from: 0, length: 5 }], "what the receiver does not have"),
+        (vec![file(1, 5), Message::Copy { from: 0, length: 0 }], "what the receiver does not have"),
         (vec![file(1, 5), Hole(6)], more),
         (vec![packed(5, &hello)], "contents of no file"),
         (vec![file(1, 4), packed(5, &hello)], more),
@@ -314,4 +318,64 @@ fn answers_about_moves_are_checked() {
     });
     outcome.assert(Exit::Protocol, "does not expect");
     assert_clean_push(&site);
+}
+
+/// Of an older file only what is in it can be kept, and what comes of it must be what the sender has.
+#[test]
+fn parts_of_an_older_file_are_checked() {
+    use Message::FilesEnd;
+    let site = site();
+    let old: Vec<u8> = (0..300_000u32).map(|at| at.to_le_bytes()[1]).collect();
+    std::fs::write(site.dst().join("old"), &old).unwrap();
+    // 73 blocks of 4096 bytes.
+    const REACH: u64 = 73 * 4096;
+    let spec = "#mtree\n. type=dir\n./old type=file size=300000 time=7.000000000\n";
+    let wanted = |peer: &mut Peer| {
+        peer.open_path("m", "");
+        peer.round(Direction::Push, Flags::DELTA);
+        peer.offer(spec);
+        let mut heard = Vec::new();
+        while let Some(next) = peer.hear() {
+            match next.message() {
+                // An earlier attack left something of which the digest is asked.
+                Message::AskEnd => peer.say(&[Message::DigestsEnd]),
+                Message::WantEnd => break,
+                _ => heard.push(next),
+            }
+        }
+        let told =
+            heard.iter().any(|heard| matches!(heard.message(), Message::Base { index: 1, block: 4096, .. }));
+        let sums =
+            heard.iter().map(|heard| if let Message::Sums(sums) = heard.message() { sums.len() } else { 0 });
+        assert!(told && sums.sum::<usize>() == 73 * 8, "{heard:?}");
+    };
+    let copy = |from, length| Message::Copy { from, length };
+    let beyond = "what the receiver does not have";
+    for (message, words) in [
+        (copy(0, REACH + 1), beyond),
+        (copy(REACH, 1), beyond),
+        (copy(limits::FILE_SIZE, 1), beyond),
+        (copy(0, 0), beyond),
+        (copy(0, 300_001), "more contents"),
+        (copy(0, limits::FILE_SIZE), "more contents"),
+    ] {
+        let outcome = attack(&site, |peer| {
+            wanted(peer);
+            peer.say(&[file(1, 300_000), message]);
+        });
+        outcome.assert(Exit::Protocol, words);
+    }
+    // What is put together of it is another file than was said: it is told, and nothing is changed.
+    let outcome = attack(&site, |peer| {
+        wanted(peer);
+        let rest = vec![0; 300_000 - 4096];
+        let mut said = vec![file(1, 300_000), copy(4096, 4096)];
+        said.extend(rest.chunks(100_000).map(Message::Data));
+        said.extend([end(b"another"), FilesEnd]);
+        said.iter().for_each(|message| peer.say(std::slice::from_ref(message)));
+        let heard = peer.hear_until(&Message::Report(Default::default()));
+        assert!(heard.iter().any(|heard| matches!(heard.message(), Message::Problem(_))), "{heard:?}");
+        peer.say(&[Message::Bye]);
+    });
+    assert_eq!(outcome.code, 1, "{outcome:?}");
 }

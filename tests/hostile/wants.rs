@@ -38,6 +38,12 @@ const fn ask(first: u32, count: u32) -> Message<'static> {
     Message::Ask { first, count }
 }
 
+const KEY: u64 = 1 << 40;
+
+const fn base(index: u32) -> Message<'static> {
+    Message::Base { index, block: 4096, key: KEY }
+}
+
 const fn together(first: u32, count: u32) -> Message<'static> {
     Message::AskTogether { first, count }
 }
@@ -84,6 +90,21 @@ fn only_files_of_the_specification_are_sent_and_each_once() {
         (vec![together(KEEP, 1), report()], due),
         (vec![want(KEEP, 1), together(KEEP, 1)], due),
         (vec![ask(1, 1), AskEnd], file),
+        (vec![base(5)], order),
+        (vec![want(KEEP, 1), base(KEEP)], order),
+        (vec![base(KEEP), base(INNER)], order),
+        (vec![base(1), WantEnd], file),
+        (vec![Message::Base { index: KEEP, block: 0, key: KEY }], "a size of blocks or a key"),
+        (vec![Message::Base { index: KEEP, block: u32::MAX, key: KEY }], "a size of blocks or a key"),
+        (vec![Message::Base { index: KEEP, block: 4095, key: KEY }], "a size of blocks or a key"),
+        (vec![Message::Base { index: KEEP, block: 4096, key: 1 }], "a size of blocks or a key"),
+        (vec![Message::Base { index: KEEP, block: 4096, key: u64::MAX }], "a size of blocks or a key"),
+        (vec![Message::Sums(&[0; 8])], "blocks of no file"),
+        (vec![want(KEEP, 1), Message::Sums(&[0; 8])], "blocks of no file"),
+        (vec![base(INNER), want(KEEP, 1), Message::Sums(&[0; 8])], "blocks of no file"),
+        (vec![base(KEEP), Message::Sums(&[0; 7])], "half a one"),
+        (vec![base(KEEP), Message::Sums(&[0xff; 8])], "no digest of a block"),
+        (vec![base(KEEP), report()], due),
         (vec![resume(5, 1)], order),
         (vec![want(KEEP, 1), resume(KEEP, 1)], order),
         (vec![resume(KEEP, 1), want(INNER, 1)], order),
@@ -128,6 +149,12 @@ fn only_files_of_the_specification_are_sent_and_each_once() {
         });
         outcome.assert(Exit::Protocol, due);
     }
+    let outcome = attack(&site, |peer| {
+        offered(peer, Flags::NONE);
+        peer.say(&[base(KEEP)]);
+        (0..257).for_each(|_| peer.say(&[Message::Sums(&[0; 1 << 17])]));
+    });
+    outcome.assert(Exit::Protocol, "too many digests");
     // Who asked about several together asks once more, and not again.
     let outcome = attack(&site, |peer| {
         offered(peer, Flags::NONE);

@@ -82,6 +82,9 @@ impl<'a> Message<'a> {
             42 => Message::Whole,
             45 => Message::AskTogether { first: body.u32()?, count: body.u32()? },
             46 => Message::Together { digest: body.hash()? },
+            47 => Message::Base { index: body.u32()?, block: body.u32()?, key: body.u64()? },
+            48 => Message::Sums(body.rest()),
+            49 => Message::Copy { from: size(&mut body)?, length: size(&mut body)? },
             57 => Message::Packed { size: packed_size(&mut body)?, piece: body.rest() },
             _ => return Err(WireError::Malformed("an unknown kind of message")),
         };

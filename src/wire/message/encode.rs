@@ -20,7 +20,16 @@ impl Message<'_> {
             Message::Round(round) => round.encode(out),
             Message::Rules(local) => scope::put_local(out, local),
             Message::Paths(paths) => scope::put_paths(out, paths),
-            Message::Spec(bytes) | Message::Edits(bytes) | Message::Data(bytes) => {
+            Message::Base { index, block, key } => {
+                out.extend_from_slice(&index.to_be_bytes());
+                out.extend_from_slice(&block.to_be_bytes());
+                out.extend_from_slice(&key.to_be_bytes());
+            }
+            Message::Copy { from, length } => {
+                out.extend_from_slice(&from.to_be_bytes());
+                out.extend_from_slice(&length.to_be_bytes());
+            }
+            Message::Sums(bytes) | Message::Spec(bytes) | Message::Edits(bytes) | Message::Data(bytes) => {
                 out.extend_from_slice(bytes);
             }
             Message::Packed { size, piece } => {

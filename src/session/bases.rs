@@ -1,0 +1,157 @@
+//! Files of the receiver that are older than those that are wanted in their places: of these, only what differs is sent.
+
+use crate::digest::Rolling;
+use crate::install::{Basis, Known};
+use crate::limits;
+use crate::plan::{Action, Plan};
+use crate::session::Error;
+use crate::spec::{Index, Kind, Spec};
+use crate::sys::File;
+use crate::tree::{Cursor, Root};
+use crate::wire::{Message, Speaker};
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::io;
+use std::num::NonZero;
+use std::thread;
+
+/// Older files, by the wanted ones.
+#[derive(Debug)]
+pub(super) struct Bases<'b> {
+    root: &'b Root,
+    have: &'b Spec,
+    files: HashMap<Index, Base>,
+}
+
+/// One of them.
+#[derive(Debug)]
+struct Base {
+    have: Index,
+    known: Known,
+    block: usize,
+    key: u64,
+    sums: Vec<u64>,
+}
+
+/// Bytes of the digest of a block.
+const SUM: usize = 8;
+
+impl<'b> Bases<'b> {
+    /// None.
+    pub(super) fn none(root: &'b Root, have: &'b Spec) -> Bases<'b> {
+        Bases { root, have, files: HashMap::new() }
+    }
+
+    /// Reads what is here in the places of these files, as far as they are large enough. What cannot be read is no help.
+    pub(super) fn read(
+        root: &'b Root,
+        (want, have): (&Spec, &'b Spec),
+        plan: &Plan,
+        is_wanted: impl Fn(Index) -> bool,
+    ) -> Bases<'b> {
+        let mut bases = Bases::none(root, have);
+        let mut cursor = Cursor::new(root, true);
+        let mut left = limits::SUMS;
+        for step in plan.steps.iter().filter(|step| step.action == Action::Fetch && is_wanted(step.want)) {
+            let size = want.entry(step.want).size.unwrap_or_default();
+            let there = step.have.map(|at| (at, have.entry(at)));
+            let Some((at, there)) = there.filter(|(_, there)| there.kind == Kind::File) else { continue };
+            let Some(block) = block(size.min(there.length()), size.max(there.length())) else { continue };
+            if there.length() / block as u64 > left as u64 {
+                continue;
+            }
+            if let Ok((holder, name)) = cursor.holder(&there.path)
+                && let Ok((file, stat)) = holder.open_file(name)
+                && let Some((key, rolling)) = keyed(block)
+                && let Ok(sums) = sums(&file, stat.size.min(there.length()), &rolling)
+            {
+                left = left.saturating_sub(sums.len());
+                let base = Base { have: at, known: Known::of(&stat), block, key, sums };
+                bases.files.insert(step.want, base);
+            }
+        }
+        bases
+    }
+
+    /// Whether there is one of this file.
+    pub(super) fn has(&self, want: Index) -> bool {
+        self.files.contains_key(&want)
+    }
+
+    /// Asks for a file of which there is one.
+    pub(super) fn ask(&self, speaker: &mut Speaker<'_>, want: Index) -> Result<(), Error> {
+        let Some(base) = self.files.get(&want) else { return Ok(()) };
+        let block = u32::try_from(base.block).unwrap_or(u32::MAX);
+        speaker.say(&Message::Base { index: want.get(), block, key: base.key })?;
+        for sums in base.sums.chunks(limits::RECORD / SUM / 4) {
+            let bytes: Vec<u8> = sums.iter().flat_map(|sum| sum.to_be_bytes()).collect();
+            speaker.say(&Message::Sums(&bytes))?;
+        }
+        Ok(())
+    }
+
+    /// How far the blocks of it go that were told.
+    pub(super) fn reach(&self, want: Index) -> Option<u64> {
+        self.files.get(&want).map(|base| (base.sums.len() * base.block) as u64)
+    }
+
+    /// Opens it, if it is still the one that was read.
+    pub(super) fn open(&self, want: Index) -> io::Result<Basis> {
+        let changed = || io::Error::from_raw_os_error(libc::ESTALE);
+        let base = self.files.get(&want).ok_or_else(changed)?;
+        let path = self.have.path(base.have);
+        let mut cursor = Cursor::new(self.root, true);
+        let (holder, name) = cursor.holder(&path)?;
+        let (file, stat) = holder.open_file(name)?;
+        if Known::of(&stat) == base.known { Ok(Basis::new(file, &stat)) } else { Err(changed()) }
+    }
+}
+
+/// The size of blocks for a file of so many bytes, of which the larger of both has so many: about as many blocks as one has
+/// bytes, or what differs in one place costs more than it needs, or the digests do.
+fn block(smaller: u64, larger: u64) -> Option<usize> {
+    let (least, most) = (*limits::BLOCKS.start(), *limits::BLOCKS.end());
+    let root = usize::try_from(larger.isqrt()).unwrap_or(usize::MAX);
+    let block = (root / least * least).max(least);
+    (smaller >= limits::DELTA && block <= most).then_some(block)
+}
+
+/// A key that nobody knew before.
+fn keyed(block: usize) -> Option<(u64, Rolling)> {
+    let keys = (0..8).map(|_| RandomState::new().hash_one(block) >> 3);
+    keys.filter_map(|key| Some((key, Rolling::new(key, block)?))).next()
+}
+
+/// The digests of the whole blocks of a file, by as many threads as there are processors.
+fn sums(file: &File, size: u64, rolling: &Rolling) -> io::Result<Vec<u64>> {
+    let block = rolling.block();
+    let count = usize::try_from(size / block as u64).unwrap_or_default();
+    let mut sums = vec![0; count];
+    let share = count.div_ceil(thread::available_parallelism().map_or(1, NonZero::get)).max(1);
+    thread::scope(|scope| {
+        let parts = (0..).step_by(share).zip(sums.chunks_mut(share));
+        let threads: Vec<_> =
+            parts.map(|part| scope.spawn(move || part_of_sums(file, rolling, part))).collect();
+        threads.into_iter().try_for_each(|thread| match thread.join() {
+            Ok(done) => done,
+            Err(panic) => std::panic::resume_unwind(panic),
+        })
+    })?;
+    Ok(sums)
+}
+
+fn part_of_sums(file: &File, rolling: &Rolling, (first, sums): (usize, &mut [u64])) -> io::Result<()> {
+    let mut buffer = vec![0; rolling.block()];
+    for (number, sum) in (first..).zip(sums) {
+        let mut done = 0;
+        while done < buffer.len() {
+            let space = buffer.get_mut(done..).unwrap_or_default();
+            match file.read_at(space, (number * rolling.block() + done) as u64)? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                read => done += read,
+            }
+        }
+        *sum = rolling.of(&buffer);
+    }
+    Ok(())
+}

@@ -1,0 +1,128 @@
+//! What is found of one content in another: everything that can be, and in time that grows with the content only.
+
+use super::*;
+
+const KEY: u64 = 0x0fed_cba9_8765_4321;
+
+/// Noise that is the same each time.
+fn noise(seed: u64, length: usize) -> Vec<u8> {
+    let mut state = seed;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_be_bytes()[3]
+    };
+    (0..length).map(|_| next()).collect()
+}
+
+/// The content put together again of what is new and what is kept, how much of it is new, and how much was digested.
+fn through(old: &[u8], new: &[u8], block: usize, pieces: usize) -> (Vec<u8>, usize, usize) {
+    let rolling = Rolling::new(KEY, block).unwrap();
+    let sums = old.chunks_exact(block).map(|block| rolling.of(block)).collect();
+    let blocks = Blocks::new(rolling, sums);
+    let mut search = Search::new(&blocks);
+    let (mut made, mut fresh, mut rest) = (Vec::new(), 0, new);
+    loop {
+        let read = |space: &mut [u8]| {
+            let length = space.len().min(rest.len()).min(pieces);
+            space[..length].copy_from_slice(&rest[..length]);
+            rest = &rest[length..];
+            Ok(length)
+        };
+        let over = search.read(u64::MAX, read).unwrap().is_empty();
+        while let Some(part) = search.part(over) {
+            match part {
+                Part::New(bytes) => {
+                    fresh += bytes.len();
+                    made.extend_from_slice(bytes);
+                }
+                Part::Kept(number) => {
+                    let at = number as usize * block;
+                    made.extend_from_slice(&old[at..at + block]);
+                }
+            }
+        }
+        if over {
+            return (made, fresh, search.work);
+        }
+    }
+}
+
+#[test]
+fn what_is_kept_is_found() {
+    let old = noise(1, 100_000);
+    let with = |at: usize, cut: usize, put: &[u8]| [&old[..at], put, &old[at + cut..]].concat();
+    let moved = [&old[50_000..], &old[..50_000]].concat();
+    // The new content, and how many bytes of it are new at most, for blocks of 100.
+    let table = [
+        ("the same", old.clone(), 0),
+        ("a byte in front", with(0, 0, b"x"), 1),
+        ("bytes in front", with(0, 0, &noise(2, 777)), 777),
+        ("a byte in the middle", with(33_333, 0, b"x"), 200),
+        ("a byte changed", with(44_444, 1, b"x"), 100),
+        ("a part cut out", with(20_050, 1000, b""), 200),
+        ("the end cut off", old[..99_950].to_vec(), 50),
+        ("more at the end", with(100_000, 0, &noise(3, 950)), 950),
+        ("halves swapped", moved, 0),
+        ("each block twice", old.chunks(100).flat_map(|block| [block, block].concat()).collect(), 0),
+        ("all new", noise(4, 100_000), 100_000),
+        ("shorter than a block", old[..99].to_vec(), 99),
+        ("nothing", Vec::new(), 0),
+    ];
+    for (what, new, most) in table {
+        for pieces in [usize::MAX, 4096, 101, 7] {
+            let (made, fresh, work) = through(&old, &new, 100, pieces);
+            assert!(made == new, "{what}, {pieces}");
+            assert!(fresh <= most, "{what}, {pieces}: {fresh} bytes are new");
+            assert!(work <= 2 * new.len() + 100, "{what}, {pieces}: {work}");
+        }
+    }
+}
+
+#[test]
+fn nothing_to_find_anything_in() {
+    let new = noise(1, 10_000);
+    for old in [&b""[..], b"too short"] {
+        let (made, fresh, _) = through(old, &new, 100, usize::MAX);
+        assert!(made == new && fresh == new.len());
+    }
+}
+
+/// However often the content repeats itself, each byte is digested twice at most: a quarter of a gigabyte of equal blocks, zeros against
+/// zeros, a short period that never meets a block.
+#[test]
+fn what_repeats_itself_takes_no_longer() {
+    let length = 1 << 28;
+    let zeros = vec![0; length];
+    let (made, fresh, work) = through(&zeros, &zeros, 1 << 14, usize::MAX);
+    assert!(made == zeros && fresh == 0 && work == length, "{fresh} {work}");
+    let length = 1 << 22;
+    let periodic = |period: usize, from: u8| -> Vec<u8> {
+        (0..length).map(|at| from + u8::try_from(at % period).unwrap()).collect()
+    };
+    for (old, new) in [
+        (periodic(251, 0), periodic(251, 1)),
+        (periodic(7, 0), periodic(7, 3)),
+        (periodic(7, 0), periodic(5, 0)),
+        (vec![0; length], periodic(2, 0)),
+    ] {
+        let (made, _, work) = through(&old, &new, 4096, usize::MAX);
+        assert!(made == new && work <= 2 * length, "{work}");
+    }
+}
+
+/// A table in which all have the same place would be searched for ever.
+#[test]
+fn no_place_is_chosen_by_who_chooses_the_sums() {
+    let rolling = Rolling::new(KEY, 4096).unwrap();
+    let sums: Vec<u64> = (0..1 << 16).map(|number| number << 40).collect();
+    let blocks = Blocks::new(rolling, sums.clone());
+    let (mut run, mut longest) = (0, 0);
+    for number in &blocks.table {
+        run = if *number == NONE { 0 } else { run + 1 };
+        longest = longest.max(run);
+    }
+    assert!(longest < 1 << 12, "{longest}");
+    assert!((0..).zip(&sums).all(|(number, sum)| blocks.look(*sum).0 == Some(number)));
+}
