@@ -247,7 +247,7 @@ fn what_cannot_be_read_is_replaced() {
     let (old, new) = (noise(&mut dice, 400_000), noise(&mut dice, 400_001));
     let pair = Pair::new();
     both(&pair, &old, &new);
-    fs::set_permissions(pair.site.dst().join("f"), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(pair.site.dst().join("f"), fs::Permissions::from_mode(0o000)).unwrap();
     let (output, _) = transfer(&pair, false, &["--delta"]);
     assert_exit(&output, 0);
     assert_equal(&pair, if is_root() { "root reads all" } else { "he does not" });
