@@ -67,8 +67,8 @@ fn contents_are_sent_and_metadata_are_not() {
         fs::remove_file(src.join("l")).unwrap();
         symlink("g", src.join("l")).unwrap();
     });
-    trees.edit("a file renamed", 1, |src| fs::rename(src.join("g"), src.join("d/moved")).unwrap());
-    trees.edit("a directory renamed", 3, |src| fs::rename(src.join("d"), src.join("a")).unwrap());
+    trees.edit("a file renamed", 0, |src| fs::rename(src.join("g"), src.join("d/moved")).unwrap());
+    trees.edit("a directory renamed", 0, |src| fs::rename(src.join("d"), src.join("a")).unwrap());
     trees.edit("holes", 1, |src| sparse(&src.join("s"), 1 << 20, &[(512 << 10, 4096)]));
     trees.edit("other holes", 1, |src| sparse(&src.join("s"), 1 << 20, &[(256 << 10, 4096)]));
     // Same size, same time: what is not looked at is not seen; with -c it is.
@@ -217,7 +217,7 @@ fn directories_that_their_owner_may_not_write() {
         fs::remove_dir_all(src.join("type/a")).unwrap();
         fs::write(src.join("type/a"), "a file").unwrap();
     });
-    trees.edit("one is renamed", 1, |src| {
+    trees.edit("one is renamed", 0, |src| {
         shut(&src.join("rename/a"), 0o755);
         fs::rename(src.join("rename/a"), src.join("rename/b")).unwrap();
         shut(&src.join("rename/b"), 0o555);
