@@ -70,7 +70,7 @@ pub type ScanError = WriteError;
 ///
 /// # Errors
 /// The output failed, there are more entries than [`limits`] allows, or it was stopped. What cannot be read in the tree is a
-/// [`Problem`] and the scan goes on; a directory that cannot be listed is marked `ignore`, which protects it.
+/// [`crate::report::Problem`] and the scan goes on; a directory that cannot be listed is marked `ignore`, which protects it.
 pub fn scan<W: Write + Send>(
     root: &Root,
     what: Scan<'_>,
