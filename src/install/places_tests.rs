@@ -143,3 +143,21 @@ fn of_a_directory_that_was_being_built_the_finished_files_stay() {
     assert_eq!(names(&top.join("b")), ["cut", "done"]);
     assert_eq!(names(&top), ["b", "f"]);
 }
+
+#[test]
+fn threads_that_need_the_stage_at_once_make_it_once() {
+    let place = place();
+    for _ in 0..200 {
+        fs::remove_dir(place.path().join("module/.smsync")).unwrap();
+        let stage = stage(place.path());
+        let start = std::sync::Barrier::new(4);
+        let enter = || {
+            start.wait();
+            stage.dir().map(drop)
+        };
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(enter)).collect();
+            threads.into_iter().for_each(|thread| thread.join().unwrap().unwrap());
+        });
+    }
+}

@@ -10,14 +10,16 @@ use crate::sys::{self, Dir, FileKind, Lock};
 use crate::tree::STAGE;
 use std::collections::HashSet;
 use std::io;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// The stage of one module. While it lives, no other round changes the module.
 #[derive(Debug)]
 pub struct Stage {
     module: Dir,
     dir: OnceLock<Dir>,
+    /// Held while it is made: several threads write into it.
+    making: Mutex<()>,
     left: HashSet<Box<[u8]>>,
     serial: AtomicU64,
     _lock: Lock,
@@ -100,6 +102,7 @@ impl Stage {
         let stage = Stage {
             module: module.again()?,
             dir: OnceLock::new(),
+            making: Mutex::new(()),
             left: HashSet::new(),
             serial: AtomicU64::new(0),
             _lock: lock,
@@ -133,12 +136,16 @@ impl Stage {
         if let Some(dir) = self.dir.get() {
             return Ok(dir);
         }
+        let _one_at_a_time = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(dir) = self.dir.get() {
+            return Ok(dir);
+        }
         self.keeping_looks(|module| {
             module.make_dir(STAGE)?;
             // Half made it would not be known as ours to remove.
             let dir = module.subdir(STAGE).and_then(|dir| own(&dir).map(|()| dir));
             let dir = dir.inspect_err(|_| drop(module.remove_dir(STAGE)))?;
-            // It was not set: that was looked up above, and there is one thread that writes.
+            // It was not set: that was looked up above.
             let _ = self.dir.set(dir);
             Ok(())
         })?;
