@@ -221,9 +221,9 @@ fn a_receiver_that_dies() {
     }
 }
 
-/// Who cannot be given a copy by the kernel reads and writes.
+/// A part of the older file for which there is no room ends the run, and the older file stays.
 #[test]
-fn a_kernel_that_cannot_copy() {
+fn no_room_while_a_part_is_copied() {
     let mut dice = Dice::new(15);
     let old = noise(&mut dice, 400_000);
     let new = [&old[..200_000], b"new", &old[200_000..]].concat();

@@ -4,11 +4,13 @@ mod algorithm;
 mod hasher;
 mod rolling;
 mod text;
+mod through;
 
 pub use algorithm::{Algorithm, Algorithms};
 pub use hasher::{Content, Hasher};
 pub use rolling::Rolling;
 pub use text::{DigestError, Digests, hex};
+pub use through::Through;
 
 #[cfg(test)]
 mod tests;

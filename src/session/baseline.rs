@@ -1,6 +1,6 @@
 //! Specifications that both sides agreed on, kept in the state directory: the next one is told by its difference.
 
-use crate::digest::{self, Content};
+use crate::digest::{self, Content, Through};
 use crate::exit::Exit;
 use crate::limits;
 use crate::report::Report;
@@ -140,11 +140,11 @@ fn name(prefix: &[u8], digest: &[u8; 32]) -> Vec<u8> {
 
 /// A file is the compressed text, its digest, what is known of the text, who wrote it, and the digest of these three.
 fn write(state: &Dir, name: &[u8], spec: &Spec, digest: [u8; 32]) -> io::Result<()> {
-    let packed = Packed { out: Draft::begin(state, name)?, content: Content::new() };
+    let packed = Through::new(Draft::begin(state, name)?);
     let mut encoder = zstd::stream::write::Encoder::new(packed, LEVEL)?;
     encoder.write_all(spec.bytes())?;
-    let Packed { mut out, content } = encoder.finish()?;
-    let mut end = content.finish().to_vec();
+    let (mut out, packed) = encoder.finish()?.finish();
+    let mut end = packed.to_vec();
     end.extend_from_slice(&spec.known(digest).to_bytes());
     end.extend_from_slice(WRITER.as_bytes());
     let mut hash = Content::new();
@@ -152,24 +152,6 @@ fn write(state: &Dir, name: &[u8], spec: &Spec, digest: [u8; 32]) -> io::Result<
     end.extend_from_slice(&hash.finish());
     out.write_all(&end)?;
     out.keep(name)
-}
-
-/// Digests what goes into a file.
-struct Packed<'d> {
-    out: Draft<'d>,
-    content: Content,
-}
-
-impl Write for Packed<'_> {
-    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
-        self.out.write_all(piece)?;
-        self.content.update(piece);
-        Ok(piece.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.out.flush()
-    }
 }
 
 fn damaged() -> io::Error {

@@ -3,7 +3,7 @@
 //! They are kept in the state directory, in records of one length, sorted by file system and file. What is looked up is a
 //! copy of them in a nameless file, mapped; what is learned goes into another one. Neither is in our own memory.
 
-use crate::digest::{Algorithm, Algorithms, Content, Digests};
+use crate::digest::{Algorithm, Algorithms, Content, Digests, Through};
 use crate::limits;
 use crate::sys::{Dir, Draft, Map, Spool, Stat};
 use std::cmp::Ordering;
@@ -195,7 +195,7 @@ fn write(place: &Place<'_>, old: Option<&Records>, new: &Records) -> io::Result<
     order.sort_by_key(file);
     // When there are too many, most are of files that are gone.
     let old = old.filter(|old| old.count + order.len() <= limits::SPEC_ENTRIES as usize);
-    let mut out = Digested { out: Draft::begin(place.state, &place.name)?, content: Content::new() };
+    let mut out = Through::new(Draft::begin(place.state, &place.name)?);
     let (mut at, olds) = (0, old.map_or(0, |old| old.count));
     let old = |at| old.and_then(|old: &Records| old.get(at));
     for (place, index) in order.iter().enumerate() {
@@ -217,27 +217,9 @@ fn write(place: &Place<'_>, old: Option<&Records>, new: &Records) -> io::Result<
         at += 1;
     }
     out.write_all(FORM)?;
-    let Digested { mut out, content } = out;
-    out.write_all(&content.finish())?;
+    let (mut out, digest) = out.finish();
+    out.write_all(&digest)?;
     out.keep(&place.name)
-}
-
-/// Digests what goes into a file.
-struct Digested<'d> {
-    out: Draft<'d>,
-    content: Content,
-}
-
-impl Write for Digested<'_> {
-    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
-        self.out.write_all(piece)?;
-        self.content.update(piece);
-        Ok(piece.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.out.flush()
-    }
 }
 
 #[cfg(test)]
