@@ -61,6 +61,12 @@ impl Push {
         let mut command = self.command(&self.gate.remote("m"));
         let client = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         self.gate.up.wait_held();
+        // What passed the gate may still be on its way to the disk.
+        let deadline = Instant::now() + LIMIT;
+        while !self.site.dst().join(".smsync").exists() || staged(&self.site).count() < FILES {
+            assert!(Instant::now() < deadline, "the server does not write what came");
+            std::thread::sleep(Duration::from_millis(10));
+        }
         client
     }
 
@@ -199,8 +205,8 @@ fn nearly_all(client_dies: bool, between: impl Fn(&Site)) -> (Site, usize) {
     gate.up.wait_held();
     if client_dies {
         client.kill().unwrap();
-        gate.up.release();
         client.wait().unwrap();
+        gate.up.release();
         inetd.ended_within(LIMIT);
     } else {
         // Not before it has written what came.

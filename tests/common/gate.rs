@@ -10,6 +10,9 @@ use std::time::Duration;
 /// How many bytes the server's greeting has: everything after it answers the client's specification.
 pub const GREETING: u64 = 6 + 1 + 48;
 
+/// What the gate's sockets hold of what has not passed it.
+const BUFFER: usize = 256 << 10;
+
 /// One direction of the connections.
 #[derive(Default)]
 pub struct Way {
@@ -106,6 +109,8 @@ pub struct Gate {
 impl Gate {
     pub fn to(server: u16) -> Gate {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        // The kernel would let it grow to 32 MiB and more, which a test took for held back.
+        rustix::net::sockopt::set_socket_recv_buffer_size(&listener, BUFFER).unwrap();
         let port = listener.local_addr().unwrap().port();
         let (up, down, over) = (Arc::<Way>::default(), Arc::<Way>::default(), Arc::<AtomicBool>::default());
         let thread = std::thread::spawn({
