@@ -159,13 +159,10 @@ impl Ground {
         self.programs.watch(pass.counts());
         let [rsync, smsync] = &self.inetds;
         let inetd = if program == Program::Rsync { rsync } else { smsync };
-        let relay = if pass.counts() || !row.delay.is_zero() {
-            Some(Relay::start(inetd.port, row.delay)?)
-        } else {
-            None
-        };
-        let port = relay.as_ref().map_or(inetd.port, |relay| relay.port);
-        let programs = &self.programs;
+        let between = pass.counts() || !row.delay.is_zero();
+        let relay = between.then(|| Arc::new(Relay::new(row.delay)));
+        inetd.relay(relay.clone())?;
+        let (programs, port) = (&self.programs, inetd.port);
         let clients: Result<Vec<Usage>> = std::thread::scope(|scope| {
             let push = |to| scope.spawn(move || programs.push(program, port, to, row.how));
             let threads: Vec<_> = Ground::destinations(program, row).map(push).collect();
@@ -175,7 +172,8 @@ impl Ground {
         let servers: Result<Vec<Usage>> = (0..row.servers).map(|_| inetd.end_of_one()).collect();
         // What the client says of a failure is nearer to its cause.
         let (clients, servers) = (clients?, servers.context("the server")?);
-        Ok(Run { clients, servers, wire: relay.map(Relay::end).unwrap_or_default() })
+        let wire = relay.map_or(Ok(Wire::default()), |relay| relay.end())?;
+        Ok(Run { clients, servers, wire })
     }
 
     /// Fails unless the destinations are like the source: also inside of files, where `contents` says so. A tree that is

@@ -2,7 +2,8 @@
 
 use crate::guard;
 use crate::measure::{self, Measured, Usage};
-use anyhow::{Context, Result, bail};
+use crate::relay::Relay;
+use anyhow::{Context, Result, anyhow, bail};
 use std::ffi::OsString;
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
@@ -10,9 +11,9 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -218,6 +219,8 @@ fn private(path: &Path, text: &str) -> Result<()> {
 /// An inetd for one of the programs, on a free port of loopback.
 pub(crate) struct Inetd {
     pub(crate) port: u16,
+    /// What stands between the clients and the servers of now.
+    relay: Arc<Mutex<Option<Arc<Relay>>>>,
     over: Arc<AtomicBool>,
     served: Receiver<Result<Measured>>,
     thread: Option<JoinHandle<()>>,
@@ -228,15 +231,21 @@ impl Inetd {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let port = listener.local_addr()?.port();
         let over = Arc::new(AtomicBool::new(false));
+        let relay = Arc::<Mutex<Option<Arc<Relay>>>>::default();
         let (sender, served) = channel();
         let thread = std::thread::spawn({
-            let (over, programs) = (over.clone(), programs.clone());
+            let (over, programs, relay) = (over.clone(), programs.clone(), relay.clone());
             move || {
                 for connection in listener.incoming() {
                     if over.load(Ordering::SeqCst) {
                         return;
                     }
                     let started = connection.map_err(Into::into).and_then(|connection| {
+                        let between = relay.lock().map_err(|_| anyhow!("a thread panicked"))?.clone();
+                        let connection = match between {
+                            Some(relay) => relay.join(connection)?,
+                            None => connection,
+                        };
                         let socket = OwnedFd::from(connection);
                         // Both take the socket from 0; what they may say on 2 is for a log.
                         let streams = [socket.try_clone()?.into(), socket.into(), Stdio::null()];
@@ -249,7 +258,13 @@ impl Inetd {
                 }
             }
         });
-        Ok(Inetd { port, over, served, thread: Some(thread) })
+        Ok(Inetd { port, relay, over, served, thread: Some(thread) })
+    }
+
+    /// Puts a relay between what comes from now on, or none.
+    pub(crate) fn relay(&self, relay: Option<Arc<Relay>>) -> Result<()> {
+        *self.relay.lock().map_err(|_| anyhow!("a thread panicked"))? = relay;
+        Ok(())
     }
 
     /// Waits for the end of the server of one connection.

@@ -1,11 +1,12 @@
-//! A relay on loopback that counts bytes, and can make the way long: it delays each direction and limits none.
+//! A relay on loopback that counts bytes, and can make the way long: it delays each direction and limits none. It stands
+//! behind the port that clients know, because what smsync remembers of a destination is of that host and port.
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -16,80 +17,49 @@ pub(crate) struct Wire {
     pub(crate) down: u64,
 }
 
-/// Relays connections to one port. What TCP itself would do on a long way (slow start, windows) it does not show.
+/// What stands between clients and servers. What TCP itself would do on a long way (slow start, windows) it does not show.
 pub(crate) struct Relay {
-    pub(crate) port: u16,
-    over: Arc<AtomicBool>,
+    /// Half of a round trip, before each byte arrives.
+    delay: Duration,
     counts: Arc<[AtomicU64; 2]>,
-    thread: Option<JoinHandle<()>>,
+    connections: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Relay {
-    /// To the server at this port, with half of a round trip before each byte arrives.
-    pub(crate) fn start(server: u16, delay: Duration) -> Result<Relay> {
+    pub(crate) fn new(delay: Duration) -> Relay {
+        Relay { delay, counts: Arc::default(), connections: Mutex::default() }
+    }
+
+    /// Stands between a client and its server: gives back the socket for the server.
+    pub(crate) fn join(&self, client: TcpStream) -> Result<TcpStream> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        let port = listener.local_addr()?.port();
-        let over = Arc::new(AtomicBool::new(false));
-        let counts = Arc::new([AtomicU64::new(0), AtomicU64::new(0)]);
-        let thread = std::thread::spawn({
-            let (over, counts) = (over.clone(), counts.clone());
-            move || {
-                std::thread::scope(|scope| {
-                    for client in listener.incoming() {
-                        if over.load(Ordering::SeqCst) {
-                            return;
-                        }
-                        let counts = &counts;
-                        // What breaks here breaks the connection, and both programs say so.
-                        let relay = |client: TcpStream| connection(&client, server, delay, counts);
-                        scope.spawn(move || client.and_then(relay));
-                    }
-                });
-            }
+        // A connection takes a round trip to be made, which loopback did in no time.
+        std::thread::sleep(2 * self.delay);
+        let server = TcpStream::connect(listener.local_addr()?)?;
+        let (accepted, _) = listener.accept()?;
+        client.set_nodelay(true)?;
+        server.set_nodelay(true)?;
+        let (delay, counts) = (self.delay, self.counts.clone());
+        let connection = std::thread::spawn(move || {
+            let [up, down] = &*counts;
+            std::thread::scope(|scope| {
+                scope.spawn(|| direction(&client, &server, delay, up));
+                direction(&server, &client, delay, down);
+            });
         });
-        Ok(Relay { port, over, counts, thread: Some(thread) })
+        self.connections.lock().map_err(|_| anyhow!("a thread panicked"))?.push(connection);
+        Ok(accepted)
     }
 
     /// Waits for the end of the connections, and gives back what passed.
-    pub(crate) fn end(mut self) -> Wire {
-        self.stop();
-        let [up, down] = &*self.counts;
-        Wire { up: up.load(Ordering::SeqCst), down: down.load(Ordering::SeqCst) }
-    }
-
-    fn stop(&mut self) {
-        if let Some(thread) = self.thread.take() {
-            self.over.store(true, Ordering::SeqCst);
-            // Wakes the accept.
-            drop(TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)));
-            let _ = thread.join();
+    pub(crate) fn end(&self) -> Result<Wire> {
+        for connection in self.connections.lock().map_err(|_| anyhow!("a thread panicked"))?.drain(..) {
+            // What breaks there breaks the connection, and both programs say so.
+            let _ = connection.join();
         }
+        let [up, down] = &*self.counts;
+        Ok(Wire { up: up.load(Ordering::SeqCst), down: down.load(Ordering::SeqCst) })
     }
-}
-
-impl Drop for Relay {
-    fn drop(&mut self) {
-        self.stop();
-    }
-}
-
-fn connection(
-    client: &TcpStream,
-    server: u16,
-    delay: Duration,
-    counts: &Arc<[AtomicU64; 2]>,
-) -> std::io::Result<()> {
-    // A connection takes a round trip to be made, which loopback did in no time.
-    std::thread::sleep(2 * delay);
-    let server = TcpStream::connect((Ipv4Addr::LOCALHOST, server))?;
-    client.set_nodelay(true)?;
-    server.set_nodelay(true)?;
-    let [up, down] = &**counts;
-    std::thread::scope(|scope| {
-        scope.spawn(|| direction(client, &server, delay, up));
-        direction(&server, client, delay, down);
-    });
-    Ok(())
 }
 
 /// Passes on what comes, until its end or until nobody takes it.
