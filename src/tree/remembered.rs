@@ -128,9 +128,9 @@ impl<'r> Remembered<'r> {
         Some(Digests::of_blake3(&self.digest(stat)?))
     }
 
-    /// Remembers the digest of a file that was as `stat` says when its contents began to be read, at this moment, and
-    /// still when they had been read. When it had changed just before, a later change may have left the same stamp: of
-    /// such a file nothing is remembered.
+    /// Remembers the digest of a file that was as `stat` says when its contents began to be read, at this moment. What
+    /// changed it since gave it another stamp, so that this is of no file then. Only when it had changed just before, a
+    /// later change may have left the same stamp: of such a file nothing is remembered.
     pub fn learn(&self, stat: &Stat, begun: (i64, u32), digest: &[u8; 32]) {
         let Some(place) = self.place.as_ref().filter(|_| is_settled(stat.ctime, begun)) else { return };
         let mut new = self.new.lock().unwrap_or_else(PoisonError::into_inner);

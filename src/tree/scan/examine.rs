@@ -4,7 +4,7 @@ use super::Scan;
 use crate::digest::{Algorithms, Digests, Hasher};
 use crate::limits;
 use crate::sys::xattr::{self, Attributes, ByName};
-use crate::sys::{Dir, FileKind, Stat, clock};
+use crate::sys::{Dir, File, FileKind, Stat, clock};
 use std::collections::VecDeque;
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -94,12 +94,12 @@ impl<'a> Examiner<'a> {
 
     /// All that is to be known of a name that is no directory.
     pub(super) fn facts(&mut self, dir: &Arc<Dir>, name: &[u8], stat: &Stat) -> Facts {
-        let (link, file) = (stat.kind == Some(FileKind::Link), stat.kind == Some(FileKind::File));
-        Facts {
-            target: link.then(|| dir.read_link(name)),
-            digests: (file && self.digests()).then(|| self.digest(dir, name, stat)),
-            attributes: self.attributes(dir, name),
+        if stat.kind == Some(FileKind::File) && self.digests() {
+            return self.read(dir, name, stat);
         }
+        let link = stat.kind == Some(FileKind::Link);
+        let target = link.then(|| dir.read_link(name));
+        Facts { target, digests: None, attributes: self.attributes(dir, name) }
     }
 
     /// The extended attributes of a name, if they are asked for.
@@ -120,38 +120,60 @@ impl<'a> Examiner<'a> {
         self.attributes.map(|_| xattr::of_open(dir))
     }
 
-    /// The digests of a file, if it is still the one that was examined.
-    fn digest(&mut self, dir: &Dir, name: &[u8], stat: &Stat) -> io::Result<Digests<'static>> {
+    /// The digests of a file, if it is still the one that was examined, and its attributes.
+    fn read(&mut self, dir: &Arc<Dir>, name: &[u8], stat: &Stat) -> Facts {
         let remembered = self.what.remembered;
         if let Some(digests) = remembered.and_then(|remembered| remembered.digests(self.algorithms, stat)) {
-            return Ok(digests);
+            return Facts { digests: Some(Ok(digests)), ..self.unread(dir, name) };
         }
         let begun = clock::now();
-        let (mut file, now) = dir.open_file(name)?;
-        if !now.same_contents(stat) {
-            return Err(io::Error::from_raw_os_error(libc::ESTALE));
+        let (file, now) = match dir.open_file(name) {
+            Ok(opened) => opened,
+            Err(error) => return Facts { digests: Some(Err(error)), ..self.unread(dir, name) },
+        };
+        // Its name need not be looked up again.
+        let attributes = self.attributes.map(|_| xattr::of_open(&file));
+        let digests = if now.same_contents(stat) {
+            self.digest(&file, stat.size)
+        } else {
+            Err(io::Error::from_raw_os_error(libc::ESTALE))
+        };
+        if let (Some(remembered), Ok(digests)) = (remembered, &digests)
+            && let Some(blake3) = digests.blake3()
+        {
+            remembered.learn(&now, begun, &blake3);
         }
-        let mut hasher = Hasher::new(self.algorithms);
+        Facts { digests: Some(digests), attributes, target: None }
+    }
+
+    /// What is to be known of a file that is not open.
+    fn unread(&mut self, dir: &Arc<Dir>, name: &[u8]) -> Facts {
+        Facts { attributes: self.attributes(dir, name), ..Facts::default() }
+    }
+
+    /// The digests of an open file.
+    fn digest(&mut self, mut file: &File, size: u64) -> io::Result<Digests<'static>> {
         self.buffer.resize(limits::RECORD, 0);
-        let mut left = stat.size;
+        let mut hasher = None::<Hasher>;
+        let mut left = size;
         loop {
             // What is said of the file then is nothing to anybody.
             self.go_on()?;
             let read = file.read(&mut self.buffer)?;
-            hasher.update(self.buffer.get(..read).unwrap_or_default());
+            let piece = self.buffer.get(..read).unwrap_or_default();
             left = left.saturating_sub(read as u64);
             // Less than there was room for, and all there should be: the next read would say so too.
-            if read == 0 || left == 0 && read < self.buffer.len() {
+            let last = read == 0 || left == 0 && read < self.buffer.len();
+            if last && hasher.is_none() {
+                return Ok(Hasher::of(self.algorithms, piece));
+            }
+            let hasher = hasher.get_or_insert_with(|| Hasher::new(self.algorithms));
+            hasher.update(piece);
+            if last {
                 break;
             }
         }
-        let digests = hasher.finish();
-        if let (Some(remembered), Some(blake3)) = (remembered, digests.blake3())
-            && file.stat()?.same_contents(&now)
-        {
-            remembered.learn(&now, begun, &blake3);
-        }
-        Ok(digests)
+        Ok(hasher.map(Hasher::finish).unwrap_or_default())
     }
 
     /// What is to be known of files of a directory, in their order.
