@@ -150,6 +150,11 @@ pub const BACKLOG: i32 = 1024;
 /// Processes of the standalone listener at once; further connections wait in its backlog. Strangers hold one for
 /// [`HANDSHAKE`] at most.
 pub const PROCESSES: usize = 512;
+/// Connections that have not proven a secret yet, whoever started their processes. When one more comes, the oldest of the
+/// address that has most of them gives way: each costs some 3 MiB, and a client is through in milliseconds.
+pub const STRANGERS: u32 = 128;
+/// A connection that gets no place among them within this is refused.
+pub const ADMISSION: Duration = Duration::from_secs(5);
 /// The listener takes no connection for this long after the system ran out of descriptors or memory.
 pub const PAUSE: Duration = Duration::from_secs(1);
 /// Connections asked to end for the second time get this long, then they are killed.

@@ -29,8 +29,9 @@ impl Place {
         let mut private = File::options();
         let mut file =
             private.write(true).create_new(true).mode(0o600).open(dir.path().join("conf")).unwrap();
-        let secret = "secret = AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n";
-        file.write_all(secret.as_bytes()).unwrap();
+        let secret = "secret = AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+        // Nothing is to be left in the directory of the host's own server.
+        writeln!(file, "{secret}\nstate dir = {}", dir.path().join("state").display()).unwrap();
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
         Place { dir, port }
     }
@@ -312,9 +313,13 @@ fn a_name_is_relative_to_where_it_was_given() {
     let mut command = Command::new(SMSYNCD);
     command.args(["--check", "-c", "conf"]).current_dir(place.dir.path());
     let output = command.output().unwrap();
-    let expected = "secret = (set)\nport = 4242\ntimeout = 60\nsyslog facility = daemon\n\
-                    state dir = /var/lib/smsyncd\nspool dir = /var/tmp\n";
-    assert_eq!((output.status.code(), text(&output.stdout), text(&output.stderr)), (Some(0), expected, ""));
+    let expected = format!(
+        "secret = (set)\nport = 4242\ntimeout = 60\nsyslog facility = daemon\n\
+         state dir = {}\nspool dir = /var/tmp\n",
+        place.dir.path().join("state").display()
+    );
+    let (out, err) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!((output.status.code(), out, err), (Some(0), expected.as_str(), ""));
 }
 
 #[test]

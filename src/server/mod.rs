@@ -5,6 +5,7 @@ pub mod listen;
 pub mod log;
 pub mod options;
 mod serve;
+mod strangers;
 
 use core::net::IpAddr;
 use std::io::{self, Write};

@@ -6,8 +6,10 @@ use crate::path::RelPath;
 use crate::report::{Census, Change, Monitor, Problem, Progress, Refusal, Report, Side, Unsupported};
 use crate::server::config::{Config, Module};
 use crate::server::log::Log;
+use crate::server::strangers::{Admission, Place, admit};
 use crate::session::{Baselines, Error, Memory, Offer, Receiver, deliver, greet_server, offer, receive};
 use crate::spec::{SpecWriter, WriteError};
+use crate::sys::private::PrivateError;
 use crate::sys::stdio::Peer;
 use crate::sys::{Dir, Spool, Stream, private};
 use crate::tree::{Remembered, Root, Scan, View, is_reserved, scan};
@@ -33,6 +35,11 @@ pub(super) fn serve(connection: OwnedFd, peer: Peer, config: &Path, log: &Log) -
             return Exit::Config;
         }
     };
+    let state = private::open_private_dir(&config.globals.state_dir, true).map(Dir::from);
+    let place = match strange(&state, &peer, log) {
+        Ok(place) => place,
+        Err(exit) => return exit,
+    };
     let greeted = greet_server(stream, &|user| config.secret_for(user), deadline);
     let (mut channel, user) = match greeted {
         Ok(greeted) => greeted,
@@ -41,7 +48,7 @@ pub(super) fn serve(connection: OwnedFd, peer: Peer, config: &Path, log: &Log) -
             return error.exit();
         }
     };
-    let mut session = Session { config: &config, peer, user, log, proven: false };
+    let mut session = Session { config: &config, peer, user, log, state, place, proven: false };
     match session.run(&mut channel) {
         Ok(exit) => exit,
         Err(error) => {
@@ -60,8 +67,32 @@ struct Session<'s> {
     peer: Peer,
     user: String,
     log: &'s Log,
-    /// Whether the client's first record has opened: before that it may be a recording.
+    /// Where locks and memories are kept.
+    state: Result<Dir, PrivateError>,
+    /// Among strangers, until the client's first record has opened: before that it may be a recording.
+    place: Option<Place>,
+    /// Whether it has.
     proven: bool,
+}
+
+/// A place for a connection that has not proven anything, if there is where to keep places.
+fn strange(state: &Result<Dir, PrivateError>, peer: &Peer, log: &Log) -> Result<Option<Place>, Exit> {
+    let Ok(state) = state else { return Ok(None) };
+    match admit(state, peer) {
+        Ok(Admission { place, ended }) => {
+            for from in ended {
+                log.notice(format_args!("{from}: ended a greeting: too many have not proven a secret"));
+            }
+            if place.is_none() {
+                log.warning(format_args!("{peer}: refused: too many greetings at once"));
+            }
+            place.map(Some).ok_or(Exit::TryAgain)
+        }
+        Err(error) => {
+            log.error(format_args!("{peer}: cannot count greetings in the state directory: {error}"));
+            Err(Exit::System)
+        }
+    }
 }
 
 impl std::fmt::Display for Session<'_> {
@@ -80,12 +111,16 @@ fn refused(exit: Exit, text: impl Into<String>) -> Error {
 
 impl Session<'_> {
     fn run(&mut self, channel: &mut Channel) -> Result<Exit, Error> {
-        let (module, path) = match channel.listen().message()? {
-            Message::List => return self.list(channel),
-            Message::Open { module, path } => (module.into_owned(), path.into_owned()),
+        let asked = match channel.listen().message()? {
+            Message::List => None,
+            Message::Open { module, path } => Some((module.into_owned(), path.into_owned())),
             _ => return Err(WireError::Violation("something else than the name of a module").into()),
         };
         self.proven = true;
+        if let Some(place) = self.place.take() {
+            place.leave().map_err(|error| Error::System("leave the place of a stranger", error))?;
+        }
+        let Some((module, path)) = asked else { return self.list(channel) };
         channel.set_patience(Patience::Silence(self.config.globals.timeout.unwrap_or(FOREVER)));
         self.log.info(format_args!("{self}: opens {}", shown(module.as_bytes())));
         let module = self.config.module(&module);
@@ -127,7 +162,6 @@ impl Session<'_> {
 
     /// Names the modules that this user may see.
     fn list(&mut self, channel: &mut Channel) -> Result<Exit, Error> {
-        self.proven = true;
         self.log.info(format_args!("{self}: lists modules"));
         let mut speaker = channel.speak();
         for module in self.config.modules.iter().filter(|module| module.list) {
@@ -178,10 +212,10 @@ impl Session<'_> {
         let client = if round.direction == Direction::Push { Side::Sender } else { Side::Receiver };
         let mut monitor = Logged { log: self.log, session: self.to_string(), module: &module.name, client };
         let started = Instant::now();
-        let state = private::open_private_dir(&globals.state_dir, true).map(Dir::from);
+        let state = &self.state;
         let names = [&self.user, &module.name].map(|name| name.as_bytes().to_vec());
         let names = [&names[..], &[path.as_bytes().to_vec()]].concat();
-        let baselines = match &state {
+        let baselines = match state {
             Ok(state) => Baselines::of_server(state, &names, round, held),
             Err(_) => Baselines::none(),
         };

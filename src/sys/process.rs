@@ -7,7 +7,7 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use rustix::process::{Pid, Signal};
+use rustix::process::{Pid, PidfdFlags, Signal};
 
 /// The bits of modes that what we make does not get: our umask.
 #[must_use]
@@ -22,6 +22,17 @@ pub fn umask() -> u32 {
 /// have.
 pub fn no_umask() {
     rustix::process::umask(rustix::fs::Mode::empty());
+}
+
+/// Ends (SIGTERM) the process of this number, if `still` says, once we hold on to it, that it is the one that is meant:
+/// a number is given to another process as soon as the one that had it is gone. Says whether it was told.
+pub fn end_if(id: u32, still: impl FnOnce() -> bool) -> bool {
+    let told = || {
+        let process = Pid::from_raw(id.try_into().ok()?)?;
+        let held = rustix::process::pidfd_open(process, PidfdFlags::empty()).ok()?;
+        still().then(|| rustix::process::pidfd_send_signal(held, Signal::TERM).ok())?
+    };
+    told().is_some()
 }
 
 /// How many threads can run at once.
