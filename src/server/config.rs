@@ -53,6 +53,9 @@ pub struct Globals {
     /// Where locks and memories are kept, with mode 0700.
     #[serde(rename = "state dir", deserialize_with = "value::path")]
     pub state_dir: PathBuf,
+    /// Where metrics are shown for Prometheus.
+    #[serde(rename = "metrics file", deserialize_with = "value::path")]
+    pub metrics_file: Option<PathBuf>,
     /// Where specifications are spooled, in files without a name.
     #[serde(rename = "spool dir", deserialize_with = "value::path")]
     pub spool_dir: PathBuf,
@@ -70,6 +73,7 @@ impl Default for Globals {
             syslog_facility: Facility::default(),
             log_file: None,
             state_dir: PathBuf::from("/var/lib/smsyncd"),
+            metrics_file: None,
             spool_dir: PathBuf::from("/var/tmp"),
         }
     }
@@ -193,6 +197,7 @@ impl Globals {
         say(out, "syslog facility", self.syslog_facility);
         say_path(out, "log file", self.log_file.as_ref());
         say_path(out, "state dir", Some(&self.state_dir));
+        say_path(out, "metrics file", self.metrics_file.as_ref());
         say_path(out, "spool dir", Some(&self.spool_dir));
     }
 }

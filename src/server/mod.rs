@@ -1,10 +1,14 @@
 //! The server program: the order of things from its first instruction to its exit.
 
+mod account;
 pub mod config;
 pub mod listen;
 pub mod log;
+mod metrics;
 pub mod options;
+pub mod roll;
 mod serve;
+mod status;
 mod strangers;
 
 use core::net::IpAddr;
@@ -16,9 +20,11 @@ use std::path::{Path, PathBuf};
 use crate::exit::Exit;
 use crate::sys::detach::Starter;
 use crate::sys::stdio::{self, Kind, Peer, Start};
+use crate::sys::{Dir, private};
 use config::Config;
 use log::{Destination, Log};
 use options::{Options, Stop};
+use status::Status;
 
 /// What a configuration says about starting, logging and listening.
 #[derive(Debug, Clone)]
@@ -100,6 +106,9 @@ fn route(start: Start, options: &Options, first: &Log) -> Result<Exit, Failure> 
     if options.check {
         return check(options, start.stderr);
     }
+    if options.status {
+        return status(options);
+    }
     match (start.stdin, start.connection) {
         (Kind::Connected(peer), Some(socket)) => connection(options, socket, peer, start.stderr),
         (Kind::Connected(Peer::Local), None) if options.inetd => {
@@ -141,6 +150,17 @@ fn check(options: &Options, stderr: bool) -> Result<Exit, Failure> {
         }
         Err(errors) => Err(Failure(Exit::Config, errors.to_string())),
     }
+}
+
+/// Shows what is going on, and how it went last.
+fn status(options: &Options) -> Result<Exit, Failure> {
+    let config = Config::read(&options.config).map_err(|errors| Failure(Exit::Config, errors.to_string()))?;
+    let state = private::open_private_dir(&config.globals.state_dir, true).map(Dir::from);
+    let state = state.map_err(|error| Failure(Exit::Config, error.to_string()))?;
+    let status = Status::of(&config, &state);
+    let status = status.map_err(|error| Failure(Exit::System, format!("the state directory: {error}")))?;
+    print(&mut io::stdout(), &if options.json { status.json() } else { status.text() });
+    Ok(Exit::Ok)
 }
 
 /// Serves one connection.

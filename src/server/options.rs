@@ -22,6 +22,8 @@ Examples:
     /usr/local/libexec/smsyncd -f -dd -p 4343 --address 127.0.0.1
   Is the configuration good, and what does it say, defaults and all?
     /usr/local/libexec/smsyncd --check -c /etc/smsyncd.conf
+  What is going on, and how did it go last?
+    /usr/local/libexec/smsyncd --status
 
 The configuration holds secrets: it must be root's or yours, with mode 0600.
 Exit codes: 0 ended as asked; 64 usage; 71 the system refused; 75 already
@@ -36,7 +38,7 @@ The manual is smsyncd(8) and smsyncd.conf(5).";
     about = "smsync server: makes directories here match what an authenticated client sends, or sends them",
     after_help = EXAMPLES,
     max_term_width = 110,
-    override_usage = "smsyncd [-c FILE] [-d]... [-f] [-h] [-p PORT] [--address ADDR] [--inetd] [--check] [-V]"
+    override_usage = "smsyncd [-c FILE] [-d]... [-f] [-h] [-p PORT] [--address ADDR] [--inetd] [--check] [--status [--json]] [-V]"
 )]
 pub struct Options {
     /// Configuration file
@@ -60,6 +62,12 @@ pub struct Options {
     /// Only show the configuration in effect: exit 0 if it is good; 78 if not, with all errors
     #[arg(long, conflicts_with = "inetd")]
     pub check: bool,
+    /// Only show the sessions in progress, and how the last round of each module went
+    #[arg(long, conflicts_with_all = ["inetd", "check"])]
+    pub status: bool,
+    /// With --status: as one object of JSON
+    #[arg(long, requires = "status")]
+    pub json: bool,
     /// Standard input is the channel to the process that wants us to become its daemon.
     #[arg(long, hide = true)]
     pub detached: bool,
@@ -110,6 +118,8 @@ mod tests {
             address: vec![],
             inetd: false,
             check: false,
+            status: false,
+            json: false,
             detached: false,
         };
         assert_eq!(read("smsyncd").unwrap(), none);
@@ -124,13 +134,25 @@ mod tests {
         assert_eq!(read("smsyncd -c x -d -dd -f -p 65535 --address ::1 --address 10.0.0.1").unwrap(), all);
         assert_eq!(read("smsyncd --inetd").unwrap(), Options { inetd: true, ..none.clone() });
         assert_eq!(read("smsyncd --check").unwrap(), Options { check: true, ..none.clone() });
+        let status = Options { status: true, json: true, ..none.clone() };
+        assert_eq!(read("smsyncd --status --json").unwrap(), status);
         assert_eq!(read("smsyncd --detached").unwrap(), Options { detached: true, ..none });
     }
 
     #[test]
     fn refuses_the_rest() {
-        for line in ["-p 0", "-p 65536", "-p x", "-c", "--address host", "--bogus", "file", "--check --inetd"]
-        {
+        for line in [
+            "-p 0",
+            "-p 65536",
+            "-p x",
+            "-c",
+            "--address host",
+            "--bogus",
+            "file",
+            "--check --inetd",
+            "--status --check",
+            "--json",
+        ] {
             let line = format!("smsyncd {line}");
             assert!(matches!(read(&line), Err(Stop::Usage(_))), "{line}");
         }
@@ -139,8 +161,21 @@ mod tests {
     #[test]
     fn help_teaches_and_hides_nothing_but_our_own() {
         let Err(Stop::Shown(help)) = read("smsyncd -h") else { panic!() };
-        for word in ["-c", "-d", "-f", "-h", "-p", "--address", "--inetd", "--check", "-V", "nowait", "4242"]
-        {
+        for word in [
+            "-c",
+            "-d",
+            "-f",
+            "-h",
+            "-p",
+            "--address",
+            "--inetd",
+            "--check",
+            "--status",
+            "--json",
+            "-V",
+            "nowait",
+            "4242",
+        ] {
             assert!(help.contains(word), "{word} is missing in\n{help}");
         }
         assert!(!help.contains("detached"));

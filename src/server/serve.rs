@@ -4,8 +4,10 @@ use crate::exit::Exit;
 use crate::limits;
 use crate::path::RelPath;
 use crate::report::{Census, Change, Monitor, Problem, Progress, Refusal, Report, Side, Unsupported};
+use crate::server::account::{Account, refuse};
 use crate::server::config::{Config, Module};
 use crate::server::log::Log;
+use crate::server::metrics::Outlet;
 use crate::server::strangers::{Admission, Place, admit};
 use crate::session::{Baselines, Error, Memory, Offer, Receiver, deliver, greet_server, offer, receive};
 use crate::spec::{SpecWriter, WriteError};
@@ -36,19 +38,25 @@ pub(super) fn serve(connection: OwnedFd, peer: Peer, config: &Path, log: &Log) -
         }
     };
     let state = private::open_private_dir(&config.globals.state_dir, true).map(Dir::from);
+    let metrics = outlet(config.globals.metrics_file.as_deref(), log);
+    let turn_away = |reason| refuse(state.as_ref().ok(), metrics.as_ref(), log, reason);
     let place = match strange(&state, &peer, log) {
         Ok(place) => place,
-        Err(exit) => return exit,
+        Err(exit) => {
+            turn_away("strangers");
+            return exit;
+        }
     };
     let greeted = greet_server(stream, &|user| config.secret_for(user), deadline);
     let (mut channel, user) = match greeted {
         Ok(greeted) => greeted,
         Err(error) => {
             log.notice(format_args!("{peer}: {error}"));
+            turn_away(if matches!(error, Error::Denied) { "secret" } else { "greeting" });
             return error.exit();
         }
     };
-    let mut session = Session { config: &config, peer, user, log, state, place, proven: false };
+    let mut session = Session { config: &config, peer, user, log, state, metrics, place, proven: false };
     match session.run(&mut channel) {
         Ok(exit) => exit,
         Err(error) => {
@@ -69,10 +77,19 @@ struct Session<'s> {
     log: &'s Log,
     /// Where locks and memories are kept.
     state: Result<Dir, PrivateError>,
+    /// Where metrics are shown.
+    metrics: Option<Outlet>,
     /// Among strangers, until the client's first record has opened: before that it may be a recording.
     place: Option<Place>,
     /// Whether it has.
     proven: bool,
+}
+
+/// Where metrics are shown, if they are. That they cannot be stops no session.
+fn outlet(path: Option<&Path>, log: &Log) -> Option<Outlet> {
+    let path = path?;
+    let failed = |error| log.warning(format_args!("metrics file {}: {error}", path.display()));
+    Outlet::open(path).map_err(failed).ok()
 }
 
 /// A place for a connection that has not proven anything, if there is where to keep places.
@@ -129,6 +146,8 @@ impl Session<'_> {
             return Err(refused(Exit::Refused, "the path is reserved"));
         }
         module.bandwidth.iter().for_each(|rate| channel.limit(*rate));
+        let shown = (self.state.as_ref().ok(), self.metrics.as_ref());
+        let mut account = Account::open(shown, self.log, (&self.peer, &self.user), &module.name);
         let mut exit = Exit::Ok;
         let mut tree: Option<Tree> = None;
         let mut welcome = false;
@@ -151,8 +170,11 @@ impl Session<'_> {
                         // Leaves with the first thing we have to say.
                         channel.speak().say(&Message::Welcome { single: tree.single.borrowed() })?;
                     }
-                    let report = self.round(channel, module, (tree, &path), (&round, held.take()))?;
-                    exit = exit.max_of(report.exit());
+                    let began = account.begin(&round);
+                    let ended =
+                        self.round(channel, (module, &mut account), (tree, &path), (&round, held.take()));
+                    account.end(&round, began, &ended);
+                    exit = exit.max_of(ended?.exit());
                 }
                 Message::Bye => return Ok(exit),
                 _ => return Err(WireError::Violation("something else than a round").into()),
@@ -202,7 +224,7 @@ impl Session<'_> {
     fn round(
         &self,
         channel: &mut Channel,
-        module: &Module,
+        (module, account): (&Module, &mut Account<'_>),
         (tree, path): (&Tree, &RelPath<'_>),
         (round, held): (&Round, Option<[u8; 32]>),
     ) -> Result<Report, Error> {
@@ -210,7 +232,8 @@ impl Session<'_> {
         let spool = Dir::open_root(&globals.spool_dir)
             .map_err(|error| Error::System("open the spool directory ('spool dir')", error))?;
         let client = if round.direction == Direction::Push { Side::Sender } else { Side::Receiver };
-        let mut monitor = Logged { log: self.log, session: self.to_string(), module: &module.name, client };
+        let mut monitor =
+            Logged { log: self.log, session: self.to_string(), module: &module.name, client, account };
         let started = Instant::now();
         let state = &self.state;
         let names = [&self.user, &module.name].map(|name| name.as_bytes().to_vec());
@@ -339,15 +362,17 @@ fn system(error: &io::Error) -> String {
 }
 
 /// Tells the log what happens in a round.
-struct Logged<'l> {
+struct Logged<'l, 'a> {
     log: &'l Log,
     session: String,
     module: &'l str,
     /// What the client is in this round.
     client: Side,
+    /// What others are told of it.
+    account: &'l mut Account<'a>,
 }
 
-impl Monitor for Logged<'_> {
+impl Monitor for Logged<'_, '_> {
     fn problem(&mut self, problem: &Problem) {
         let client = if problem.side == self.client { "client: " } else { "" };
         self.log.warning(format_args!("{}: {}: {client}{problem}", self.session, self.module));
@@ -367,5 +392,7 @@ impl Monitor for Logged<'_> {
 
     fn census(&mut self, _: &Census) {}
 
-    fn progress(&mut self, _: &Progress) {}
+    fn progress(&mut self, progress: &Progress) {
+        self.account.go_on(progress);
+    }
 }

@@ -175,7 +175,7 @@ fn every_error_has_its_line() {
             "secret = <x>\nhosts alow = y",
             &[
                 "2: unknown parameter 'hosts alow'; known here: secret, secrets file, port, address, timeout, pid file, \
-               syslog facility, log file, state dir, spool dir, path, comment, read only, list, durable, keep versions, \
+               syslog facility, log file, state dir, metrics file, spool dir, path, comment, read only, list, durable, keep versions, \
                bandwidth",
             ],
         ),
