@@ -103,6 +103,12 @@ pub struct Module {
     /// How many old versions of each file are kept.
     #[serde(default, rename = "keep versions", deserialize_with = "value::count")]
     pub keep_versions: u32,
+    /// How many connections may have it open at once: any number for 0, and none for a negative number.
+    #[serde(default, rename = "max connections", deserialize_with = "value::integer")]
+    pub max_connections: i32,
+    /// The file in which they are counted; modules that name the same one share its places.
+    #[serde(default, rename = "lock file", deserialize_with = "value::path")]
+    pub lock_file: Option<PathBuf>,
     /// How much is read and written in a second at most by each connection.
     #[serde(default, deserialize_with = "value::rate")]
     pub bandwidth: Option<Rate>,
@@ -213,6 +219,10 @@ impl Module {
         say(out, "read only", yes_no(self.read_only));
         say(out, "list", yes_no(self.list));
         say(out, "durable", self.durable);
+        if self.max_connections != 0 {
+            say(out, "max connections", self.max_connections);
+        }
+        say_path(out, "lock file", self.lock_file.as_ref());
         if let Some(rate) = self.bandwidth {
             say(out, "bandwidth", rate);
         }

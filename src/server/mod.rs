@@ -1,6 +1,7 @@
 //! The server program: the order of things from its first instruction to its exit.
 
 mod account;
+mod admission;
 pub mod config;
 pub mod listen;
 pub mod log;

@@ -5,10 +5,11 @@ use crate::limits;
 use crate::path::RelPath;
 use crate::report::{Census, Change, Monitor, Problem, Progress, Refusal, Report, Side, Unsupported};
 use crate::server::account::{Account, refuse};
+use crate::server::admission::{module_place, strange};
 use crate::server::config::{Config, Module};
 use crate::server::log::Log;
 use crate::server::metrics::Outlet;
-use crate::server::strangers::{Admission, Place, admit};
+use crate::server::strangers::Place;
 use crate::session::{Baselines, Error, Memory, Offer, Receiver, deliver, greet_server, offer, receive};
 use crate::spec::{SpecWriter, WriteError};
 use crate::sys::private::PrivateError;
@@ -92,26 +93,6 @@ fn outlet(path: Option<&Path>, log: &Log) -> Option<Outlet> {
     Outlet::open(path).map_err(failed).ok()
 }
 
-/// A place for a connection that has not proven anything, if there is where to keep places.
-fn strange(state: &Result<Dir, PrivateError>, peer: &Peer, log: &Log) -> Result<Option<Place>, Exit> {
-    let Ok(state) = state else { return Ok(None) };
-    match admit(state, peer) {
-        Ok(Admission { place, ended }) => {
-            for from in ended {
-                log.notice(format_args!("{from}: ended a greeting: too many have not proven a secret"));
-            }
-            if place.is_none() {
-                log.warning(format_args!("{peer}: refused: too many greetings at once"));
-            }
-            place.map(Some).ok_or(Exit::TryAgain)
-        }
-        Err(error) => {
-            log.error(format_args!("{peer}: cannot count greetings in the state directory: {error}"));
-            Err(Exit::System)
-        }
-    }
-}
-
 impl std::fmt::Display for Session<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let claimed = if self.proven { "" } else { "claimed " };
@@ -146,6 +127,7 @@ impl Session<'_> {
             return Err(refused(Exit::Refused, "the path is reserved"));
         }
         module.bandwidth.iter().for_each(|rate| channel.limit(*rate));
+        let _place = module_place(module, &self.state, &format!("{self}: module {}", module.name), self.log)?;
         let shown = (self.state.as_ref().ok(), self.metrics.as_ref());
         let mut account = Account::open(shown, self.log, (&self.peer, &self.user), &module.name);
         let mut exit = Exit::Ok;

@@ -50,7 +50,6 @@ fn read_again(config: &Config) -> Result<Config, ConfigErrors> {
     read_bytes(config.describe().replace("secret = (set)", &spelled("secret = <all>")).as_bytes())
 }
 
-/// A secret as it is spelled.
 fn said(secret: Option<&Secret>) -> String {
     secret.unwrap().to_base64().to_string()
 }
@@ -64,6 +63,8 @@ fn module(name: &str, path: &str) -> Module {
         list: true,
         durable: Durable::Batch,
         keep_versions: 0,
+        max_connections: 0,
+        lock_file: None,
         bandwidth: None,
     }
 }
