@@ -46,7 +46,6 @@ const CALLS: [&str; 25] = [
     "lremovexattr",
     "fsync",
     "syncfs",
-    "copy_file_range",
 ];
 
 /// Errors with what a user reads of them.

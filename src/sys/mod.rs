@@ -17,6 +17,7 @@ pub mod logfile;
 pub mod pidfile;
 pub mod private;
 pub mod process;
+mod share;
 pub mod slots;
 mod spool;
 mod stat;
