@@ -77,10 +77,14 @@ pub const PARTIAL: u64 = 1 << 20;
 pub const PARTIALS: usize = 16;
 /// Bytes from which a file is sent by its difference from an older one: smaller ones are as soon sent.
 pub const DELTA: u64 = 128 * 1024;
+/// Bytes from which a file that is as long as the wanted one is taken to differ, where differences are sent: to ask first
+/// makes the sender read it twice. If it is the same after all, that costs the digests of its blocks, an eight-hundredth of
+/// so much at most, and the receiver writes it anew.
+pub const COMPARED_AT_ONCE: u64 = 64 << 20;
 /// Bytes of the blocks in which such a difference is told: pages, so that a file system can share them, up to what the
 /// sender keeps in memory.
 pub const BLOCKS: std::ops::RangeInclusive<usize> = 4096..=4 << 20;
-/// Digests of blocks in one round: 32 MiB of the sender's memory. Those of a file of 2 GiB are 48 thousand.
+/// Digests of blocks in one round: 40 MiB of the sender's memory. Those of a file of 2 GiB are 48 thousand.
 pub const SUMS: usize = 1 << 22;
 /// Bytes of a specification below which no later one is told by its difference from it: it is as soon sent.
 pub const BASELINE: u64 = 4096;

@@ -153,7 +153,7 @@ struct Reader<'r> {
     filled: Sender<(Batch, Progress)>,
     to_worker: Receiver<Batch>,
     /// What the receiver has of the file in hand.
-    blocks: Option<Blocks>,
+    blocks: Option<Blocks<'r>>,
 }
 
 /// How reading one file once ended.
@@ -164,8 +164,8 @@ enum Reading {
     Failed(io::Error),
 }
 
-impl Reader<'_> {
-    fn run(&mut self, wanted: &Ranges<'_>) -> Result<(), Gone> {
+impl<'r> Reader<'r> {
+    fn run(&mut self, wanted: &'r Ranges<'_>) -> Result<(), Gone> {
         // That every one is a regular file was checked when they were counted.
         for (index, entry) in wanted.files().flatten() {
             self.blocks = wanted.blocks(index);

@@ -18,6 +18,7 @@ pub mod notify;
 pub mod pidfile;
 pub mod private;
 pub mod process;
+mod share;
 pub mod slots;
 mod spool;
 mod stat;
