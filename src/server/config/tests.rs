@@ -169,7 +169,7 @@ fn every_error_has_its_line() {
             "secret = <x>\n[m]\nsecret = <y>\npath = /",
             &[
                 "3: unknown parameter 'secret'; known here: path, comment, read only, list, durable, keep versions, \
-               bandwidth",
+               max connections, lock file, bandwidth",
             ],
         ),
         (
@@ -177,7 +177,7 @@ fn every_error_has_its_line() {
             &[
                 "2: unknown parameter 'hosts alow'; known here: secret, secrets file, port, address, timeout, pid file, \
                syslog facility, log file, state dir, metrics file, spool dir, path, comment, read only, list, durable, keep versions, \
-               bandwidth",
+               max connections, lock file, bandwidth",
             ],
         ),
         (
