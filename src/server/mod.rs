@@ -1,6 +1,7 @@
 //! The server program: the order of things from its first instruction to its exit.
 
 pub mod config;
+mod door;
 pub mod listen;
 pub mod log;
 pub mod options;
@@ -15,6 +16,7 @@ use std::path::{Path, PathBuf};
 
 use crate::exit::Exit;
 use crate::sys::detach::Starter;
+use crate::sys::lookup;
 use crate::sys::stdio::{self, Kind, Peer, Start};
 use config::Config;
 use log::{Destination, Log};
@@ -29,6 +31,8 @@ pub struct Settings {
     pub addresses: Vec<IpAddr>,
     /// TCP port to listen on.
     pub port: u16,
+    /// How many connections may wait there.
+    pub backlog: u32,
     /// Where a daemon leaves its process id.
     pub pid_file: Option<PathBuf>,
 }
@@ -43,9 +47,12 @@ impl Settings {
         let globals = config.globals;
         let facility = globals.syslog_facility.number();
         Settings {
-            log: globals.log_file.map_or(Destination::Syslog(facility), Destination::File),
+            log: globals
+                .log_file
+                .map_or(Destination::Syslog(facility, globals.syslog_tag), Destination::File),
             addresses: globals.address,
             port: globals.port,
+            backlog: globals.listen_backlog,
             pid_file: globals.pid_file,
         }
     }
@@ -99,6 +106,10 @@ fn run() -> Exit {
 fn route(start: Start, options: &Options, first: &Log) -> Result<Exit, Failure> {
     if options.check {
         return check(options, start.stderr);
+    }
+    if let Some(address) = options.name_of {
+        print(&mut io::stdout(), &lookup::confirmed_name(address).unwrap_or_default());
+        return Ok(Exit::Ok);
     }
     match (start.stdin, start.connection) {
         (Kind::Connected(peer), Some(socket)) => connection(options, socket, peer, start.stderr),
@@ -199,6 +210,7 @@ fn listening(options: &Options, settings: Settings) -> listen::Options {
     listen::Options {
         addresses: if options.address.is_empty() { settings.addresses } else { options.address.clone() },
         port: options.port.unwrap_or(settings.port),
+        backlog: settings.backlog,
         pid_file: settings.pid_file,
         config: options.config.clone(),
         settings: Settings::read,

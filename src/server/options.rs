@@ -63,6 +63,9 @@ pub struct Options {
     /// Standard input is the channel to the process that wants us to become its daemon.
     #[arg(long, hide = true)]
     pub detached: bool,
+    /// A process of ours wants the name of the host with this address.
+    #[arg(long, hide = true, value_name = "ADDR")]
+    pub name_of: Option<IpAddr>,
 }
 
 /// Why there is nothing to run.
@@ -111,6 +114,7 @@ mod tests {
             inetd: false,
             check: false,
             detached: false,
+            name_of: None,
         };
         assert_eq!(read("smsyncd").unwrap(), none);
         let all = Options {
@@ -124,7 +128,9 @@ mod tests {
         assert_eq!(read("smsyncd -c x -d -dd -f -p 65535 --address ::1 --address 10.0.0.1").unwrap(), all);
         assert_eq!(read("smsyncd --inetd").unwrap(), Options { inetd: true, ..none.clone() });
         assert_eq!(read("smsyncd --check").unwrap(), Options { check: true, ..none.clone() });
-        assert_eq!(read("smsyncd --detached").unwrap(), Options { detached: true, ..none });
+        assert_eq!(read("smsyncd --detached").unwrap(), Options { detached: true, ..none.clone() });
+        let name_of = Some("::1".parse().unwrap());
+        assert_eq!(read("smsyncd --name-of ::1").unwrap(), Options { name_of, ..none });
     }
 
     #[test]
@@ -143,7 +149,7 @@ mod tests {
         {
             assert!(help.contains(word), "{word} is missing in\n{help}");
         }
-        assert!(!help.contains("detached"));
+        assert!(!help.contains("detached") && !help.contains("name-of"));
         let card = "smsync stream tcp nowait root /usr/local/libexec/smsyncd smsyncd";
         assert!(help.lines().any(|line| line.trim() == card), "{help}");
         let Err(Stop::Shown(version)) = read("smsyncd -V") else { panic!() };

@@ -1,10 +1,10 @@
 //! Serves one connection: greeting, module, rounds.
 
 use crate::exit::Exit;
-use crate::limits;
 use crate::path::RelPath;
 use crate::report::{Census, Change, Monitor, Problem, Progress, Refusal, Report, Side, Unsupported};
 use crate::server::config::{Config, Module};
+use crate::server::door::Visitor;
 use crate::server::log::Log;
 use crate::server::strangers::{Admission, Place, admit};
 use crate::session::{Baselines, Error, Memory, Offer, Receiver, deliver, greet_server, offer, receive};
@@ -25,8 +25,7 @@ use std::time::{Duration, Instant};
 
 /// Serves one connection by the configuration of this path.
 pub(super) fn serve(connection: OwnedFd, peer: Peer, config: &Path, log: &Log) -> Exit {
-    // Armed before the first byte is read.
-    let deadline = Instant::now() + limits::HANDSHAKE;
+    let begun = Instant::now();
     let stream = Stream::new(connection);
     let config = match Config::read(config) {
         Ok(config) => config,
@@ -40,7 +39,9 @@ pub(super) fn serve(connection: OwnedFd, peer: Peer, config: &Path, log: &Log) -
         Ok(place) => place,
         Err(exit) => return exit,
     };
-    let greeted = greet_server(stream, &|user| config.secret_for(user), deadline);
+    // Armed before the first byte is read.
+    let deadline = begun + config.globals.handshake_timeout;
+    let greeted = greet_server(stream, &|user| config.secrets_of(user), deadline);
     let (mut channel, user) = match greeted {
         Ok(greeted) => greeted,
         Err(error) => {
@@ -48,7 +49,8 @@ pub(super) fn serve(connection: OwnedFd, peer: Peer, config: &Path, log: &Log) -
             return error.exit();
         }
     };
-    let mut session = Session { config: &config, peer, user, log, state, place, proven: false };
+    let visitor = Visitor::new(peer, user);
+    let mut session = Session { config: &config, visitor, log, state, place, proven: false };
     match session.run(&mut channel) {
         Ok(exit) => exit,
         Err(error) => {
@@ -64,8 +66,7 @@ pub(super) fn serve(connection: OwnedFd, peer: Peer, config: &Path, log: &Log) -
 /// One connection whose greeting is over.
 struct Session<'s> {
     config: &'s Config,
-    peer: Peer,
-    user: String,
+    visitor: Visitor,
     log: &'s Log,
     /// Where locks and memories are kept.
     state: Result<Dir, PrivateError>,
@@ -98,7 +99,7 @@ fn strange(state: &Result<Dir, PrivateError>, peer: &Peer, log: &Log) -> Result<
 impl std::fmt::Display for Session<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let claimed = if self.proven { "" } else { "claimed " };
-        write!(f, "{} {claimed}user \"{}\"", self.peer, shown_text(&self.user))
+        write!(f, "{} {claimed}user \"{}\"", self.visitor.peer(), shown_text(self.visitor.user()))
     }
 }
 
@@ -121,10 +122,16 @@ impl Session<'_> {
             place.leave().map_err(|error| Error::System("leave the place of a stranger", error))?;
         }
         let Some((module, path)) = asked else { return self.list(channel) };
-        channel.set_patience(Patience::Silence(self.config.globals.timeout.unwrap_or(FOREVER)));
         self.log.info(format_args!("{self}: opens {}", shown(module.as_bytes())));
-        let module = self.config.module(&module);
-        let module = module.ok_or_else(|| refused(Exit::Refused, "no such module, or not for you"))?;
+        let found = self.config.module(&module);
+        let entered = channel.while_working(|| found.and_then(|found| self.visitor.enter(found)))?;
+        let Some(module) = &entered else {
+            if found.is_some() {
+                self.log.notice(format_args!("{self}: may not open {}", shown(module.as_bytes())));
+            }
+            return Err(refused(Exit::Refused, "no such module, or not for you"));
+        };
+        channel.set_patience(Patience::Silence(module.timeout.unwrap_or(FOREVER)));
         if path.components().next().is_some_and(is_reserved) {
             return Err(refused(Exit::Refused, "the path is reserved"));
         }
@@ -146,6 +153,7 @@ impl Session<'_> {
                         none => none.insert(self.open(module, &path, &round)?),
                     };
                     permit(module, tree, &round)?;
+                    self.marked(module, &tree.dir)?;
                     tree.root.take(round.taking);
                     if !std::mem::replace(&mut welcome, true) {
                         // Leaves with the first thing we have to say.
@@ -163,8 +171,11 @@ impl Session<'_> {
     /// Names the modules that this user may see.
     fn list(&mut self, channel: &mut Channel) -> Result<Exit, Error> {
         self.log.info(format_args!("{self}: lists modules"));
+        let listed = self.config.modules.iter().filter(|module| module.list);
+        let open: Vec<Module> =
+            channel.while_working(|| listed.filter_map(|module| self.visitor.enter(module)).collect())?;
         let mut speaker = channel.speak();
-        for module in self.config.modules.iter().filter(|module| module.list) {
+        for module in &open {
             speaker.say(&Message::Module {
                 name: Cow::Borrowed(&module.name),
                 comment: Cow::Borrowed(&module.comment),
@@ -199,6 +210,25 @@ impl Session<'_> {
         Ok(Tree { dir, root, single })
     }
 
+    /// Whether the tree is there that the module is about, by a name that must be in it.
+    fn marked(&self, module: &Module, dir: &Dir) -> Result<(), Error> {
+        let Some((parent, name)) = module.require_marker.as_ref().and_then(RelPath::split_last) else {
+            return Ok(());
+        };
+        let holder =
+            dir.again().and_then(|dir| parent.components().try_fold(dir, |dir, name| dir.through(name)));
+        holder.and_then(|holder| holder.stat(name)).map(drop).map_err(|error| {
+            let marker = parent.join(name).unwrap_or(RelPath::ROOT);
+            self.log.error(format_args!("{self}: module {}: {marker}: {}", module.name, system(&error)));
+            refused(
+                Exit::Io,
+                format!(
+                    "{marker}, which must be in the module ('require marker'), is not there: is it mounted?"
+                ),
+            )
+        })
+    }
+
     fn round(
         &self,
         channel: &mut Channel,
@@ -213,7 +243,7 @@ impl Session<'_> {
         let mut monitor = Logged { log: self.log, session: self.to_string(), module: &module.name, client };
         let started = Instant::now();
         let state = &self.state;
-        let names = [&self.user, &module.name].map(|name| name.as_bytes().to_vec());
+        let names = [self.visitor.user(), &module.name].map(|name| name.as_bytes().to_vec());
         let names = [&names[..], &[path.as_bytes().to_vec()]].concat();
         let baselines = match state {
             Ok(state) => Baselines::of_server(state, &names, round, held),
@@ -313,7 +343,9 @@ impl Session<'_> {
 
 /// Whether this round may be: any may look, but only a push changes something, or a pull that removes what it took.
 fn permit(module: &Module, tree: &Tree, round: &Round) -> Result<(), Error> {
-    if round.direction == Direction::Pull && !round.remove_source {
+    if round.direction == Direction::Pull && module.write_only {
+        Err(refused(Exit::Refused, "the module is write only"))
+    } else if round.direction == Direction::Pull && !round.remove_source {
         Ok(())
     } else if module.read_only && !round.flags.has(Flags::DRY_RUN) {
         Err(refused(Exit::Refused, "the module is read only"))

@@ -14,6 +14,7 @@ mod input;
 pub mod listen;
 mod lock;
 pub mod logfile;
+pub mod lookup;
 pub mod pidfile;
 pub mod private;
 pub mod process;

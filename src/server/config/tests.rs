@@ -1,11 +1,13 @@
 //! The server's configuration: what it means, what is wrong with it and where, and that nothing makes it panic.
 
 use super::*;
-use crate::config::ConfigError;
 use crate::config::mutate::mutations;
+use crate::config::{ConfigError, Durable};
 use crate::secret::spelled;
+use core::net::IpAddr;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
 
 const FULL: &str = "\
 # a full one
@@ -13,9 +15,12 @@ secret = <all>
 secrets file = /etc/smsyncd.secrets
 port = 873
 address = 127.0.0.1, ::1
-timeout = 0
+listen backlog = 5
+handshake timeout = 30
 pid file = /run/smsyncd.pid
 Syslog Facility = local3
+syslog tag = mirror
+timeout = 0
 log file = /var/log/smsyncd.log
 state dir = /srv/state
 spool dir = /srv/spool
@@ -50,33 +55,26 @@ fn read_again(config: &Config) -> Result<Config, ConfigErrors> {
     read_bytes(config.describe().replace("secret = (set)", &spelled("secret = <all>")).as_bytes())
 }
 
-/// A secret as it is spelled.
-fn said(secret: Option<&Secret>) -> String {
-    secret.unwrap().to_base64().to_string()
+/// Secrets as they are spelled.
+fn said(secrets: &[Secret]) -> Vec<String> {
+    secrets.iter().map(|secret| secret.to_base64().to_string()).collect()
 }
 
 fn module(name: &str, path: &str) -> Module {
-    Module {
-        name: name.to_owned(),
-        path: path.into(),
-        comment: String::new(),
-        read_only: true,
-        list: true,
-        durable: Durable::Batch,
-        keep_versions: 0,
-        bandwidth: None,
-    }
+    Module { name: name.to_owned(), path: path.into(), ..Module::default() }
 }
 
 #[test]
 fn a_full_configuration() {
     let config = read(FULL).unwrap();
     let globals = &config.globals;
-    assert_eq!(said(config.secret_for("")), spelled("<all>"));
+    assert_eq!(said(config.secrets_of("")), [spelled("<all>")]);
     assert_eq!(globals.secrets_file.as_deref(), Some(Path::new("/etc/smsyncd.secrets")));
     assert_eq!(globals.port, 873);
     assert_eq!(globals.address, [IpAddr::from([127, 0, 0, 1]), "::1".parse().unwrap()]);
-    assert_eq!(globals.timeout, None);
+    assert_eq!(globals.listen_backlog, 5);
+    assert_eq!(globals.handshake_timeout, Duration::from_secs(30));
+    assert_eq!(globals.syslog_tag, "mirror");
     assert_eq!(globals.pid_file.as_deref(), Some(Path::new("/run/smsyncd.pid")));
     // LOG_LOCAL3 of syslog(3) is 19 << 3.
     assert_eq!(globals.syslog_facility.number(), 19);
@@ -88,9 +86,10 @@ fn a_full_configuration() {
         read_only: false,
         list: false,
         durable: Durable::File,
+        timeout: None,
         ..module("home", "/home")
     };
-    let www = Module { durable: Durable::None, ..module("www data", "/srv/www") };
+    let www = Module { durable: Durable::None, timeout: None, ..module("www data", "/srv/www") };
     assert_eq!(config.modules, [home.clone(), www]);
     assert_eq!(config.module("home"), Some(&home));
     assert_eq!(config.module("Home"), None);
@@ -101,7 +100,8 @@ fn defaults() {
     let config = read("secret = <all>\n[m]\npath = /m").unwrap();
     assert_eq!(config.globals.port, 4242);
     assert_eq!(config.globals.address, Vec::<IpAddr>::new());
-    assert_eq!(config.globals.timeout, Some(Duration::from_secs(60)));
+    assert_eq!(config.modules[0].timeout, Some(Duration::from_secs(60)));
+    assert_eq!(config.globals.handshake_timeout, Duration::from_secs(10));
     assert_eq!(config.globals.syslog_facility.number(), 3);
     assert_eq!(config.globals.state_dir, Path::new("/var/lib/smsyncd"));
     assert_eq!(config.globals.spool_dir, Path::new("/var/tmp"));
@@ -167,16 +167,17 @@ fn every_error_has_its_line() {
         (
             "secret = <x>\n[m]\nsecret = <y>\npath = /",
             &[
-                "3: unknown parameter 'secret'; known here: path, comment, read only, list, durable, keep versions, \
-               bandwidth",
+                "3: unknown parameter 'secret'; known here: path, comment, read only, write only, list, auth users, \
+               hosts allow, hosts deny, reverse lookup, timeout, require marker, durable, keep versions, bandwidth",
             ],
         ),
         (
             "secret = <x>\nhosts alow = y",
             &[
-                "2: unknown parameter 'hosts alow'; known here: secret, secrets file, port, address, timeout, pid file, \
-               syslog facility, log file, state dir, spool dir, path, comment, read only, list, durable, keep versions, \
-               bandwidth",
+                "2: unknown parameter 'hosts alow'; known here: secret, secrets file, port, address, listen backlog, \
+               handshake timeout, pid file, syslog facility, syslog tag, log file, state dir, spool dir, path, comment, \
+               read only, write only, list, auth users, hosts allow, hosts deny, reverse lookup, timeout, \
+               require marker, durable, keep versions, bandwidth",
             ],
         ),
         (
@@ -193,8 +194,40 @@ fn every_error_has_its_line() {
         ("secret = <x>\npath = /\n[a:b]", &["3: a name holds ':'"]),
         ("secret = <x>\npath = /\n[[a]]", &["3: a name holds '['"]),
         (
-            "secret = <x>\npath = /\n[Global]",
-            &["3: the name is reserved: global parameters stand before the first section"],
+            "secret = <x>\npath = /\n[Globals]",
+            &["3: the name is reserved: [global] is for what concerns the whole server"],
+        ),
+        ("secret = <x> <y> <z>", &["1: secret: more than 2 secrets at once"]),
+        ("secret = <x> y", &[&format!("1: secret: the secret is not base64{KEYGEN}")]),
+        (
+            "secret = <x>\nlisten backlog = 0",
+            &["2: listen backlog: '0' is not a whole number from 1 to 1024"],
+        ),
+        (
+            "secret = <x>\nhandshake timeout = 601",
+            &["2: handshake timeout: '601' is not a whole number from 1 to 600"],
+        ),
+        (
+            "secret = <x>\nsyslog tag = a b",
+            &["2: syslog tag: 'a b' is not a word of at most 32 letters, digits, '-', '_', '.' or '/'"],
+        ),
+        (
+            "secret = <x>\npath = /\n[m]\nauth users = ann:write",
+            &[
+                "4: auth users: 'ann:write' is not a list of users and @groups, each perhaps with ':ro', ':rw' or ':deny'",
+            ],
+        ),
+        (
+            "secret = <x>\npath = /\n[m]\nhosts deny = 10.0.0.0/33",
+            &["4: hosts deny: '10.0.0.0/33' is not a list of addresses, networks (10.0.0.0/8), names or '*'"],
+        ),
+        (
+            "secret = <x>\npath = /\nhosts deny = *.example.org\n[m]\n[n]\nreverse lookup = yes\n",
+            &["4: 'hosts allow' and 'hosts deny' know names only with 'reverse lookup = yes'"],
+        ),
+        (
+            "secret = <x>\npath = /\nrequire marker = /x",
+            &["3: require marker: '/x' is not a path below the module's, without '/' at its start"],
         ),
         (
             "port = 0\n[m]\npath = m\nlist = often",
@@ -228,9 +261,11 @@ secret = (set)
 secrets file = /etc/smsyncd.secrets
 port = 873
 address = 127.0.0.1, ::1
-timeout = 0
+listen backlog = 5
+handshake timeout = 30
 pid file = /run/smsyncd.pid
 syslog facility = local3
+syslog tag = mirror
 log file = /var/log/smsyncd.log
 state dir = /srv/state
 spool dir = /srv/spool
@@ -240,14 +275,24 @@ spool dir = /srv/spool
 path = /home
 comment = everybody's homes = here
 read only = no
+# write only = no
 list = no
+# reverse lookup = no
+timeout = 0
 durable = file
+# keep versions = 0
+# bandwidth = 0
 
 [www data]
 path = /srv/www
-read only = yes
-list = yes
+# read only = yes
+# write only = no
+# list = yes
+# reverse lookup = no
+timeout = 0
 durable = none
+# keep versions = 0
+# bandwidth = 0
 ";
     assert_eq!(config.describe(), expected);
     assert!(!format!("{config:?}").contains(&spelled("<zoe>")));
@@ -288,8 +333,12 @@ fn the_secrets_file() {
         ("@zoe:<s>", Err(&["1: the user before the ':': a name holds '@'"])),
         (&long, Err(&["1: the user before the ':': a name is longer than 64 bytes"])),
         (
-            "zoe:<zoe>\nadam:<adam>\nzoe:<zoe>\nzoe",
-            Err(&["3: user 'zoe' already given at line 1", "4: expected 'user:secret'"]),
+            "zoe:<new>\nadam:<adam>\nzoe:<zoe>\n",
+            Ok(&[("adam", "<adam>"), ("zoe", "<new>"), ("zoe", "<zoe>")]),
+        ),
+        (
+            "zoe:<zoe>\nzoe:<new>\nzoe:<zoe>\nzoe",
+            Err(&["3: user 'zoe' has more than 2 secrets at once", "4: expected 'user:secret'"]),
         ),
     ];
     for (text, expected) in table {
@@ -297,8 +346,12 @@ fn the_secrets_file() {
         let users = secrets::parse(spelled(text).as_bytes(), &mut errors);
         match (errors.finish(Some(users)), expected) {
             (Ok(users), Ok(expected)) => {
-                let users: Vec<_> =
-                    users.iter().map(|(user, secret)| (user.clone(), said(Some(secret)))).collect();
+                let users: Vec<_> = users
+                    .iter()
+                    .flat_map(|(user, secrets)| {
+                        said(secrets).into_iter().map(|secret| (user.clone(), secret))
+                    })
+                    .collect();
                 let expected: Vec<_> =
                     expected.iter().map(|(user, word)| ((*user).to_owned(), spelled(word))).collect();
                 assert_eq!(users, expected, "{text}");
@@ -338,8 +391,8 @@ fn both_files_must_be_private() {
 
     write(&secrets, 0o600, "zoe:<zoe>\n");
     let config = Config::read(&file).unwrap();
-    assert_eq!(said(config.secret_for("zoe")), spelled("<zoe>"));
-    assert!(config.secret_for("").is_none() && config.secret_for("adam").is_none());
+    assert_eq!(said(config.secrets_of("zoe")), [spelled("<zoe>")]);
+    assert!(config.secrets_of("").is_empty() && config.secrets_of("adam").is_empty());
 
     write(&secrets, 0o640, "zoe:<zoe>\n");
     let loose =
@@ -390,7 +443,7 @@ fn damage_never_panics_and_what_passes_is_sound() {
             }
         }
     }
-    assert!(passed > 500 && refused > 500, "{passed} passed, {refused} refused");
+    assert!(passed > 400 && refused > 500, "{passed} passed, {refused} refused");
     for bytes in mutations(spelled("# users\nzoe:<zoe>\n\nadam:<adam>\n").as_bytes(), 2000) {
         for user in secrets::parse(&bytes, &mut ConfigErrors::new(Path::new("s"))).keys() {
             assert!(config::check_user(user).is_ok());
