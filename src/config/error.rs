@@ -38,6 +38,12 @@ impl From<usize> for At {
 }
 
 impl At {
+    /// The number of the line.
+    #[must_use]
+    pub const fn number(self) -> usize {
+        self.line
+    }
+
     /// Another line of the same file.
     #[must_use]
     pub const fn line(self, line: usize) -> At {

@@ -3,7 +3,9 @@
 mod facility;
 mod globals;
 pub mod hosts;
+pub mod log_format;
 mod module;
+mod rules;
 mod say;
 mod secrets;
 mod users;
@@ -13,7 +15,7 @@ pub use globals::Globals;
 pub use module::Module;
 pub use users::{Access, AuthUsers};
 
-use crate::config::{self, ConfigErrors, check_module};
+use crate::config::{self, ConfigError, ConfigErrors, check_module};
 use crate::limits;
 use crate::secret::Secret;
 use crate::sys::private::read_private;
@@ -91,8 +93,30 @@ impl Config {
     }
 }
 
+/// What is wrong with these lines, besides that they let nobody in.
+pub(super) fn faults(bytes: &[u8]) -> Vec<String> {
+    let mut errors = ConfigErrors::new(Path::new("smsyncd.conf"));
+    let _ = parts(bytes, &mut errors);
+    let errors = errors.finish(Some(())).err();
+    let text = |error: &ConfigError| match error {
+        ConfigError::Line { text, .. } => text.clone(),
+        ConfigError::Private(error) => error.to_string(),
+    };
+    errors.iter().flat_map(ConfigErrors::iter).map(text).collect()
+}
+
 /// Reads the configuration itself, without the secrets file. What comes back is whole only if nothing is wrong.
 fn parse(bytes: &[u8], errors: &mut ConfigErrors) -> Option<Config> {
+    let (globals, modules) = parts(bytes, errors);
+    let globals = globals?;
+    if globals.secret.is_empty() && globals.secrets_file.is_none() {
+        errors.wrong(1, "'secret' or 'secrets file' is missing: nobody could be let in");
+    }
+    Some(Config { globals, modules, users: BTreeMap::new() })
+}
+
+/// What is said of the whole, and of each module.
+fn parts(bytes: &[u8], errors: &mut ConfigErrors) -> (Option<Globals>, Vec<Module>) {
     let (globals, sections) = config::read::<Globals, Module>(bytes, errors);
     let mut modules = Vec::new();
     for section in sections {
@@ -103,16 +127,11 @@ fn parse(bytes: &[u8], errors: &mut ConfigErrors) -> Option<Config> {
             errors.wrong(section.at, format!("more than {} modules", limits::MODULES));
             break;
         }
-        if let Some(fault) = section.values.as_ref().and_then(Module::fault) {
-            errors.wrong(section.at, fault);
-        }
-        modules.extend(section.values.map(|module| module.named(section.name)));
+        let Some(mut module) = section.values else { continue };
+        module.complete(section.name).into_iter().for_each(|fault| errors.wrong(section.at, fault));
+        modules.push(module);
     }
-    let globals = globals?;
-    if globals.secret.is_empty() && globals.secrets_file.is_none() {
-        errors.wrong(1, "'secret' or 'secrets file' is missing: nobody could be let in");
-    }
-    Some(Config { globals, modules, users: BTreeMap::new() })
+    (globals, modules)
 }
 
 #[cfg(test)]

@@ -31,6 +31,11 @@ impl Visitor {
         &self.user
     }
 
+    /// The name of his host, if it was looked up.
+    pub(super) fn known_name(&self) -> Option<&str> {
+        self.name.get().and_then(Option::as_deref)
+    }
+
     /// The name of his host, if that has one which leads back to it. Another process asks for it, which knows nothing: the
     /// answer comes from strangers.
     fn name(&self) -> Option<String> {

@@ -141,6 +141,11 @@ impl Log {
         }
     }
 
+    /// Writes what the administrator asked for of each file: however many there are, at any verbosity.
+    pub fn transfer(&self, text: impl fmt::Display) {
+        self.sink().send(Level::Notice, &line(&text));
+    }
+
     /// From now on at most [`limits::LOG_RECORDS`] are written besides errors: a peer must not fill the disk.
     pub fn limit(&self) {
         self.sink().room = Some(limits::LOG_RECORDS);

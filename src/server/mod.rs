@@ -2,9 +2,12 @@
 
 pub mod config;
 mod door;
+mod import;
 pub mod listen;
 pub mod log;
+mod logged;
 pub mod options;
+mod permit;
 mod serve;
 mod strangers;
 
@@ -15,6 +18,7 @@ use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 
 use crate::exit::Exit;
+use crate::limits;
 use crate::sys::detach::Starter;
 use crate::sys::lookup;
 use crate::sys::stdio::{self, Kind, Peer, Start};
@@ -107,6 +111,9 @@ fn route(start: Start, options: &Options, first: &Log) -> Result<Exit, Failure> 
     if options.check {
         return check(options, start.stderr);
     }
+    if let Some(file) = &options.import {
+        return import(&start.directory.join(file), start.stderr);
+    }
     if let Some(address) = options.name_of {
         print(&mut io::stdout(), &lookup::confirmed_name(address).unwrap_or_default());
         return Ok(Exit::Ok);
@@ -152,6 +159,18 @@ fn check(options: &Options, stderr: bool) -> Result<Exit, Failure> {
         }
         Err(errors) => Err(Failure(Exit::Config, errors.to_string())),
     }
+}
+
+/// Shows what an rsyncd.conf is in our language, and what of it has no equivalent.
+fn import(file: &Path, stderr: bool) -> Result<Exit, Failure> {
+    let bytes = crate::sys::read_input(file, limits::CONFIG)
+        .map_err(|error| Failure(Exit::Config, format!("{}: {error}", log::shown(file))))?;
+    let import::Imported { text, lost } = import::import(&bytes);
+    print(&mut io::stdout(), &text);
+    if stderr {
+        lost.iter().for_each(|lost| print(&mut io::stderr(), &format!("{}: {lost}\n", log::shown(file))));
+    }
+    Ok(if lost.is_empty() { Exit::Ok } else { Exit::Problems })
 }
 
 /// Serves one connection.

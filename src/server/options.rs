@@ -22,6 +22,8 @@ Examples:
     /usr/local/libexec/smsyncd -f -dd -p 4343 --address 127.0.0.1
   Is the configuration good, and what does it say, defaults and all?
     /usr/local/libexec/smsyncd --check -c /etc/smsyncd.conf
+  What of an rsync daemon's can be moved over, and what cannot?
+    /usr/local/libexec/smsyncd --import /etc/rsyncd.conf >smsyncd.conf
 
 The configuration holds secrets: it must be root's or yours, with mode 0600.
 Exit codes: 0 ended as asked; 64 usage; 71 the system refused; 75 already
@@ -36,7 +38,7 @@ The manual is smsyncd(8) and smsyncd.conf(5).";
     about = "smsync server: makes directories here match what an authenticated client sends, or sends them",
     after_help = EXAMPLES,
     max_term_width = 110,
-    override_usage = "smsyncd [-c FILE] [-d]... [-f] [-h] [-p PORT] [--address ADDR] [--inetd] [--check] [-V]"
+    override_usage = "smsyncd [-c FILE] [-d]... [-f] [-h] [-p PORT] [--address ADDR] [--inetd] [--check] [--import FILE] [-V]"
 )]
 pub struct Options {
     /// Configuration file
@@ -60,6 +62,9 @@ pub struct Options {
     /// Only show the configuration in effect: exit 0 if it is good; 78 if not, with all errors
     #[arg(long, conflicts_with = "inetd")]
     pub check: bool,
+    /// Print the configuration that an rsyncd.conf makes: exit 1 if something has no equivalent
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["inetd", "check"])]
+    pub import: Option<PathBuf>,
     /// Standard input is the channel to the process that wants us to become its daemon.
     #[arg(long, hide = true)]
     pub detached: bool,
@@ -113,6 +118,7 @@ mod tests {
             address: vec![],
             inetd: false,
             check: false,
+            import: None,
             detached: false,
             name_of: None,
         };
@@ -128,6 +134,8 @@ mod tests {
         assert_eq!(read("smsyncd -c x -d -dd -f -p 65535 --address ::1 --address 10.0.0.1").unwrap(), all);
         assert_eq!(read("smsyncd --inetd").unwrap(), Options { inetd: true, ..none.clone() });
         assert_eq!(read("smsyncd --check").unwrap(), Options { check: true, ..none.clone() });
+        let import = Some(PathBuf::from("x"));
+        assert_eq!(read("smsyncd --import x").unwrap(), Options { import, ..none.clone() });
         assert_eq!(read("smsyncd --detached").unwrap(), Options { detached: true, ..none.clone() });
         let name_of = Some("::1".parse().unwrap());
         assert_eq!(read("smsyncd --name-of ::1").unwrap(), Options { name_of, ..none });
@@ -135,8 +143,17 @@ mod tests {
 
     #[test]
     fn refuses_the_rest() {
-        for line in ["-p 0", "-p 65536", "-p x", "-c", "--address host", "--bogus", "file", "--check --inetd"]
-        {
+        for line in [
+            "-p 0",
+            "-p 65536",
+            "-p x",
+            "-c",
+            "--address host",
+            "--bogus",
+            "file",
+            "--check --inetd",
+            "--import x --check",
+        ] {
             let line = format!("smsyncd {line}");
             assert!(matches!(read(&line), Err(Stop::Usage(_))), "{line}");
         }

@@ -2,16 +2,19 @@
 
 use crate::exit::Exit;
 use crate::path::RelPath;
-use crate::report::{Census, Change, Monitor, Problem, Progress, Refusal, Report, Side, Unsupported};
+use crate::report::{Report, Side};
 use crate::server::config::{Config, Module};
 use crate::server::door::Visitor;
 use crate::server::log::Log;
+use crate::server::logged::Logged;
+use crate::server::permit::permit;
 use crate::server::strangers::{Admission, Place, admit};
 use crate::session::{Baselines, Error, Memory, Offer, Receiver, deliver, greet_server, offer, receive};
-use crate::spec::{SpecWriter, WriteError};
+use crate::spec::{Keyword, Keywords, SpecWriter, WriteError};
 use crate::sys::private::PrivateError;
 use crate::sys::stdio::Peer;
 use crate::sys::{Dir, Spool, Stream, private};
+use crate::terms::{Guise, MUNGED_DIR, Policy};
 use crate::tree::{Remembered, Root, Scan, View, is_reserved, scan};
 use crate::vis::{shown, shown_text};
 use crate::wire::message::{Direction, Round};
@@ -135,7 +138,14 @@ impl Session<'_> {
         if path.components().next().is_some_and(is_reserved) {
             return Err(refused(Exit::Refused, "the path is reserved"));
         }
+        if module.policy.munge_links && Dir::open_root(Path::new(MUNGED_DIR)).is_ok() {
+            let text = format!("{MUNGED_DIR} is a directory, and would give munged links a meaning");
+            return Err(refused(Exit::Config, text));
+        }
         module.bandwidth.iter().for_each(|rate| channel.limit(*rate));
+        if module.open_noatime {
+            crate::sys::keep_access_times();
+        }
         let mut exit = Exit::Ok;
         let mut tree: Option<Tree> = None;
         let mut welcome = false;
@@ -147,12 +157,13 @@ impl Session<'_> {
                 Message::Held { digest } => held = Some(digest),
                 Message::Round(round) => {
                     let round = ahead.join(round)?;
+                    permit(module, &round)?;
                     // What a dry run only thought of may be there by now, or is to be made.
                     let tree = match &mut tree {
                         Some(tree) if !tree.root.is_nothing() => tree,
                         none => none.insert(self.open(module, &path, &round)?),
                     };
-                    permit(module, tree, &round)?;
+                    fits(tree, &round)?;
                     self.marked(module, &tree.dir)?;
                     tree.root.take(round.taking);
                     if !std::mem::replace(&mut welcome, true) {
@@ -196,17 +207,35 @@ impl Session<'_> {
         };
         let push = round.direction == Direction::Push;
         let dir = Dir::open_root(&module.path).map_err(failed)?;
+        self.marked(module, &dir)?;
+        let policy = &module.policy;
+        let absent = || {
+            let absent = io::Error::from_raw_os_error(libc::ENOENT);
+            refused(Exit::Io, format!("{path}: cannot open: {}", system(&absent)))
+        };
+        // A round that goes into the module begins with a directory, which is made if need be.
+        if policy.fence.bars_way(path, true) || push && policy.fence.may_bar(path) {
+            return Err(absent());
+        }
         let root = if push {
             Root::to_fill(&dir, path, module.read_only || round.flags.has(Flags::DRY_RUN))
         } else {
             Root::below(&dir, path)
         };
-        let root =
+        let mut root =
             root.map_err(|error| refused(Exit::Io, format!("{path}: cannot open: {}", system(&error))))?;
         let single = match path.split_last() {
             Some((_, name)) if !push && root.is_bare() => RelPath::ROOT.join(name).unwrap_or(RelPath::ROOT),
             _ => RelPath::ROOT,
         };
+        let below = match path.split_last() {
+            Some((above, _)) if root.is_bare() && !root.is_nothing() => above,
+            _ => path.borrowed(),
+        };
+        if root.is_bare() && policy.fence.bars(path, false) {
+            return Err(absent());
+        }
+        root.offer_by(Policy { fence: policy.fence.at(&below), ..policy.clone() });
         Ok(Tree { dir, root, single })
     }
 
@@ -240,7 +269,9 @@ impl Session<'_> {
         let spool = Dir::open_root(&globals.spool_dir)
             .map_err(|error| Error::System("open the spool directory ('spool dir')", error))?;
         let client = if round.direction == Direction::Push { Side::Sender } else { Side::Receiver };
-        let mut monitor = Logged { log: self.log, session: self.to_string(), module: &module.name, client };
+        let (session, visitor) = (self.to_string(), &self.visitor);
+        let below = shown(path.as_bytes());
+        let mut monitor = Logged { log: self.log, session, module, client, visitor, below };
         let started = Instant::now();
         let state = &self.state;
         let names = [self.visitor.user(), &module.name].map(|name| name.as_bytes().to_vec());
@@ -270,7 +301,11 @@ impl Session<'_> {
                 receive(channel, &receiver, round, &mut monitor)?
             }
             Direction::Pull => {
-                let keywords = round.keywords.for_transfer();
+                let mut keywords = round.keywords.for_transfer();
+                if module.policy.numeric_ids {
+                    keywords = keywords.without(Keywords::of(&[Keyword::Uname, Keyword::Gname]));
+                }
+                let outgoing = Guise { chmod: module.policy.outgoing.clone(), ..Guise::default() };
                 // Without a state directory nothing is remembered, and nothing else is amiss.
                 let source = [module.name.as_bytes(), &[0], path.as_bytes()].concat();
                 let memory = state.as_ref().map_or(Memory::none(), |state| Memory::of(state, &source));
@@ -290,7 +325,9 @@ impl Session<'_> {
                         .map_err(WriteError::Io)?;
                     let scanned = scan(&tree.root, what, &mut writer)?;
                     let described = Offer::new(writer.seal().map_err(WriteError::Io)?, scanned, begun);
-                    described.in_guise(&round.guise, || Spool::create(&spool))
+                    described
+                        .in_guise(&outgoing, || Spool::create(&spool))?
+                        .in_guise(&round.guise, || Spool::create(&spool))
                 })??;
                 described.doubt = memory.doubt(&tree.root, &round.scope);
                 let said = offer(channel, &described, &baselines, &mut monitor)?;
@@ -341,15 +378,9 @@ impl Session<'_> {
     }
 }
 
-/// Whether this round may be: any may look, but only a push changes something, or a pull that removes what it took.
-fn permit(module: &Module, tree: &Tree, round: &Round) -> Result<(), Error> {
-    if round.direction == Direction::Pull && module.write_only {
-        Err(refused(Exit::Refused, "the module is write only"))
-    } else if round.direction == Direction::Pull && !round.remove_source {
-        Ok(())
-    } else if module.read_only && !round.flags.has(Flags::DRY_RUN) {
-        Err(refused(Exit::Refused, "the module is read only"))
-    } else if round.direction == Direction::Push && tree.root.is_bare() && !tree.root.is_nothing() {
+/// Nothing can be pushed into a file.
+fn fits(tree: &Tree, round: &Round) -> Result<(), Error> {
+    if round.direction == Direction::Push && tree.root.is_bare() && !tree.root.is_nothing() {
         Err(refused(Exit::Refused, format!("{}: is no directory", tree.single)))
     } else {
         Ok(())
@@ -368,36 +399,4 @@ struct Tree {
 
 fn system(error: &io::Error) -> String {
     crate::sys::errno_words(crate::sys::errno(error))
-}
-
-/// Tells the log what happens in a round.
-struct Logged<'l> {
-    log: &'l Log,
-    session: String,
-    module: &'l str,
-    /// What the client is in this round.
-    client: Side,
-}
-
-impl Monitor for Logged<'_> {
-    fn problem(&mut self, problem: &Problem) {
-        let client = if problem.side == self.client { "client: " } else { "" };
-        self.log.warning(format_args!("{}: {}: {client}{problem}", self.session, self.module));
-    }
-
-    fn unsupported(&mut self, lost: &Unsupported) {
-        self.log.warning(format_args!("{}: {}: {lost}", self.session, self.module));
-    }
-
-    fn change(&mut self, change: &Change) {
-        self.log.debug(format_args!("{}: {}: {change}", self.session, self.module));
-    }
-
-    fn refusal(&mut self, refusal: &Refusal) {
-        self.log.warning(format_args!("{}: {}: {refusal}", self.session, self.module));
-    }
-
-    fn census(&mut self, _: &Census) {}
-
-    fn progress(&mut self, _: &Progress) {}
 }

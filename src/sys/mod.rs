@@ -28,7 +28,7 @@ pub mod syslog;
 pub mod tick;
 pub mod xattr;
 
-pub use dir::Dir;
+pub use dir::{Dir, keep_access_times};
 pub use errno::{errno, errno_words};
 pub use file::{File, Flushed};
 pub use file_system::FileSystem;

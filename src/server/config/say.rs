@@ -23,6 +23,11 @@ pub(super) fn path(name: &'static str, value: Option<&PathBuf>) -> Option<(&'sta
     value.and_then(|path| say(name, path.display()))
 }
 
+/// A text, if there is one.
+pub(super) fn text(name: &'static str, value: &[u8]) -> Option<(&'static str, String)> {
+    if value.is_empty() { None } else { say(name, String::from_utf8_lossy(value)) }
+}
+
 /// What is on or off.
 pub(super) fn yes_no(name: &'static str, on: bool) -> Option<(&'static str, String)> {
     say(name, if on { "yes" } else { "no" })

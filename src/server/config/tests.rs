@@ -5,8 +5,6 @@ use crate::config::mutate::mutations;
 use crate::config::{ConfigError, Durable};
 use crate::secret::spelled;
 use core::net::IpAddr;
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 const FULL: &str = "\
@@ -61,7 +59,9 @@ fn said(secrets: &[Secret]) -> Vec<String> {
 }
 
 fn module(name: &str, path: &str) -> Module {
-    Module { name: name.to_owned(), path: path.into(), ..Module::default() }
+    let mut module = Module { path: path.into(), ..Module::default() };
+    assert_eq!(module.complete(name.to_owned()), Vec::<String>::new());
+    module
 }
 
 #[test]
@@ -146,6 +146,13 @@ fn facilities_are_syslogs() {
 /// How the refusal of a secret ends.
 const KEYGEN: &str = ": run `smsync keygen` and use the line it prints on both sides";
 
+const OF_ALL: &str = "secret, secrets file, port, address, listen backlog, handshake timeout, pid file, \
+    syslog facility, syslog tag, log file, state dir, spool dir";
+const OF_MODULES: &str = "path, comment, read only, write only, list, auth users, hosts allow, hosts deny, \
+    reverse lookup, timeout, require marker, exclude, include, exclude from, include from, incoming chmod, \
+    outgoing chmod, numeric ids, munge symlinks, refuse options, dont compress, ignore nonreadable, open noatime, \
+    max delete, max file size, max files, transfer logging, log format, durable, keep versions, bandwidth";
+
 #[test]
 fn every_error_has_its_line() {
     let table: &[(&str, &[&str])] = &[
@@ -166,19 +173,11 @@ fn every_error_has_its_line() {
         ("secrets file = here", &["1: secrets file: 'here' is not an absolute path"]),
         (
             "secret = <x>\n[m]\nsecret = <y>\npath = /",
-            &[
-                "3: unknown parameter 'secret'; known here: path, comment, read only, write only, list, auth users, \
-               hosts allow, hosts deny, reverse lookup, timeout, require marker, durable, keep versions, bandwidth",
-            ],
+            &[&format!("3: unknown parameter 'secret'; known here: {OF_MODULES}")],
         ),
         (
             "secret = <x>\nhosts alow = y",
-            &[
-                "2: unknown parameter 'hosts alow'; known here: secret, secrets file, port, address, listen backlog, \
-               handshake timeout, pid file, syslog facility, syslog tag, log file, state dir, spool dir, path, comment, \
-               read only, write only, list, auth users, hosts allow, hosts deny, reverse lookup, timeout, \
-               require marker, durable, keep versions, bandwidth",
-            ],
+            &[&format!("2: unknown parameter 'hosts alow'; known here: {OF_ALL}, {OF_MODULES}")],
         ),
         (
             "secret = <x>\nsyslog facility = log",
@@ -224,6 +223,16 @@ fn every_error_has_its_line() {
         (
             "secret = <x>\npath = /\nhosts deny = *.example.org\n[m]\n[n]\nreverse lookup = yes\n",
             &["4: 'hosts allow' and 'hosts deny' know names only with 'reverse lookup = yes'"],
+        ),
+        (
+            "secret = <x>\nmax delete = 101%",
+            &["2: max delete: '101%' is not a number, or a percentage up to 100%"],
+        ),
+        ("secret = <x>\nmax file size = 1x", &["2: max file size: '1x' is not a size as 100M, or 0"]),
+        ("secret = <x>\nexclude = a +", &["2: exclude: 'a +' is not a list of patterns"]),
+        (
+            "secret = <x>\nincoming chmod = 9",
+            &["2: incoming chmod: '9' is not a list of changes of modes, as D755,F644 or go-w"],
         ),
         (
             "secret = <x>\npath = /\nrequire marker = /x",
@@ -279,6 +288,14 @@ read only = no
 list = no
 # reverse lookup = no
 timeout = 0
+# numeric ids = no
+# munge symlinks = no
+# ignore nonreadable = no
+# open noatime = no
+# max file size = 0
+# max files = 0
+# transfer logging = no
+# log format = %o %h [%a] %m (%u) %f %l
 durable = file
 # keep versions = 0
 # bandwidth = 0
@@ -290,6 +307,14 @@ path = /srv/www
 # list = yes
 # reverse lookup = no
 timeout = 0
+# numeric ids = no
+# munge symlinks = no
+# ignore nonreadable = no
+# open noatime = no
+# max file size = 0
+# max files = 0
+# transfer logging = no
+# log format = %o %h [%a] %m (%u) %f %l
 durable = none
 # keep versions = 0
 # bandwidth = 0
@@ -312,109 +337,6 @@ fn a_backslash_at_the_end_is_described_as_one() {
     let config = read("secret = <x>\nport = 1\n[m]\npath = /a\\\\\n\nlist = no").unwrap();
     assert_eq!(config.modules[0].path, Path::new("/a\\"));
     assert_eq!(read_again(&config).unwrap().modules, config.modules);
-}
-
-#[test]
-fn the_secrets_file() {
-    let long = format!("{}:<x>", "u".repeat(65));
-    /// Text; users and secrets, or errors.
-    type Row<'a> = (&'a str, Result<&'a [(&'a str, &'a str)], &'a [&'a str]>);
-    let table: &[Row<'_>] = &[
-        ("", Ok(&[])),
-        ("# c\r\n\r\n zoe : <zoe> \r\nadam:<adam>\n", Ok(&[("adam", "<adam>"), ("zoe", "<zoe>")])),
-        ("<s>", Err(&["1: expected 'user:secret'"])),
-        ("\nzoe:", Err(&[&format!("2: the secret is not 32 bytes in base64{KEYGEN}")])),
-        (
-            "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=:zoe",
-            Err(&[&format!("1: the secret is not base64{KEYGEN}")]),
-        ),
-        (":<s>", Err(&["1: the user before the ':': a name is empty"])),
-        ("a b:<s>", Err(&["1: the user before the ':': a name holds ' '"])),
-        ("@zoe:<s>", Err(&["1: the user before the ':': a name holds '@'"])),
-        (&long, Err(&["1: the user before the ':': a name is longer than 64 bytes"])),
-        (
-            "zoe:<new>\nadam:<adam>\nzoe:<zoe>\n",
-            Ok(&[("adam", "<adam>"), ("zoe", "<new>"), ("zoe", "<zoe>")]),
-        ),
-        (
-            "zoe:<zoe>\nzoe:<new>\nzoe:<zoe>\nzoe",
-            Err(&["3: user 'zoe' has more than 2 secrets at once", "4: expected 'user:secret'"]),
-        ),
-    ];
-    for (text, expected) in table {
-        let mut errors = ConfigErrors::new(Path::new("secrets"));
-        let users = secrets::parse(spelled(text).as_bytes(), &mut errors);
-        match (errors.finish(Some(users)), expected) {
-            (Ok(users), Ok(expected)) => {
-                let users: Vec<_> = users
-                    .iter()
-                    .flat_map(|(user, secrets)| {
-                        said(secrets).into_iter().map(|secret| (user.clone(), secret))
-                    })
-                    .collect();
-                let expected: Vec<_> =
-                    expected.iter().map(|(user, word)| ((*user).to_owned(), spelled(word))).collect();
-                assert_eq!(users, expected, "{text}");
-            }
-            (Err(errors), Err(expected)) => {
-                let expected: Vec<_> = expected.iter().map(|error| format!("secrets:{error}")).collect();
-                assert_eq!(errors.to_string().lines().collect::<Vec<_>>(), expected, "{text}");
-                assert!(!errors.to_string().contains(&spelled("<s>")));
-            }
-            (found, _) => panic!("{text}: {found:?}"),
-        }
-    }
-}
-
-/// Writes a file with these permission bits.
-fn write(path: &Path, bits: u32, text: &str) {
-    fs::write(path, spelled(text)).unwrap();
-    fs::set_permissions(path, fs::Permissions::from_mode(bits)).unwrap();
-}
-
-#[test]
-fn both_files_must_be_private() {
-    let dir = tempfile::tempdir_in("/tmp").unwrap();
-    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o700)).unwrap();
-    let (file, secrets) = (dir.path().join("smsyncd.conf"), dir.path().join("secrets"));
-    let (shown, shown_secrets) = (file.display(), secrets.display());
-    let text = format!("secrets file = {shown_secrets}\n[m]\npath = /m\n");
-    let lines =
-        || Config::read(&file).unwrap_err().to_string().lines().map(str::to_owned).collect::<Vec<_>>();
-    assert_eq!(lines(), [format!("{shown} cannot be opened: No such file or directory (os error 2)")]);
-
-    write(&file, 0o600, &text);
-    assert_eq!(
-        lines(),
-        [format!("{shown_secrets} cannot be opened: No such file or directory (os error 2)")]
-    );
-
-    write(&secrets, 0o600, "zoe:<zoe>\n");
-    let config = Config::read(&file).unwrap();
-    assert_eq!(said(config.secrets_of("zoe")), [spelled("<zoe>")]);
-    assert!(config.secrets_of("").is_empty() && config.secrets_of("adam").is_empty());
-
-    write(&secrets, 0o640, "zoe:<zoe>\n");
-    let loose =
-        format!("{shown_secrets} is not for its owner alone (mode 0640); repair: chmod 0600 {shown_secrets}");
-    assert_eq!(lines(), std::slice::from_ref(&loose));
-
-    write(&file, 0o600, &format!("{text}list = perhaps\n"));
-    assert_eq!(lines(), [format!("{shown}:4: list: 'perhaps' is not yes or no"), loose]);
-
-    write(&file, 0o644, &text);
-    assert_eq!(
-        lines(),
-        [format!("{shown} is not for its owner alone (mode 0644); repair: chmod 0600 {shown}")]
-    );
-
-    write(&secrets, 0o600, "zoe\n");
-    write(&file, 0o600, &text);
-    assert_eq!(lines(), [format!("{shown_secrets}:1: expected 'user:secret'")]);
-
-    let size = usize::try_from(limits::CONFIG).unwrap();
-    write(&file, 0o600, &format!("secret = <x>\n{}", "#".repeat(size)));
-    assert_eq!(lines(), [format!("{shown} is larger than 1048576 bytes")]);
 }
 
 #[test]
@@ -450,3 +372,6 @@ fn damage_never_panics_and_what_passes_is_sound() {
         }
     }
 }
+
+#[path = "tests/files.rs"]
+mod files;
