@@ -1,12 +1,17 @@
 //! What a round may ask for in a module, whoever asks.
 
 use crate::exit::Exit;
+use crate::path::RelPath;
 use crate::server::config::Module;
+use crate::server::log::Log;
+use crate::server::serve::system;
 use crate::session::Error;
 use crate::spec::Keyword;
+use crate::sys::Dir;
 use crate::terms::{Capability, Quick};
 use crate::wire::Flags;
 use crate::wire::message::{Direction, Round};
+use std::fmt::Display;
 
 /// Whether a round may be: any may look, but only a push changes something, or a pull that removes what it took.
 pub(super) fn permit(module: &Module, round: &Round) -> Result<(), Error> {
@@ -32,6 +37,20 @@ pub(super) fn permit(module: &Module, round: &Round) -> Result<(), Error> {
         Some((_, what)) => refused(&format!("the module excludes paths, so that {what}")),
         None => Ok(()),
     }
+}
+
+/// Whether the tree is there that the module is about, by a name that must be in it; the log of this session is told.
+pub(super) fn marked(module: &Module, dir: &Dir, (log, session): (&Log, &dyn Display)) -> Result<(), Error> {
+    let Some((parent, name)) = module.require_marker.as_ref().and_then(RelPath::split_last) else {
+        return Ok(());
+    };
+    let holder = dir.again().and_then(|dir| parent.components().try_fold(dir, |dir, name| dir.through(name)));
+    holder.and_then(|holder| holder.stat(name)).map(drop).map_err(|error| {
+        let marker = parent.join(name).unwrap_or(RelPath::ROOT);
+        log.error(format_args!("{session}: module {}: {marker}: {}", module.name, system(&error)));
+        let text = "which must be in the module ('require marker'), is not there: is it mounted?";
+        Error::Refused(Exit::Io, format!("{marker}, {text}"))
+    })
 }
 
 /// The name of what is asked for and refused, if anything is.

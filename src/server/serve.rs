@@ -7,7 +7,7 @@ use crate::server::config::{Config, Module};
 use crate::server::door::Visitor;
 use crate::server::log::Log;
 use crate::server::logged::Logged;
-use crate::server::permit::permit;
+use crate::server::permit::{marked, permit};
 use crate::server::strangers::{Admission, Place, admit};
 use crate::session::{Baselines, Error, Memory, Offer, Receiver, deliver, greet_server, offer, receive};
 use crate::spec::{Keyword, Keywords, SpecWriter, WriteError};
@@ -164,7 +164,7 @@ impl Session<'_> {
                         none => none.insert(self.open(module, &path, &round)?),
                     };
                     fits(tree, &round)?;
-                    self.marked(module, &tree.dir)?;
+                    marked(module, &tree.dir, (self.log, self))?;
                     tree.root.take(round.taking);
                     if !std::mem::replace(&mut welcome, true) {
                         // Leaves with the first thing we have to say.
@@ -207,7 +207,7 @@ impl Session<'_> {
         };
         let push = round.direction == Direction::Push;
         let dir = Dir::open_root(&module.path).map_err(failed)?;
-        self.marked(module, &dir)?;
+        marked(module, &dir, (self.log, self))?;
         let policy = &module.policy;
         let absent = || {
             let absent = io::Error::from_raw_os_error(libc::ENOENT);
@@ -237,25 +237,6 @@ impl Session<'_> {
         }
         root.offer_by(Policy { fence: policy.fence.at(&below), ..policy.clone() });
         Ok(Tree { dir, root, single })
-    }
-
-    /// Whether the tree is there that the module is about, by a name that must be in it.
-    fn marked(&self, module: &Module, dir: &Dir) -> Result<(), Error> {
-        let Some((parent, name)) = module.require_marker.as_ref().and_then(RelPath::split_last) else {
-            return Ok(());
-        };
-        let holder =
-            dir.again().and_then(|dir| parent.components().try_fold(dir, |dir, name| dir.through(name)));
-        holder.and_then(|holder| holder.stat(name)).map(drop).map_err(|error| {
-            let marker = parent.join(name).unwrap_or(RelPath::ROOT);
-            self.log.error(format_args!("{self}: module {}: {marker}: {}", module.name, system(&error)));
-            refused(
-                Exit::Io,
-                format!(
-                    "{marker}, which must be in the module ('require marker'), is not there: is it mounted?"
-                ),
-            )
-        })
     }
 
     fn round(
@@ -397,6 +378,6 @@ struct Tree {
     single: RelPath<'static>,
 }
 
-fn system(error: &io::Error) -> String {
+pub(super) fn system(error: &io::Error) -> String {
     crate::sys::errno_words(crate::sys::errno(error))
 }
