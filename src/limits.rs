@@ -172,6 +172,12 @@ pub const PROCESSES: usize = 512;
 pub const STRANGERS: u32 = 128;
 /// A connection that gets no place among them within this is refused.
 pub const ADMISSION: Duration = Duration::from_secs(5);
+/// Sessions that `--status` lists: twice what our own listener serves at once.
+pub const SESSIONS: u32 = 1024;
+/// How often a session says how far it is.
+pub const ROLL: Duration = Duration::from_secs(1);
+/// Bytes of all metrics: ten for each direction of as many modules as there may be.
+pub const METRICS: u64 = 8 << 20;
 /// The listener takes no connection for this long after the system ran out of descriptors or memory.
 pub const PAUSE: Duration = Duration::from_secs(1);
 /// Connections asked to end for the second time get this long, then they are killed.

@@ -1,13 +1,14 @@
 //! Tells the log what happens in a round.
 
 use crate::report::{Census, Change, Monitor, Problem, Progress, Refusal, Side, Transfer, Unsupported};
+use crate::server::account::Account;
 use crate::server::config::Module;
 use crate::server::config::log_format::Where;
 use crate::server::door::Visitor;
 use crate::server::log::Log;
 
 /// A round that is logged.
-pub(super) struct Logged<'l> {
+pub(super) struct Logged<'l, 'a> {
     pub(super) log: &'l Log,
     /// Whose it is, in words.
     pub(super) session: String,
@@ -17,9 +18,11 @@ pub(super) struct Logged<'l> {
     pub(super) visitor: &'l Visitor,
     /// Where in the module its tree is.
     pub(super) below: String,
+    /// What others are told of it.
+    pub(super) account: &'l mut Account<'a>,
 }
 
-impl Monitor for Logged<'_> {
+impl Monitor for Logged<'_, '_> {
     fn problem(&mut self, problem: &Problem) {
         let client = if problem.side == self.client { "client: " } else { "" };
         self.log.warning(format_args!("{}: {}: {client}{problem}", self.session, self.module.name));
@@ -54,5 +57,7 @@ impl Monitor for Logged<'_> {
         self.log.transfer(self.module.log_format.line(&at, transfer));
     }
 
-    fn progress(&mut self, _: &Progress) {}
+    fn progress(&mut self, progress: &Progress) {
+        self.account.go_on(progress);
+    }
 }

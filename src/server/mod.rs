@@ -1,14 +1,18 @@
 //! The server program: the order of things from its first instruction to its exit.
 
+mod account;
 pub mod config;
 mod door;
 mod import;
 pub mod listen;
 pub mod log;
 mod logged;
+mod metrics;
 pub mod options;
 mod permit;
+pub mod roll;
 mod serve;
+mod status;
 mod strangers;
 
 use core::net::IpAddr;
@@ -22,9 +26,11 @@ use crate::limits;
 use crate::sys::detach::Starter;
 use crate::sys::lookup;
 use crate::sys::stdio::{self, Kind, Peer, Start};
+use crate::sys::{Dir, private};
 use config::Config;
 use log::{Destination, Log};
 use options::{Options, Stop};
+use status::Status;
 
 /// What a configuration says about starting, logging and listening.
 #[derive(Debug, Clone)]
@@ -111,6 +117,9 @@ fn route(start: Start, options: &Options, first: &Log) -> Result<Exit, Failure> 
     if options.check {
         return check(options, start.stderr);
     }
+    if options.status {
+        return status(options);
+    }
     if let Some(file) = &options.import {
         return import(&start.directory.join(file), start.stderr);
     }
@@ -171,6 +180,17 @@ fn import(file: &Path, stderr: bool) -> Result<Exit, Failure> {
         lost.iter().for_each(|lost| print(&mut io::stderr(), &format!("{}: {lost}\n", log::shown(file))));
     }
     Ok(if lost.is_empty() { Exit::Ok } else { Exit::Problems })
+}
+
+/// Shows what is going on, and how it went last.
+fn status(options: &Options) -> Result<Exit, Failure> {
+    let config = Config::read(&options.config).map_err(|errors| Failure(Exit::Config, errors.to_string()))?;
+    let state = private::open_private_dir(&config.globals.state_dir, true).map(Dir::from);
+    let state = state.map_err(|error| Failure(Exit::Config, error.to_string()))?;
+    let status = Status::of(&config, &state);
+    let status = status.map_err(|error| Failure(Exit::System, format!("the state directory: {error}")))?;
+    print(&mut io::stdout(), &if options.json { status.json() } else { status.text() });
+    Ok(Exit::Ok)
 }
 
 /// Serves one connection.

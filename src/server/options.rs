@@ -24,6 +24,8 @@ Examples:
     /usr/local/libexec/smsyncd --check -c /etc/smsyncd.conf
   What of an rsync daemon's can be moved over, and what cannot?
     /usr/local/libexec/smsyncd --import /etc/rsyncd.conf >smsyncd.conf
+  What is going on, and how did it go last?
+    /usr/local/libexec/smsyncd --status
 
 The configuration holds secrets: it must be root's or yours, with mode 0600.
 Exit codes: 0 ended as asked; 64 usage; 71 the system refused; 75 already
@@ -38,7 +40,7 @@ The manual is smsyncd(8) and smsyncd.conf(5).";
     about = "smsync server: makes directories here match what an authenticated client sends, or sends them",
     after_help = EXAMPLES,
     max_term_width = 110,
-    override_usage = "smsyncd [-c FILE] [-d]... [-f] [-h] [-p PORT] [--address ADDR] [--inetd] [--check] [--import FILE] [-V]"
+    override_usage = "smsyncd [-c FILE] [-d]... [-f] [-h] [-p PORT] [--address ADDR] [--inetd] [--check] [--status [--json]] [--import FILE] [-V]"
 )]
 pub struct Options {
     /// Configuration file
@@ -65,6 +67,12 @@ pub struct Options {
     /// Print the configuration that an rsyncd.conf makes: exit 1 if something has no equivalent
     #[arg(long, value_name = "FILE", conflicts_with_all = ["inetd", "check"])]
     pub import: Option<PathBuf>,
+    /// Only show the sessions in progress, and how the last round of each module went
+    #[arg(long, conflicts_with_all = ["inetd", "check"])]
+    pub status: bool,
+    /// With --status: as one object of JSON
+    #[arg(long, requires = "status")]
+    pub json: bool,
     /// Standard input is the channel to the process that wants us to become its daemon.
     #[arg(long, hide = true)]
     pub detached: bool,
@@ -119,6 +127,8 @@ mod tests {
             inetd: false,
             check: false,
             import: None,
+            status: false,
+            json: false,
             detached: false,
             name_of: None,
         };
@@ -134,6 +144,8 @@ mod tests {
         assert_eq!(read("smsyncd -c x -d -dd -f -p 65535 --address ::1 --address 10.0.0.1").unwrap(), all);
         assert_eq!(read("smsyncd --inetd").unwrap(), Options { inetd: true, ..none.clone() });
         assert_eq!(read("smsyncd --check").unwrap(), Options { check: true, ..none.clone() });
+        let status = Options { status: true, json: true, ..none.clone() };
+        assert_eq!(read("smsyncd --status --json").unwrap(), status);
         let import = Some(PathBuf::from("x"));
         assert_eq!(read("smsyncd --import x").unwrap(), Options { import, ..none.clone() });
         assert_eq!(read("smsyncd --detached").unwrap(), Options { detached: true, ..none.clone() });
@@ -153,6 +165,8 @@ mod tests {
             "file",
             "--check --inetd",
             "--import x --check",
+            "--status --check",
+            "--json",
         ] {
             let line = format!("smsyncd {line}");
             assert!(matches!(read(&line), Err(Stop::Usage(_))), "{line}");
@@ -162,8 +176,21 @@ mod tests {
     #[test]
     fn help_teaches_and_hides_nothing_but_our_own() {
         let Err(Stop::Shown(help)) = read("smsyncd -h") else { panic!() };
-        for word in ["-c", "-d", "-f", "-h", "-p", "--address", "--inetd", "--check", "-V", "nowait", "4242"]
-        {
+        for word in [
+            "-c",
+            "-d",
+            "-f",
+            "-h",
+            "-p",
+            "--address",
+            "--inetd",
+            "--check",
+            "--status",
+            "--json",
+            "-V",
+            "nowait",
+            "4242",
+        ] {
             assert!(help.contains(word), "{word} is missing in\n{help}");
         }
         assert!(!help.contains("detached") && !help.contains("name-of"));

@@ -3,12 +3,14 @@
 use crate::exit::Exit;
 use crate::path::RelPath;
 use crate::report::{Report, Side};
+use crate::server::account::{Account, refuse};
 use crate::server::config::{Config, Module};
 use crate::server::door::Visitor;
 use crate::server::log::Log;
 use crate::server::logged::Logged;
+use crate::server::metrics::Outlet;
 use crate::server::permit::{marked, permit};
-use crate::server::strangers::{Admission, Place, admit};
+use crate::server::strangers::{Place, strange};
 use crate::session::{Baselines, Error, Memory, Offer, Receiver, deliver, greet_server, offer, receive};
 use crate::spec::{Keyword, Keywords, SpecWriter, WriteError};
 use crate::sys::private::PrivateError;
@@ -38,9 +40,14 @@ pub(super) fn serve(connection: OwnedFd, peer: Peer, config: &Path, log: &Log) -
         }
     };
     let state = private::open_private_dir(&config.globals.state_dir, true).map(Dir::from);
+    let metrics = outlet(config.globals.metrics_file.as_deref(), log);
+    let turn_away = |reason| refuse(state.as_ref().ok(), metrics.as_ref(), log, reason);
     let place = match strange(&state, &peer, log) {
         Ok(place) => place,
-        Err(exit) => return exit,
+        Err(exit) => {
+            turn_away("strangers");
+            return exit;
+        }
     };
     // Armed before the first byte is read.
     let deadline = begun + config.globals.handshake_timeout;
@@ -49,11 +56,12 @@ pub(super) fn serve(connection: OwnedFd, peer: Peer, config: &Path, log: &Log) -
         Ok(greeted) => greeted,
         Err(error) => {
             log.notice(format_args!("{peer}: {error}"));
+            turn_away(if matches!(error, Error::Denied) { "secret" } else { "greeting" });
             return error.exit();
         }
     };
     let visitor = Visitor::new(peer, user);
-    let mut session = Session { config: &config, visitor, log, state, place, proven: false };
+    let mut session = Session { config: &config, visitor, log, state, metrics, place, proven: false };
     match session.run(&mut channel) {
         Ok(exit) => exit,
         Err(error) => {
@@ -73,30 +81,19 @@ struct Session<'s> {
     log: &'s Log,
     /// Where locks and memories are kept.
     state: Result<Dir, PrivateError>,
+    /// Where metrics are shown.
+    metrics: Option<Outlet>,
     /// Among strangers, until the client's first record has opened: before that it may be a recording.
     place: Option<Place>,
     /// Whether it has.
     proven: bool,
 }
 
-/// A place for a connection that has not proven anything, if there is where to keep places.
-fn strange(state: &Result<Dir, PrivateError>, peer: &Peer, log: &Log) -> Result<Option<Place>, Exit> {
-    let Ok(state) = state else { return Ok(None) };
-    match admit(state, peer) {
-        Ok(Admission { place, ended }) => {
-            for from in ended {
-                log.notice(format_args!("{from}: ended a greeting: too many have not proven a secret"));
-            }
-            if place.is_none() {
-                log.warning(format_args!("{peer}: refused: too many greetings at once"));
-            }
-            place.map(Some).ok_or(Exit::TryAgain)
-        }
-        Err(error) => {
-            log.error(format_args!("{peer}: cannot count greetings in the state directory: {error}"));
-            Err(Exit::System)
-        }
-    }
+/// Where metrics are shown, if they are. That they cannot be stops no session.
+fn outlet(path: Option<&Path>, log: &Log) -> Option<Outlet> {
+    let path = path?;
+    let failed = |error| log.warning(format_args!("metrics file {}: {error}", path.display()));
+    Outlet::open(path).map_err(failed).ok()
 }
 
 impl std::fmt::Display for Session<'_> {
@@ -146,6 +143,9 @@ impl Session<'_> {
         if module.open_noatime {
             crate::sys::keep_access_times();
         }
+        let kept = (self.state.as_ref().ok(), self.metrics.as_ref());
+        let who = (&self.visitor.peer(), self.visitor.user());
+        let mut account = Account::open(kept, self.log, who, &module.name);
         let mut exit = Exit::Ok;
         let mut tree: Option<Tree> = None;
         let mut welcome = false;
@@ -170,8 +170,11 @@ impl Session<'_> {
                         // Leaves with the first thing we have to say.
                         channel.speak().say(&Message::Welcome { single: tree.single.borrowed() })?;
                     }
-                    let report = self.round(channel, module, (tree, &path), (&round, held.take()))?;
-                    exit = exit.max_of(report.exit());
+                    let began = account.begin(&round);
+                    let ended =
+                        self.round(channel, (module, &mut account), (tree, &path), (&round, held.take()));
+                    account.end(&round, began, &ended);
+                    exit = exit.max_of(ended?.exit());
                 }
                 Message::Bye => return Ok(exit),
                 _ => return Err(WireError::Violation("something else than a round").into()),
@@ -242,7 +245,7 @@ impl Session<'_> {
     fn round(
         &self,
         channel: &mut Channel,
-        module: &Module,
+        (module, account): (&Module, &mut Account<'_>),
         (tree, path): (&Tree, &RelPath<'_>),
         (round, held): (&Round, Option<[u8; 32]>),
     ) -> Result<Report, Error> {
@@ -252,7 +255,7 @@ impl Session<'_> {
         let client = if round.direction == Direction::Push { Side::Sender } else { Side::Receiver };
         let (session, visitor) = (self.to_string(), &self.visitor);
         let below = shown(path.as_bytes());
-        let mut monitor = Logged { log: self.log, session, module, client, visitor, below };
+        let mut monitor = Logged { log: self.log, session, module, client, visitor, below, account };
         let started = Instant::now();
         let state = &self.state;
         let names = [self.visitor.user(), &module.name].map(|name| name.as_bytes().to_vec());

@@ -15,7 +15,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// Bytes of a record.
-pub const RECORD: usize = 512;
+pub const RECORD: usize = 1024;
 
 /// Behind all records: who changes several slots at once locks this byte first.
 const GATE: i64 = i64::MAX - 1;

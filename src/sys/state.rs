@@ -15,12 +15,27 @@ impl Dir {
     /// # Errors
     /// The directory cannot be written to.
     pub fn remember(&self, name: &[u8], contents: &[u8]) -> io::Result<()> {
+        self.replace(name, contents, Mode::RUSR | Mode::WUSR)
+    }
+
+    /// The same for everybody to read.
+    ///
+    /// # Errors
+    /// The directory cannot be written to.
+    pub fn publish(&self, name: &[u8], contents: &[u8]) -> io::Result<()> {
+        self.replace(name, contents, Mode::RUSR | Mode::WUSR | Mode::RGRP | Mode::ROTH)
+    }
+
+    fn replace(&self, name: &[u8], contents: &[u8], mode: Mode) -> io::Result<()> {
         let new = [name, b".new"].concat();
         fault::point("openat")?;
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = rustix::fs::openat(self, one(&new)?, flags, Mode::RUSR | Mode::WUSR)?;
         fault::point("write")?;
-        File::from(file).write_all(contents)?;
+        let mut file = File::from(file);
+        file.write_all(contents)?;
+        // Whatever the umask, and whatever an interrupted run left.
+        file.set_mode(mode.bits())?;
         self.rename(&new, self, name)
     }
 

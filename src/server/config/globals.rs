@@ -44,6 +44,9 @@ pub struct Globals {
     /// Where locks and memories are kept, with mode 0700.
     #[serde(rename = "state dir", deserialize_with = "value::path")]
     pub state_dir: PathBuf,
+    /// Where metrics are shown for Prometheus.
+    #[serde(rename = "metrics file", deserialize_with = "value::path")]
+    pub metrics_file: Option<PathBuf>,
     /// Where specifications are spooled, in files without a name.
     #[serde(rename = "spool dir", deserialize_with = "value::path")]
     pub spool_dir: PathBuf,
@@ -80,6 +83,7 @@ impl Default for Globals {
             syslog_tag: "smsyncd".to_owned(),
             log_file: None,
             state_dir: PathBuf::from("/var/lib/smsyncd"),
+            metrics_file: None,
             spool_dir: PathBuf::from("/var/tmp"),
         }
     }
@@ -100,6 +104,7 @@ impl Globals {
             say("syslog tag", &self.syslog_tag),
             say::path("log file", self.log_file.as_ref()),
             say::path("state dir", Some(&self.state_dir)),
+            say::path("metrics file", self.metrics_file.as_ref()),
             say::path("spool dir", Some(&self.spool_dir)),
         ];
         all.into_iter().flatten().collect()

@@ -147,7 +147,7 @@ fn facilities_are_syslogs() {
 const KEYGEN: &str = ": run `smsync keygen` and use the line it prints on both sides";
 
 const OF_ALL: &str = "secret, secrets file, port, address, listen backlog, handshake timeout, pid file, \
-    syslog facility, syslog tag, log file, state dir, spool dir";
+    syslog facility, syslog tag, log file, state dir, metrics file, spool dir";
 const OF_MODULES: &str = "path, comment, read only, write only, list, auth users, hosts allow, hosts deny, \
     reverse lookup, timeout, require marker, exclude, include, exclude from, include from, incoming chmod, \
     outgoing chmod, numeric ids, munge symlinks, refuse options, dont compress, ignore nonreadable, open noatime, \

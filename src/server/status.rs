@@ -1,0 +1,102 @@
+//! `smsyncd --status`: what is going on, and how it went last.
+
+use super::config::Config;
+use super::roll::{self, Entry, Last};
+use crate::sys::Dir;
+use crate::sys::clock::Local;
+use crate::vis::shown_text;
+use serde::Serialize;
+use std::fmt::Write;
+use std::io;
+
+/// What there is to be said.
+#[derive(Debug, Serialize)]
+pub(super) struct Status {
+    sessions: Vec<Entry>,
+    modules: Vec<Module>,
+}
+
+/// A module and its last round.
+#[derive(Debug, Serialize)]
+struct Module {
+    name: String,
+    last: Option<Last>,
+}
+
+impl Status {
+    /// Of the server of this configuration, whoever starts its processes.
+    ///
+    /// # Errors
+    /// The state directory cannot be used.
+    pub(super) fn of(config: &Config, state: &Dir) -> io::Result<Status> {
+        let sessions = roll::sessions(state)?;
+        let module = |name: &String| Module { name: name.clone(), last: Last::of(state, name) };
+        Ok(Status { sessions, modules: config.modules.iter().map(|of| module(&of.name)).collect() })
+    }
+
+    /// As one object of JSON on a line.
+    pub(super) fn json(&self) -> String {
+        let text = serde_json::to_string(self);
+        // Numbers and texts can always be written.
+        format!("{}\n", text.unwrap_or_default())
+    }
+
+    /// For people: a line for each session, and one for each module.
+    pub(super) fn text(&self) -> String {
+        let mut out = String::new();
+        for session in &self.sessions {
+            // A string takes everything.
+            let _ = writeln!(out, "{}", line(session));
+        }
+        if self.sessions.is_empty() {
+            out.push_str("no session in progress\n");
+        }
+        for module in &self.modules {
+            let _ = writeln!(out, "{}: {}", shown_text(&module.name), result(module.last.as_ref()));
+        }
+        out
+    }
+}
+
+fn date(seconds: i64) -> String {
+    Local::at(seconds).map_or_else(|| seconds.to_string(), |time| time.numeric())
+}
+
+fn line(session: &Entry) -> String {
+    let what = match session.direction.as_str() {
+        "push" => "push to ",
+        "pull" => "pull from ",
+        _ => "opened ",
+    };
+    format!(
+        "process {}: {} user \"{}\": {what}{}: {} files, {} bytes so far, since {}",
+        session.process,
+        shown_text(&session.host),
+        shown_text(&session.user),
+        shown_text(&session.module),
+        session.files,
+        session.bytes,
+        date(session.since),
+    )
+}
+
+fn result(last: Option<&Last>) -> String {
+    let Some(last) = last else { return "nothing yet".into() };
+    let mut text = format!(
+        "last {} {}, {} user \"{}\": {} files, {} bytes, {} removed, {} problems, {:.1} s, exit {}",
+        shown_text(&last.direction),
+        date(last.ended),
+        shown_text(&last.host),
+        shown_text(&last.user),
+        last.files,
+        last.bytes,
+        last.removed,
+        last.problems,
+        last.seconds,
+        last.exit,
+    );
+    if let Some(error) = &last.error {
+        text.push_str(&format!(": {}", shown_text(error)));
+    }
+    text
+}

@@ -1,0 +1,147 @@
+//! What the server tells of itself: the sessions in progress, how each module's last round ended, and metrics.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // a test
+
+mod common;
+
+use common::gate::Gate;
+use common::{Site, assert_exit, ended_within};
+use serde_json::Value;
+use std::fs;
+use std::process::Stdio;
+use std::time::Duration;
+
+const LIMIT: Duration = Duration::from_secs(60);
+
+fn site() -> Site {
+    let site = Site::new();
+    let metrics = format!("metrics file = {}\n", site.path("smsyncd.prom").display());
+    site.write_private("smsyncd.conf", &site.server_conf(&metrics));
+    fs::write(site.src().join("small"), "contents").unwrap();
+    site
+}
+
+/// What `--status --json` says.
+#[track_caller]
+fn status(site: &Site) -> Value {
+    let output = site.smsyncd().args(["--status", "--json"]).output().unwrap();
+    assert_exit(&output, 0);
+    assert!(output.stderr.is_empty(), "{output:?}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn text(site: &Site) -> String {
+    let output = site.smsyncd().arg("--status").output().unwrap();
+    assert_exit(&output, 0);
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn metrics(site: &Site) -> String {
+    fs::read_to_string(site.path("smsyncd.prom")).unwrap_or_default()
+}
+
+#[test]
+fn a_session_in_progress_is_shown_until_it_ends() {
+    let site = site();
+    assert_eq!(text(&site), "no session in progress\nm: nothing yet\nro: nothing yet\nhidden: nothing yet\n");
+    fs::write(site.src().join("large"), vec![7; 8 << 20]).unwrap();
+    let inetd = site.serve();
+    let gate = Gate::to(inetd.port);
+    gate.up.hold_after(4 << 20);
+    let mut push = site.smsync();
+    push.args(["push", "-W"]).arg(site.src()).arg(gate.remote("m"));
+    let client = push.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    gate.up.wait_held();
+    let said = status(&site);
+    let session = &said["sessions"][0];
+    assert_eq!(said["sessions"].as_array().unwrap().len(), 1);
+    assert_eq!((&session["host"], &session["module"]), (&"127.0.0.1".into(), &"m".into()));
+    assert_eq!((&session["direction"], &session["process"]), (&"push".into(), &inetd.ids()[0].into()));
+    assert!(
+        text(&site).starts_with(&format!("process {}: 127.0.0.1 user \"\": push to m: ", inetd.ids()[0]))
+    );
+    gate.up.release();
+    assert_exit(&ended_within(client, LIMIT), 0);
+    inetd.ended_within(LIMIT);
+    let said = status(&site);
+    assert_eq!(said["sessions"], Value::Array(vec![]));
+    let last = &said["modules"][0]["last"];
+    assert_eq!((&last["files"], &last["exit"], &last["error"]), (&2.into(), &0.into(), &Value::Null));
+    assert_eq!((&last["bytes"], &last["direction"]), (&((8 << 20) + 8).into(), &"push".into()));
+    assert!(text(&site).contains(": 2 files, 8388616 bytes, 0 removed, 0 problems, "), "{}", text(&site));
+}
+
+/// A server that is killed is no session any more, and what failed is remembered as that.
+#[test]
+fn what_ends_badly_is_told() {
+    let site = site();
+    fs::write(site.src().join("large"), vec![7; 8 << 20]).unwrap();
+    let inetd = site.serve();
+    let gate = Gate::to(inetd.port);
+    gate.up.hold_after(4 << 20);
+    let mut push = site.smsync();
+    push.args(["push", "-W"]).arg(site.src()).arg(gate.remote("m"));
+    let mut client = push.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    gate.up.wait_held();
+    client.kill().unwrap();
+    client.wait().unwrap();
+    gate.up.release();
+    inetd.ended_within(LIMIT);
+    let said = status(&site);
+    let last = &said["modules"][0]["last"];
+    assert_eq!((&last["exit"], said["sessions"].as_array().unwrap().len()), (&69.into(), 0));
+    assert!(last["error"].as_str().unwrap().contains("closed"), "{last}");
+    assert!(metrics(&site).contains("smsyncd_rounds_total{module=\"m\",direction=\"push\",exit=\"69\"} 1\n"));
+}
+
+#[test]
+fn metrics_add_up_over_sessions() {
+    let site = site();
+    let inetd = site.serve();
+    let push = |more: &[&str], code| {
+        let mut command = site.smsync();
+        let output = command.arg("push").args(more).arg(site.src()).arg(inetd.remote("m")).output().unwrap();
+        assert_exit(&output, code);
+        inetd.ended_within(LIMIT);
+    };
+    push(&[], 0);
+    fs::write(site.src().join("second"), "more").unwrap();
+    push(&[], 0);
+    push(&["-n"], 0);
+    let said = metrics(&site);
+    let of_m = "{module=\"m\",direction=\"push\"}";
+    for (name, value) in
+        [("files_total", 2), ("bytes_total", 12), ("removed_total", 0), ("last_round_exit_code", 0)]
+    {
+        assert!(said.contains(&format!("smsyncd_{name}{of_m} {value}\n")), "{name} in {said}");
+    }
+    assert!(said.contains("smsyncd_rounds_total{module=\"m\",direction=\"push\",exit=\"0\"} 2\n"), "{said}");
+    assert!(said.contains("# TYPE smsyncd_last_success_timestamp_seconds gauge\n"), "{said}");
+    // A wrong secret is counted too.
+    site.write_private("smsync.conf", &format!("secret = {}\n", common::keygen()));
+    push(&[], 77);
+    assert!(metrics(&site).contains("smsyncd_refused_total{reason=\"secret\"} 1\n"), "{}", metrics(&site));
+    // Whoever reads them is not root.
+    let mode = std::os::unix::fs::MetadataExt::mode(&fs::metadata(site.path("smsyncd.prom")).unwrap());
+    assert_eq!(mode & 0o777, 0o644);
+}
+
+/// Every metric of the dashboard is one that is written.
+#[test]
+fn the_dashboard_shows_what_there_is() {
+    let text = include_str!("../contrib/grafana.json");
+    let board: Value = serde_json::from_str(text).unwrap();
+    let panels = board["panels"].as_array().unwrap();
+    let source = include_str!("../src/server/metrics.rs");
+    let mut shown = 0;
+    for query in panels.iter().flat_map(|panel| panel["targets"].as_array().unwrap()) {
+        let query = query["expr"].as_str().unwrap();
+        for name in query
+            .split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
+            .filter(|word| word.starts_with("smsyncd_"))
+        {
+            assert!(source.contains(&format!("\"{name}\"")), "{name}");
+            shown += 1;
+        }
+    }
+    assert!(shown >= 8, "{shown}");
+}
