@@ -5,11 +5,16 @@ use super::common::{self, Site, assert_exit, keygen};
 use std::fs;
 use std::net::TcpStream;
 use std::process::Output;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+static LISTENERS: AtomicU8 = AtomicU8::new(1);
 
 /// A site with a listener of its own, and clients of several users.
 pub struct Daemon {
     pub site: Site,
     pub port: u16,
+    /// The address it listens on: of no other test's, so that nobody takes the port meanwhile.
+    pub address: String,
     secrets: Vec<(&'static str, String)>,
     _listener: Starter,
 }
@@ -19,6 +24,8 @@ impl Daemon {
         let site = Site::new();
         let secrets: Vec<_> = ["ann", "bob", "eve"].into_iter().map(|user| (user, keygen())).collect();
         let port = free_port();
+        let number = LISTENERS.fetch_add(1, Ordering::Relaxed);
+        let address = format!("127.{}.{number}.1", 1 + std::process::id() % 250);
         for (user, secret) in &secrets {
             let text = format!("user = {user}\nsecret = {secret}\nport = {port}\n");
             site.write_private(&format!("{user}.conf"), &text);
@@ -26,14 +33,14 @@ impl Daemon {
         let nobody = format!("secret = {}\nport = {port}\n", site.secret);
         site.write_private("nobody.conf", &nobody);
         let mut command = site.smsyncd();
-        command.args(["-f", "--address", "127.0.0.1", "-p", &port.to_string()]);
+        command.args(["-f", "--address", &address, "-p", &port.to_string()]);
         let listener = Starter::start(&site, "", &mut command);
-        let daemon = Daemon { site, port, secrets, _listener: listener };
+        let daemon = Daemon { site, port, address, secrets, _listener: listener };
         let lines: Vec<_> =
             daemon.secrets.iter().map(|(user, secret)| format!("{user}:{secret}\n")).collect();
         daemon.site.write_private("secrets", &lines.concat());
         daemon.configure("", "");
-        until("the listener", || TcpStream::connect(("127.0.0.1", port)).is_ok());
+        until("the listener", || TcpStream::connect((&*daemon.address, port)).is_ok());
         fs::write(daemon.site.src().join("f"), "contents").unwrap();
         daemon
     }
@@ -58,6 +65,11 @@ impl Daemon {
 
     pub fn run(&self, user: &str, arguments: &[&str]) -> Output {
         let mut command = std::process::Command::new(common::SMSYNC);
+        // The tests write the address that every listener has, for short.
+        let arguments = arguments.iter().map(|argument| match argument.strip_prefix("127.0.0.1") {
+            Some(rest) => format!("{}{rest}", self.address),
+            None => (*argument).to_owned(),
+        });
         command.arg("-C").arg(self.site.path(format!("{user}.conf"))).args(arguments);
         command.env("XDG_STATE_HOME", self.site.path("client-state")).env("TMPDIR", self.site.path("spool"));
         command.stdin(std::process::Stdio::null()).output().unwrap()

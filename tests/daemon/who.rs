@@ -145,7 +145,7 @@ fn rd_90_who_does_not_greet_in_time_is_given_up() {
     let daemon = Daemon::start();
     daemon.configure("handshake timeout = 1", "");
     let begun = Instant::now();
-    let mut silent = TcpStream::connect(("127.0.0.1", daemon.port)).unwrap();
+    let mut silent = TcpStream::connect((&*daemon.address, daemon.port)).unwrap();
     silent.set_read_timeout(Some(Duration::from_secs(8))).unwrap();
     assert_eq!(silent.read_to_end(&mut Vec::new()).unwrap(), 0);
     assert!(begun.elapsed() >= Duration::from_secs(1), "{:?}", begun.elapsed());
