@@ -13,7 +13,7 @@ PROGRAMS = $(BUILT)/smsync $(BUILT)/smsyncd
 TREE = /usr/share/doc
 
 PAGES = smsync.1 smsync.4 smsyncd.conf.5 smsyncd.8
-SAMPLES = inetd.conf xinetd.d/smsync smsyncd.socket smsyncd@.service services crontab smsyncd.conf smsync.conf grafana.json
+SAMPLES = inetd.conf xinetd.d/smsync smsyncd.socket smsyncd@.service smsyncd.service services crontab smsyncd.conf smsync.conf grafana.json
 
 # Manual pages and examples name the place of the programs.
 PLACED = sed 's|/usr/local|$(PREFIX)|g'
@@ -31,6 +31,11 @@ demo:
 test:
 	tests/setup
 	$(CARGO) test --locked
+
+# The large counts of what `make test` does in small.
+soak:
+	tests/setup
+	SMSYNC_STRANGERS=1000 SMSYNC_CLIENTS=200 $(CARGO) test --locked --test strangers --test connections
 
 bench:
 	$(CARGO) bench --locked --bench table -- --quick
@@ -66,4 +71,4 @@ uninstall:
 clean:
 	$(CARGO) clean
 
-.PHONY: all demo test bench bench-full install uninstall clean
+.PHONY: all demo test soak bench bench-full install uninstall clean

@@ -5,7 +5,7 @@
 
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
-use smsync::digest::Content;
+use smsync::digest::{BlockDigests, Content};
 use smsync::limits;
 use smsync::path::{RelPath, Scope};
 use smsync::plan::{Owners, Rules, compare};
@@ -161,6 +161,34 @@ fn record(bencher: Bencher<'_, '_>, cipher: &Cipher) {
         let tag = client.seal.seal(&mut record).unwrap();
         record.extend_from_slice(&tag);
         server.open.open(&mut record).unwrap().len()
+    });
+}
+
+/// Bytes of a block of a file of 2 GiB.
+const BLOCK: usize = 45_056;
+
+/// What the receiver tells of each block of an older file.
+#[divan::bench]
+fn block_sum(bencher: Bencher<'_, '_>) {
+    let (digests, block) = (BlockDigests::new(7, BLOCK), vec![7; BLOCK]);
+    bencher.counter(BytesCount::new(BLOCK)).bench_local(|| digests.of(black_box(&block)));
+}
+
+/// What the sender computes of a block where it expects one.
+#[divan::bench]
+fn block_expected(bencher: Bencher<'_, '_>) {
+    let (digests, block) = (BlockDigests::new(7, BLOCK), vec![7; BLOCK]);
+    bencher.counter(BytesCount::new(BLOCK)).bench_local(|| digests.keyed.of(black_box(&block)));
+}
+
+/// What it computes of each byte where it does not.
+#[divan::bench]
+fn block_roll(bencher: Bencher<'_, '_>) {
+    let (digests, bytes) = (BlockDigests::new(7, BLOCK), vec![7; 2 * BLOCK]);
+    let (out, coming) = bytes.split_at(BLOCK);
+    bencher.counter(BytesCount::new(BLOCK)).bench_local(|| {
+        let roll = |sums, (out, coming): (&u8, &u8)| digests.rolling.roll(sums, *out, *coming);
+        black_box(out).iter().zip(black_box(coming)).fold(digests.rolling.of(out), roll)
     });
 }
 

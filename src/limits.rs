@@ -77,13 +77,22 @@ pub const PARTIAL: u64 = 1 << 20;
 pub const PARTIALS: usize = 16;
 /// Bytes from which a file is sent by its difference from an older one: smaller ones are as soon sent.
 pub const DELTA: u64 = 128 * 1024;
+/// Bytes from which a file that is as long as the wanted one is taken to differ, where differences are sent: to ask first
+/// makes the sender read it twice. If it is the same after all, that costs the digests of its blocks, an eight-hundredth of
+/// so much at most, and the receiver writes it anew.
+pub const COMPARED_AT_ONCE: u64 = 64 << 20;
 /// Bytes of the blocks in which such a difference is told: pages, so that a file system can share them, up to what the
 /// sender keeps in memory.
 pub const BLOCKS: std::ops::RangeInclusive<usize> = 4096..=4 << 20;
-/// Digests of blocks in one round: 32 MiB of the sender's memory. Those of a file of 2 GiB are 48 thousand.
+/// Digests of blocks in one round: 40 MiB of the sender's memory. Those of a file of 2 GiB are 48 thousand.
 pub const SUMS: usize = 1 << 22;
 /// Bytes of a specification below which no later one is told by its difference from it: it is as soon sent.
 pub const BASELINE: u64 = 4096;
+/// Places in which a text may differ from the one of which it is made, and directories that may be gone: of more of them
+/// all is parsed.
+pub const RENEWALS: usize = 65_536;
+/// Bytes of the names of these directories.
+pub const RENEWED_BYTES: usize = 4 << 20;
 /// Specifications that are kept in one state directory: one for each tree of a large site, and for each way to ask for it.
 pub const BASELINES: usize = 1024;
 /// Specifications that a server keeps of what is asked for in the same words: as many clients can have come at different
@@ -91,10 +100,23 @@ pub const BASELINES: usize = 1024;
 pub const BASELINES_ALIKE: usize = 8;
 /// Bytes of all specifications that are kept in one state directory, as they are there: some fifty of a million entries.
 pub const BASELINE_BYTES: u64 = 1 << 30;
+/// Bytes of edits, compressed, that are kept as such: they are in memory before.
+pub const BASELINE_EDITS: usize = 1 << 20;
+/// A text, and edits of it one upon the other, as which a specification is kept: each of them makes it take longer to read.
+pub const BASELINE_PARTS: usize = 8;
+/// Bytes of all these edits, as a part of those of the text: where there are more it is written anew.
+pub const BASELINE_SHARE: u64 = 4;
 /// Trees of which the digests of files are remembered in one state directory.
 pub const DIGEST_FILES: usize = 1024;
 /// Bytes of all that: ten trees of a million files each, and two of as many as a specification can have.
 pub const DIGEST_BYTES: u64 = 3 << 30;
+/// Records of files behind the sorted ones, as a part of these: until there are more they need not all be written again.
+pub const DIGEST_SHARE: u64 = 8;
+/// Times that some are put there: each makes looking up what changed since a little longer.
+pub const DIGEST_PARTS: usize = 16;
+/// Records that are read in the time that it takes to ask for the extended attributes of one file: it is waited with
+/// reading them until so many questions were asked that it is worth it.
+pub const DIGESTS_PER_QUESTION: u64 = 32;
 /// Files whose digests are compared together: fewer cost bytes, and when one of more is another file, all are asked for.
 pub const TOGETHER: usize = 256;
 /// Sources that are remembered in one state directory, and mount points of one source.

@@ -142,6 +142,30 @@ fn a_change_is_told_and_little_else() {
 }
 
 #[test]
+fn a_little_change_is_kept_with_what_was_there() {
+    for pull in [false, true] {
+        let kept = Kept::new(|src| many(src, 1000));
+        kept.sync(pull, "first");
+        let text = |client: bool| fs::read(&kept.files(client)[0]).unwrap();
+        let first = [true, false].map(text);
+        // What stands before the end, which tells what is known of it.
+        let same = |bytes: &[u8], first: &[u8]| bytes.starts_with(&first[..first.len() - 300]);
+        let mut extended = 0;
+        for round in 0..20 {
+            fs::write(kept.site.src().join("d03/new"), format!("{round}")).unwrap();
+            kept.sync(pull, &format!("round {round}"));
+            let client = same(&text(true), &first[0]);
+            let newest = kept.files(false);
+            let newest = newest.iter().max_by_key(|path| fs::metadata(path).unwrap().modified().unwrap());
+            assert_eq!(same(&fs::read(newest.unwrap()).unwrap(), &first[1]), client, "round {round}");
+            extended += u32::from(client);
+        }
+        // From some number of them on all is written anew.
+        assert!((3..12).contains(&extended), "pull {pull}: {extended}");
+    }
+}
+
+#[test]
 fn what_is_not_there_any_more_is_sent() {
     for (pull, client) in [(false, false), (false, true), (true, false), (true, true)] {
         let kept = Kept::new(|src| many(src, 1000));

@@ -11,18 +11,24 @@
 mod common;
 
 use common::dice::Dice;
+use common::gate::Gate;
 use common::pair::Pair;
 use common::relay::Relay;
 use common::tree::set_time;
 use common::walk::{differences, walk};
-use common::{assert_exit, is_root};
+use common::{assert_exit, ended_within, is_root};
+use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
+use std::path::Path;
+use std::process::{Child, Output, Stdio};
+use std::time::{Duration, Instant};
 
-use std::process::Output;
+const LIMIT: Duration = Duration::from_secs(60);
 
 fn noise(dice: &mut Dice, length: usize) -> Vec<u8> {
-    let mut state = dice.roll(usize::MAX) as u64 | 1;
+    // Not where the dice go next, or the next noise is the same a byte later.
+    let mut state = (dice.roll(usize::MAX) as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut next = || {
         state ^= state << 13;
         state ^= state >> 7;
@@ -90,7 +96,7 @@ fn only_what_differs_is_sent() {
             assert_exit(&output, 0);
             assert_equal(&pair, what);
             // The digests of 768 blocks and two of the blocks for each place.
-            assert!(wire < most + 768 * 8 + 4 * 4096 + 4096, "{what}, pull {pull}: {wire} bytes");
+            assert!(wire < most + 768 * 10 + 4 * 4096 + 4096, "{what}, pull {pull}: {wire} bytes");
         }
     }
     // Whole: asked for, or since it is on this host.
@@ -217,7 +223,7 @@ fn a_receiver_that_dies() {
             assert_equal(&pair, &fault);
         }
         println!("{calls:?}");
-        assert!(calls.iter().any(|call| call == "copy_file_range") && calls.len() > 8, "{calls:?}");
+        assert!(calls.iter().any(|call| call == "ficlonerange") && calls.len() > 8, "{calls:?}");
     }
 }
 
@@ -229,7 +235,7 @@ fn no_room_while_a_part_is_copied() {
     let new = [&old[..200_000], b"new", &old[200_000..]].concat();
     let pair = Pair::new();
     both(&pair, &old, &new);
-    let fault = format!("{}:copy_file_range", libc::ENOSPC);
+    let fault = format!("{}:ficlonerange", libc::ENOSPC);
     let full = pair.site.serve_with(&[("SMSYNC_FAULT", &fault)]);
     let mut command = pair.site.smsync();
     let output =
@@ -251,4 +257,154 @@ fn what_cannot_be_read_is_replaced() {
     let (output, _) = transfer(&pair, false, &["--delta"]);
     assert_exit(&output, 0);
     assert_equal(&pair, if is_root() { "root reads all" } else { "he does not" });
+}
+
+/// Where parts cannot be shared, they are read and written: those of one block, and those that two threads copy.
+#[test]
+fn where_nothing_can_be_shared() {
+    let mut dice = Dice::new(17);
+    let old = noise(&mut dice, 5 << 20);
+    let new = [&old[..4096], b"new", &old[8192..]].concat();
+    for errno in [libc::EOPNOTSUPP, libc::EXDEV, libc::EINVAL, libc::ENOTTY, libc::ENOSYS] {
+        let pair = Pair::new();
+        both(&pair, &old, &new);
+        let fault = format!("{errno}:ficlonerange");
+        let server = pair.site.serve_with(&[("SMSYNC_FAULT", &fault)]);
+        let mut command = pair.site.smsync();
+        let remote = server.remote("m");
+        let output = command.args(["push", "--delta"]).arg(pair.site.src()).arg(remote).output().unwrap();
+        server.ended();
+        assert_exit(&output, 0);
+        assert_equal(&pair, &fault);
+    }
+}
+
+/// A push that stands where the server has copied the first part of its file, and waits for what is new.
+struct Held {
+    pair: Pair,
+    gate: Gate,
+    client: Child,
+    old: Vec<u8>,
+}
+
+const PART: usize = 2 << 20;
+
+impl Held {
+    fn new(seed: u64) -> Held {
+        let mut dice = Dice::new(seed);
+        let old = noise(&mut dice, 3 * PART);
+        let new = [&old[..PART], &noise(&mut dice, 3 * PART), &old[PART..]].concat();
+        let pair = Pair::new();
+        both(&pair, &old, &new);
+        let gate = Gate::to(pair.inetd.port);
+        gate.up.hold_after(PART as u64);
+        let mut command = pair.site.smsync();
+        command.args(["push", "--delta"]).arg(pair.site.src()).arg(gate.remote("m"));
+        let client = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        gate.up.wait_held();
+        let held = Held { pair, gate, client, old };
+        let deadline = Instant::now() + LIMIT;
+        while held.staged() <= PART as u64 {
+            assert!(Instant::now() < deadline, "the server does not write what came");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        held
+    }
+
+    fn file(&self) -> std::path::PathBuf {
+        self.pair.site.dst().join("f")
+    }
+
+    /// Bytes that are in the stage.
+    fn staged(&self) -> u64 {
+        let stage = self.pair.site.dst().join(".smsync");
+        let files = walk(&stage).into_iter().filter(|(_, node)| node.is_file());
+        files.map(|(path, _)| fs::metadata(stage.join(path)).map_or(0, |stat| stat.len())).sum()
+    }
+
+    /// Lets it go on, and what follows make both sides equal.
+    #[track_caller]
+    fn end(self, exit: i32, there: Option<&[u8]>) {
+        let Held { pair, gate, client, .. } = self;
+        gate.up.release();
+        let output = ended_within(client, LIMIT);
+        pair.inetd.ended();
+        assert_exit(&output, exit);
+        if let Some(there) = there {
+            assert!(fs::read(pair.site.dst().join("f")).unwrap() == there, "what is there is something else");
+            assert_exit(&transfer(&pair, false, &["--delta"]).0, 0);
+        }
+        assert_equal(&pair, "in the end");
+    }
+}
+
+fn overwrite(path: &Path, at: usize, bytes: &[u8]) {
+    fs::OpenOptions::new().write(true).open(path).unwrap().write_all_at(bytes, at as u64).unwrap();
+}
+
+/// The older file is written to while it is copied: then it stays as it is, that is said, and the next run sends what
+/// differs.
+#[test]
+fn an_older_file_that_changes_meanwhile() {
+    let held = Held::new(18);
+    overwrite(&held.file(), 2 * PART, b"changed");
+    let mut there = held.old.clone();
+    there[2 * PART..2 * PART + 7].copy_from_slice(b"changed");
+    held.end(1, Some(&there));
+}
+
+#[test]
+fn an_older_file_that_is_cut_short_meanwhile() {
+    let held = Held::new(19);
+    fs::OpenOptions::new().write(true).open(held.file()).unwrap().set_len(PART as u64 + 1).unwrap();
+    let there = held.old[..=PART].to_vec();
+    held.end(1, Some(&there));
+}
+
+/// What was copied before it changed is right.
+#[test]
+fn an_older_file_that_changes_where_it_was_copied() {
+    let held = Held::new(20);
+    overwrite(&held.file(), 0, b"changed");
+    held.end(0, None);
+}
+
+/// Another file in its place: the one that is open is still the same.
+#[test]
+fn an_older_file_that_is_replaced_meanwhile() {
+    let held = Held::new(21);
+    let other = held.pair.site.path("other");
+    fs::write(&other, "another").unwrap();
+    fs::rename(&other, held.file()).unwrap();
+    held.end(0, None);
+}
+
+/// The older file stays, and the next run goes on with what was made of it.
+#[test]
+fn a_server_that_is_killed_meanwhile() {
+    let held = Held::new(22);
+    let id = Pid::from_raw(held.pair.inetd.ids()[0].cast_signed()).unwrap();
+    kill_process(id, Signal::KILL).unwrap();
+    assert!(held.staged() > PART as u64);
+    let there = held.old.clone();
+    held.end(69, Some(&there));
+}
+
+/// A file that is as long and large is not asked about, but compared at once; when it is the same after all, no contents
+/// are sent.
+#[test]
+fn a_large_file_that_was_touched() {
+    let mut dice = Dice::new(23);
+    let length = usize::try_from(smsync::limits::COMPARED_AT_ONCE).unwrap();
+    let old = noise(&mut dice, length);
+    let mut changed = old.clone();
+    changed[length / 2] ^= 1;
+    for (new, most) in [(&old, 0), (&changed, 8192)] {
+        let pair = Pair::new();
+        both(&pair, &old, new);
+        let (output, wire) = transfer(&pair, false, &["--delta"]);
+        assert_exit(&output, 0);
+        assert_equal(&pair, "touched");
+        assert!(wire < length / 8192 * 10 + most + 4096, "{wire}");
+    }
 }

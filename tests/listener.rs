@@ -1,123 +1,24 @@
 //! How the real smsyncd starts, listens, detaches and ends.
 
 // clippy.toml allows these in tests; what the tests share is as much a test.
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(unreachable_pub, clippy::unwrap_used, clippy::panic)]
 
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::OpenOptionsExt;
-use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::os::unix::net::{UnixDatagram, UnixStream};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
-use rustix::process::{Pid, Resource, Rlimit, Signal};
+use rustix::process::{Resource, Rlimit, Signal};
+
+#[path = "listener/place.rs"]
+mod place;
+
+use place::{Foreground, Place};
 
 const SMSYNCD: &str = env!("CARGO_BIN_EXE_smsyncd");
-
-/// A directory with a private configuration, and a port nobody listens on.
-struct Place {
-    dir: tempfile::TempDir,
-    port: u16,
-}
-
-impl Place {
-    fn new() -> Place {
-        let dir = tempfile::tempdir().unwrap();
-        let mut private = File::options();
-        let mut file =
-            private.write(true).create_new(true).mode(0o600).open(dir.path().join("conf")).unwrap();
-        let secret = "secret = AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
-        // Nothing is to be left in the directory of the host's own server.
-        writeln!(file, "{secret}\nstate dir = {}", dir.path().join("state").display()).unwrap();
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
-        Place { dir, port }
-    }
-
-    fn config(&self) -> PathBuf {
-        self.dir.path().join("conf")
-    }
-
-    /// smsyncd with this configuration and these further arguments.
-    fn smsyncd(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(SMSYNCD);
-        command.arg("-c").arg(self.config()).args(arguments);
-        command
-    }
-
-    /// smsyncd at our port of the loopback address.
-    fn daemon(&self) -> Command {
-        let port = self.port.to_string();
-        self.smsyncd(&["--address", "127.0.0.1", "-p", &port])
-    }
-
-    fn connect(&self) -> std::io::Result<TcpStream> {
-        TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))
-    }
-
-    /// The process ids of daemons with our configuration.
-    fn running(&self) -> Vec<Pid> {
-        let config = self.config().into_os_string().into_encoded_bytes();
-        let processes = std::fs::read_dir("/proc").unwrap().flatten();
-        let numbers = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
-        let ours = numbers.filter(|pid| {
-            let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-            line.starts_with(b"smsyncd\0") && line.split(|&byte| byte == 0).any(|word| word == config)
-        });
-        ours.filter_map(Pid::from_raw).collect()
-    }
-}
-
-/// A listener in the foreground; dropping it ends it.
-struct Foreground {
-    child: Child,
-    log: BufReader<UnixStream>,
-}
-
-impl Foreground {
-    fn start(command: &mut Command) -> Foreground {
-        // A socket, because waiting for what it says can be given up.
-        let (log, theirs) = UnixStream::pair().unwrap();
-        log.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-        let child = command.arg("-f").stdin(Stdio::null()).stderr(OwnedFd::from(theirs)).spawn().unwrap();
-        Foreground { child, log: BufReader::new(log) }
-    }
-
-    /// Reads the log up to a record with this text.
-    fn says(&mut self, text: &str) {
-        let mut record = String::new();
-        while !record.contains(text) {
-            record.clear();
-            assert_ne!(self.log.read_line(&mut record).unwrap(), 0, "it ended without saying {text:?}");
-        }
-    }
-
-    fn signal(&self, signal: Signal) {
-        rustix::process::kill_process(self.pid(), signal).unwrap();
-    }
-
-    fn pid(&self) -> Pid {
-        Pid::from_child(&self.child)
-    }
-
-    /// What /proc says about the listener.
-    fn proc(&self, name: &str) -> PathBuf {
-        Path::new("/proc").join(self.child.id().to_string()).join(name)
-    }
-
-    fn exit(mut self) -> Option<i32> {
-        self.child.wait().unwrap().code()
-    }
-}
-
-impl Drop for Foreground {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 fn until(mut done: impl FnMut() -> bool) {
     for _ in 0..1000 {
@@ -305,6 +206,28 @@ fn detaches_and_is_ready_when_it_says_so() {
     assert!(text(&again.stderr).ends_with(&expected), "{again:?}");
     until(|| place.running().is_empty());
     assert!(place.connect().is_err());
+}
+
+#[test]
+fn a_service_manager_is_told() {
+    let place = Place::new();
+    let path = place.dir.path().join("notify");
+    let socket = UnixDatagram::bind(&path).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    let says = |expected: &str| {
+        let mut said = [0; 200];
+        let length = socket.recv(&mut said).unwrap();
+        assert!(text(&said[..length]).starts_with(expected), "{}", text(&said[..length]));
+    };
+    let listener = Foreground::start(place.daemon().env("NOTIFY_SOCKET", &path));
+    says("READY=1");
+    place.connect().unwrap();
+    listener.signal(Signal::HUP);
+    says("RELOADING=1\nMONOTONIC_USEC=");
+    says("READY=1");
+    listener.signal(Signal::TERM);
+    says("STOPPING=1");
+    assert_eq!(listener.exit(), Some(0));
 }
 
 #[test]

@@ -34,6 +34,8 @@ struct Run {
     output: Output,
     /// Reads of files of the trees: the client's, and the server's.
     reads: [Vec<String>; 2],
+    /// How many names either asked for extended attributes.
+    asked: [usize; 2],
 }
 
 impl Watched {
@@ -81,7 +83,11 @@ impl Watched {
             deeds.reads.into_iter().filter(contents).collect()
         });
         assert_same(&trees[0], &trees[1], "after it");
-        Run { output, reads }
+        let asked = ["client-trace", "server-trace"].map(|name| {
+            let trace = fs::read(self.site.path(name)).unwrap();
+            String::from_utf8_lossy(&trace).lines().filter(|line| line.contains(" llistxattr(")).count()
+        });
+        Run { output, reads, asked }
     }
 
     fn src(&self, name: &str) -> PathBuf {
@@ -181,6 +187,73 @@ fn what_was_compared_is_not_read_again() {
     watched.memories().iter().for_each(|path| fs::remove_file(path).unwrap());
     watched.run(false, &["-c", "-n"]).assert(0, true, true, "a dry run");
     assert!(watched.memories().is_empty());
+}
+
+#[test]
+fn attributes_are_asked_for_once_and_found_when_they_come() {
+    if !is_root() {
+        println!("skipped: only root sees what the server has open");
+        return;
+    }
+    let set = |path: &Path| {
+        let flags = rustix::fs::XattrFlags::empty();
+        rustix::fs::lsetxattr(path, "trusted.smsync", b"here", flags).unwrap();
+    };
+    for pull in [false, true] {
+        let watched = Watched::new();
+        let first = watched.run(pull, &[]);
+        // The receiver's files are new: it learns in the next run that they have none.
+        assert_eq!(first.asked[usize::from(pull)], FILES, "{:?}", first.asked);
+        watched.run(pull, &["-c"]);
+        assert_eq!(watched.run(pull, &["-c"]).asked, [0, 0], "pull {pull}: remembered");
+        // Where nothing but that is saved, it is not worth it for the first few.
+        let few = watched.run(pull, &[]).asked;
+        assert!(few.iter().all(|few| *few < 10), "pull {pull}: {few:?}");
+        // What comes and goes on either side is found, whatever size and time say; the trees are equal after each run.
+        set(&watched.src("d3/f3"));
+        watched.run(pull, &[]);
+        set(&watched.site.dst().join("d4/f4"));
+        watched.run(pull, &[]);
+        rustix::fs::lremovexattr(watched.src("d3/f3"), "trusted.smsync").unwrap();
+        watched.run(pull, &["-c"]);
+        watched.run(pull, &["-c"]);
+        assert_eq!(watched.run(pull, &["-c"]).asked, [0, 0], "pull {pull}: remembered again");
+    }
+}
+
+#[test]
+fn little_that_is_learned_is_put_behind_the_rest() {
+    let watched = Watched::new();
+    let (src, remote) = (watched.site.src(), watched.site.serve());
+    let push = || {
+        std::thread::sleep(SETTLED);
+        let mut command = watched.site.smsync();
+        command.env("XDG_STATE_HOME", watched.site.path("client-state"));
+        let output = command.args(["push", "-c"]).arg(&src).arg(remote.remote("m")).output().unwrap();
+        assert_exit(&output, 0);
+        remote.ended();
+        assert_same(&src, &watched.site.dst(), "after it");
+    };
+    push();
+    push();
+    for round in 0..30 {
+        let before: Vec<_> = watched.memories().iter().map(|path| fs::read(path).unwrap()).collect();
+        fs::write(src.join("d2/f2"), format!("round {round}")).unwrap();
+        push();
+        let after: Vec<_> = watched.memories().iter().map(|path| fs::read(path).unwrap()).collect();
+        assert_eq!((before.len(), after.len()), (2, 2));
+        if round == 0 {
+            assert!(before.iter().zip(&after).all(|(before, after)| after.starts_with(before)));
+        }
+        // Half of what was put there did not get to the disk.
+        if round % 5 == 4 {
+            for (path, after) in watched.memories().iter().zip(&after) {
+                fs::write(path, &after[..after.len() - 20]).unwrap();
+            }
+        }
+        let longest = 2 * (17 + 8 + (FILES + 10) * 81 + 32);
+        assert!(after.iter().all(|after| after.len() < longest), "round {round}");
+    }
 }
 
 #[test]

@@ -94,6 +94,17 @@ pub fn below<'de, D: Deserializer<'de>, T: From<RelPath<'static>>>(deserializer:
     })
 }
 
+/// A whole number, which may be negative.
+///
+/// # Errors
+/// On anything but a whole number of 32 bits with its sign.
+pub fn integer<'de, D: Deserializer<'de>, T: From<i32>>(deserializer: D) -> Result<T, D::Error> {
+    expect(deserializer, "a whole number", |text| {
+        digits(text.strip_prefix('-').unwrap_or(text))?;
+        text.parse::<i32>().ok()
+    })
+}
+
 /// The text, if it is digits only: Rust's own reading takes a sign as well.
 fn digits(text: &str) -> Option<&str> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then_some(text)

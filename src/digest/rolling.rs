@@ -1,84 +1,35 @@
-//! [`Rolling`]: a digest of blocks that moves over a content a byte at a time, by a key that nobody knows beforehand.
+//! [`Rolling`]: a digest of blocks that moves over a content a byte at a time, quickly; it says only which blocks may be equal.
 
-/// A prime: the digest of a block is a number below it.
-const PRIME: u64 = (1 << 61) - 1;
+/// Bytes that are summed up column by column before a number of 16 bits could overflow.
+const PIECE: usize = 256;
+/// Bytes of a row: as many as processors add at once.
+const ROW: u32 = 16;
+/// As the length of one.
+const COLUMNS: usize = ROW as usize;
 
-/// The bytes of a block as the coefficients of a polynomial, at the point that the key is. Two blocks that differ have the
-/// same digest for no more keys than a block has bytes, of 2^61: who wrote them cannot have chosen them to.
+/// The sum of the bytes of a block, and the sum of its sums from the beginning to each byte, as in rsync's and Adler's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Sums {
+    bytes: u64,
+    sums: u64,
+}
+
+/// Digests blocks of one size. Blocks that are written to have one digest have it: what it finds is to be looked at.
 #[derive(Debug, Clone)]
 pub struct Rolling {
     block: usize,
-    /// The key to the power of 1 to 8.
-    powers: [u64; 8],
-    /// What each byte adds as the first one of a block.
-    first: Box<[u64; 256]>,
-}
-
-/// The remainder of what is below 2^124.
-const fn reduce(number: u128) -> u64 {
-    const LOW: u128 = PRIME as u128;
-    // Both are cut to 64 bits: no bit is lost.
-    let (low, high) = (cut(number & LOW), cut((number >> 61) & u64::MAX as u128));
-    let sum = low.wrapping_add(high);
-    let sum = (sum & PRIME).wrapping_add(sum >> 61);
-    if sum >= PRIME { sum.wrapping_sub(PRIME) } else { sum }
-}
-
-#[allow(clippy::cast_possible_truncation)] // it is below 2^64
-const fn cut(number: u128) -> u64 {
-    number as u64
-}
-
-/// Without a look whether it overflows, which no product of such numbers does, and which would take most of the time.
-const fn times(a: u64, b: u64) -> u128 {
-    (a as u128).wrapping_mul(b as u128)
-}
-
-const fn weigh(byte: u8, power: u64) -> u128 {
-    times(byte as u64, power)
-}
-
-const fn product(a: u64, b: u64) -> u64 {
-    reduce(times(a, b))
+    length: u64,
+    /// Mixes both sums, so that each bit of the digest depends on all of them.
+    factor: u64,
 }
 
 impl Rolling {
-    /// Of blocks of so many bytes, with this key; `None` for a key that tells little.
-    #[must_use]
-    pub fn new(key: u64, block: usize) -> Option<Rolling> {
-        if !Rolling::is_key(key) || block == 0 {
-            return None;
-        }
-        let mut powers = [key; 8];
-        for at in 1..powers.len() {
-            let below = powers.get(at - 1).copied().unwrap_or_default();
-            if let Some(power) = powers.get_mut(at) {
-                *power = product(below, key);
-            }
-        }
-        let (mut top, mut base, mut left) = (1, key, block - 1);
-        while left > 0 {
-            if left & 1 == 1 {
-                top = product(top, base);
-            }
-            base = product(base, base);
-            left >>= 1;
-        }
-        let mut first = Box::new([0; 256]);
-        (0u64..).zip(first.iter_mut()).for_each(|(byte, sum)| *sum = product(byte, top));
-        Some(Rolling { block, powers, first })
-    }
+    /// Bits of a digest.
+    pub const BITS: u32 = 40;
 
-    /// Whether this is a key.
-    #[must_use]
-    pub const fn is_key(key: u64) -> bool {
-        key > 1 << 32 && key < PRIME
-    }
-
-    /// Whether this can be the digest of a block.
-    #[must_use]
-    pub const fn is_sum(sum: u64) -> bool {
-        sum < PRIME
+    /// Of blocks of so many bytes, 4 MiB at most.
+    pub(super) const fn new(block: usize, factor: u64) -> Rolling {
+        Rolling { block, length: block as u64, factor: factor | 1 }
     }
 
     /// How many bytes a block has.
@@ -87,30 +38,60 @@ impl Rolling {
         self.block
     }
 
-    /// The digest of a block.
+    /// The sums of a block.
     #[must_use]
-    pub fn of(&self, block: &[u8]) -> u64 {
-        let [p1, p2, p3, p4, p5, p6, p7, p8] = self.powers;
-        let (eights, rest) = block.as_chunks::<8>();
-        let mut sum = 0;
-        for eight in eights {
-            let [a, b, c, d, e, f, g, h] = *eight;
-            let high = weigh(a, p7).wrapping_add(weigh(b, p6)).wrapping_add(weigh(c, p5));
-            let low = weigh(d, p4).wrapping_add(weigh(e, p3)).wrapping_add(weigh(f, p2));
-            let last = weigh(g, p1).wrapping_add(u128::from(h));
-            sum = reduce(times(sum, p8).wrapping_add(high).wrapping_add(low).wrapping_add(last));
+    pub fn of(&self, block: &[u8]) -> Sums {
+        let (pieces, rest) = block.as_chunks::<PIECE>();
+        let mut of = Sums::default();
+        // Nothing overflows: 4 MiB of the highest byte come to less than 2^51.
+        for piece in pieces {
+            let (bytes, sums) = sum(piece);
+            of.sums = of.sums.wrapping_add(of.bytes.wrapping_mul(PIECE as u64)).wrapping_add(sums);
+            of.bytes = of.bytes.wrapping_add(bytes);
         }
-        rest.iter().fold(sum, |sum, byte| reduce(times(sum, p1).wrapping_add(u128::from(*byte))))
+        for byte in rest {
+            of.bytes = of.bytes.wrapping_add(u64::from(*byte));
+            of.sums = of.sums.wrapping_add(of.bytes);
+        }
+        of
     }
 
-    /// The digest of the block that begins a byte later: without its first byte, and with the one behind its last.
+    /// The sums of the block that begins a byte later: without its first byte, and with the one behind its last.
+    #[inline]
     #[must_use]
-    pub fn roll(&self, sum: u64, out: u8, next: u8) -> u64 {
-        let [key, ..] = self.powers;
-        let first = self.first.get(usize::from(out)).copied().unwrap_or_default();
-        let rest = sum.wrapping_add(PRIME).wrapping_sub(first);
-        reduce(times(rest, key).wrapping_add(u128::from(next)))
+    pub fn roll(&self, Sums { bytes, sums }: Sums, out: u8, next: u8) -> Sums {
+        let (out, next) = (u64::from(out), u64::from(next));
+        let bytes = bytes.wrapping_add(next).wrapping_sub(out);
+        Sums { bytes, sums: sums.wrapping_add(bytes).wrapping_sub(self.length.wrapping_mul(out)) }
     }
+
+    /// The digest of the block that has these sums.
+    #[inline]
+    #[must_use]
+    pub const fn digest(&self, Sums { bytes, sums }: Sums) -> u64 {
+        // The sum of the bytes has 30 bits at most.
+        sums.wrapping_add(bytes << 34).wrapping_mul(self.factor) >> (u64::BITS - Rolling::BITS)
+    }
+}
+
+/// The sum of these bytes, and that of its sums. Each column has its own, which are added to each other in the end.
+fn sum(piece: &[u8; PIECE]) -> (u64, u64) {
+    let (mut bytes, mut sums) = ([0u16; COLUMNS], [0u16; COLUMNS]);
+    let (rows, _) = piece.as_chunks::<COLUMNS>();
+    for row in rows {
+        for ((bytes, sums), byte) in bytes.iter_mut().zip(&mut sums).zip(row) {
+            *bytes = bytes.wrapping_add(u16::from(*byte));
+            *sums = sums.wrapping_add(*bytes);
+        }
+    }
+    let (mut total, mut weighed) = (0u32, 0u32);
+    for (column, (bytes, sums)) in (0u32..).zip(bytes.iter().zip(&sums)) {
+        let (bytes, sums) = (u32::from(*bytes), u32::from(*sums));
+        total = total.wrapping_add(bytes);
+        // Of a row, the byte of this column stands so many behind the first.
+        weighed = weighed.wrapping_add(sums.wrapping_mul(ROW)).wrapping_sub(column.wrapping_mul(bytes));
+    }
+    (u64::from(total), u64::from(weighed))
 }
 
 #[cfg(test)]
@@ -118,31 +99,35 @@ mod tests {
     use super::*;
 
     /// As slowly as it is said.
-    fn plain(key: u64, block: &[u8]) -> u64 {
-        let prime = u128::from(PRIME);
-        let sum = |sum: u128, byte: &u8| (sum * u128::from(key) + u128::from(*byte)) % prime;
-        u64::try_from(block.iter().fold(0, sum)).unwrap()
+    fn plain(block: &[u8]) -> Sums {
+        let weights = (1..=block.len() as u64).rev();
+        let sums = weights.zip(block).map(|(weight, byte)| weight * u64::from(*byte)).sum();
+        Sums { bytes: block.iter().map(|byte| u64::from(*byte)).sum(), sums }
     }
 
     #[test]
-    fn it_is_the_polynomial_and_rolls() {
+    fn it_is_the_sum_of_sums_and_rolls() {
         let bytes: Vec<u8> = (0..3000u32).map(|at| at.wrapping_mul(2_654_435_761).to_be_bytes()[0]).collect();
         let highest = vec![0xff; 3000];
-        for key in [(1 << 32) + 1, 0x1234_5678_9abc_def0 % PRIME, PRIME - 1] {
-            for length in [1, 7, 8, 9, 64, 1000] {
-                let rolling = Rolling::new(key, length).unwrap();
-                for bytes in [&bytes, &highest] {
-                    let mut sum = rolling.of(&bytes[..length]);
-                    for at in 0..bytes.len() - length {
-                        assert_eq!(sum, plain(key, &bytes[at..at + length]), "{key} {length} {at}");
-                        assert!(Rolling::is_sum(sum));
-                        sum = rolling.roll(sum, bytes[at], bytes[at + length]);
-                    }
+        for length in [1, 7, 16, 255, 256, 257, 1000, 1024] {
+            let rolling = Rolling::new(length, 0x1234_5678_9abc_def0);
+            for bytes in [&bytes, &highest] {
+                let mut sums = rolling.of(&bytes[..length]);
+                for at in 0..bytes.len() - length {
+                    assert_eq!(sums, plain(&bytes[at..at + length]), "{length} {at}");
+                    assert!(rolling.digest(sums) < 1 << Rolling::BITS);
+                    sums = rolling.roll(sums, bytes[at], bytes[at + length]);
                 }
             }
         }
-        for key in [0, 1, 1 << 32, PRIME, u64::MAX] {
-            assert!(Rolling::new(key, 8).is_none());
-        }
+    }
+
+    /// The largest block of the highest byte.
+    #[test]
+    fn no_sum_overflows() {
+        let block = vec![0xff; 4 << 20];
+        let sums = Rolling::new(block.len(), 1).of(&block);
+        assert_eq!(sums, plain(&block));
+        assert!(sums.bytes < 1 << 30 && sums.sums < 1 << 51);
     }
 }

@@ -3,7 +3,9 @@
 use crate::install::Incoming;
 use crate::limits;
 use crate::sys::{File, Stat};
-use std::io::{self, Read};
+use std::io::{self, Write};
+use std::sync::mpsc::channel;
+use std::thread;
 
 /// The older file.
 #[derive(Debug)]
@@ -11,13 +13,15 @@ pub struct Basis {
     file: File,
     /// Whether some of it takes no room: only then holes are looked for, which takes time.
     sparse: bool,
+    /// Whether its file system may share parts of it.
+    shares: bool,
 }
 
 impl Basis {
     /// Of what fstat(2) says of it.
     #[must_use]
     pub const fn new(file: File, stat: &Stat) -> Basis {
-        Basis { file, sparse: stat.blocks.saturating_mul(512) < stat.size }
+        Basis { file, sparse: stat.blocks.saturating_mul(512) < stat.size, shares: true }
     }
 
     /// Where the next data are from here on, and where they or this part end.
@@ -30,67 +34,113 @@ impl Basis {
     }
 }
 
+/// From so many bytes on, what is read is digested while what was read before is written.
+const TOGETHER: u64 = 4 * limits::RECORD as u64;
+/// Pieces on their way from the one to the other.
+const AHEAD: usize = 4;
+/// Bytes of a block of most file systems, and of no more on any that shares blocks.
+const BLOCK: u64 = *limits::BLOCKS.start() as u64;
+
 impl Incoming {
-    /// Takes a part of an older file. What counts is what got here: it is digested where it was written.
+    /// Takes a part of an older file: shares it where the file system can, and digests what is here then; otherwise what is
+    /// digested is what is written.
     ///
     /// # Errors
     /// The disk is full, or broken; or the older file is shorter than it was.
-    pub fn copy(&mut self, basis: &Basis, from: u64, length: u64) -> io::Result<()> {
-        let begun = self.arrived;
+    pub fn copy(&mut self, basis: &mut Basis, from: u64, length: u64) -> io::Result<()> {
         let (mut at, end) = (from, from + length);
         while at < end {
             let (start, stop) = basis.next_data(at, end)?;
             if start > at {
-                self.arrived += start - at;
-                self.file.seek(self.arrived)?;
-                self.ends_in_hole = true;
-            }
-            basis.file.seek(start)?;
-            if stop > start {
-                self.ends_in_hole = false;
+                self.hole(start - at)?;
             }
             at = start;
-            while at < stop {
-                let copied = match basis.file.copy_to(&self.file, stop - at)? {
-                    Some(copied @ 1..) => copied,
-                    _ => self.read_from(&basis.file, stop - at)?,
-                };
-                at += copied;
-                self.arrived += copied;
+            // Only where blocks begin.
+            if at < stop && basis.shares && self.arrived.is_multiple_of(BLOCK) && at.is_multiple_of(BLOCK) {
+                basis.shares = basis.file.share_with(&self.file, (at, stop - at), self.arrived)?;
+                if basis.shares {
+                    self.digest_next(stop - at)?;
+                    self.ends_in_hole = false;
+                    at = stop;
+                }
             }
-        }
-        self.digest_from(begun)
-    }
-
-    /// Where the kernel cannot copy.
-    fn read_from(&self, basis: &File, most: u64) -> io::Result<u64> {
-        let mut buffer = vec![0; limits::RECORD.min(usize::try_from(most).unwrap_or(usize::MAX))];
-        let mut reader: &File = basis;
-        let read = reader.read(&mut buffer)?;
-        if read == 0 {
-            // It was cut short meanwhile.
-            return Err(io::Error::from_raw_os_error(libc::ESTALE));
-        }
-        let mut writer: &File = &self.file;
-        io::Write::write_all(&mut writer, buffer.get(..read).unwrap_or_default())?;
-        Ok(read as u64)
-    }
-
-    /// Digests what was written from here on; a hole at the end is not there yet.
-    fn digest_from(&mut self, begun: u64) -> io::Result<()> {
-        let mut buffer = vec![0; limits::RECORD];
-        let mut at = begun;
-        while at < self.arrived {
-            let most = usize::try_from(self.arrived - at).unwrap_or(usize::MAX).min(buffer.len());
-            let space = buffer.get_mut(..most).unwrap_or_default();
-            let mut read = self.file.read_at(space, at)?;
-            if read == 0 {
-                space.fill(0);
-                read = space.len();
+            if at < stop {
+                self.read_from(&basis.file, at, stop - at)?;
+                at = stop;
             }
-            self.content.update(space.get(..read).unwrap_or_default());
-            at += read as u64;
         }
         Ok(())
+    }
+
+    /// Reads a part of the older file, digests it and writes it: both at once, if it is large.
+    fn read_from(&mut self, basis: &File, mut at: u64, length: u64) -> io::Result<()> {
+        let end = at + length;
+        if length < TOGETHER {
+            let mut buffer = vec![0; limits::RECORD];
+            while at < end {
+                let piece = read(basis, &mut buffer, at, end)?;
+                self.write(piece)?;
+                at += piece.len() as u64;
+            }
+            return Ok(());
+        }
+        let Incoming { file, content, .. } = &mut *self;
+        thread::scope(|scope| {
+            let (filled, to_writer) = channel();
+            let (emptied, to_reader) = channel();
+            for _ in 0..AHEAD {
+                // Its other end is here.
+                let _ = emptied.send(vec![0; limits::RECORD]);
+            }
+            let reader = scope.spawn(move || -> io::Result<()> {
+                while at < end {
+                    // Nobody writes any more: why is known there.
+                    let Ok(mut buffer) = to_reader.recv() else { break };
+                    let piece = read(basis, &mut buffer, at, end)?;
+                    content.update(piece);
+                    let length = piece.len();
+                    at += length as u64;
+                    if filled.send((buffer, length)).is_err() {
+                        break;
+                    }
+                }
+                Ok(())
+            });
+            let written = to_writer.into_iter().try_for_each(move |(buffer, length): (Vec<u8>, usize)| {
+                file.write_all(buffer.get(..length).unwrap_or_default())?;
+                // The last ones are not wanted again.
+                let _ = emptied.send(buffer);
+                Ok(())
+            });
+            match reader.join() {
+                Ok(read) => written.and(read),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        })?;
+        self.arrived += length;
+        self.ends_in_hole = false;
+        Ok(())
+    }
+
+    /// Digests the next bytes, which are here already.
+    fn digest_next(&mut self, length: u64) -> io::Result<()> {
+        let mut buffer = vec![0; limits::RECORD];
+        let end = self.arrived + length;
+        while self.arrived < end {
+            let piece = read(&self.file, &mut buffer, self.arrived, end)?;
+            self.content.update(piece);
+            self.arrived += piece.len() as u64;
+        }
+        self.file.seek(self.arrived)
+    }
+}
+
+/// The next piece of a part that ends there.
+fn read<'b>(file: &File, buffer: &'b mut [u8], at: u64, end: u64) -> io::Result<&'b [u8]> {
+    let most = usize::try_from(end - at).unwrap_or(usize::MAX).min(buffer.len());
+    match file.read_at(buffer.get_mut(..most).unwrap_or_default(), at)? {
+        // It was cut short meanwhile.
+        0 => Err(io::Error::from_raw_os_error(libc::ESTALE)),
+        read => Ok(buffer.get(..read).unwrap_or_default()),
     }
 }

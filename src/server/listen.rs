@@ -12,8 +12,10 @@ use super::Settings;
 use super::log::{Log, shown};
 use crate::exit::Exit;
 use crate::limits;
+use crate::sys::clock;
 use crate::sys::detach::{self, Outcome, Starter};
 use crate::sys::listen::{self, Accepted, Signal, Signals};
+use crate::sys::notify::Supervisor;
 use crate::sys::pidfile::{PidFile, PidFileError};
 use crate::sys::process::{Ending, Process, Program};
 
@@ -36,6 +38,16 @@ pub struct Options {
     pub foreground: bool,
     /// How many `-d` the connections get.
     pub debug: u8,
+    /// Who is told that we serve, look at the configuration again, or end.
+    pub supervisor: Option<Supervisor>,
+}
+
+impl Options {
+    /// Tells whoever supervises us.
+    fn tell(&self, log: &Log, state: &str) {
+        let told = self.supervisor.as_ref().map_or(Ok(()), |supervisor| supervisor.tell(state));
+        told.unwrap_or_else(|error| log.warning(format_args!("cannot tell the service manager: {error}")));
+    }
 }
 
 /// Why there is no listener.
@@ -151,6 +163,7 @@ fn prepare<'a>(
             None => log.notice("listening on a unix socket"),
         }
     }
+    options.tell(log, "READY=1");
     Ok(Some((Listener::new(options, sockets, pid_file, log), signals)))
 }
 
@@ -270,6 +283,7 @@ impl<'a> Listener<'a> {
                 self.sockets.clear();
                 self.paused = None;
                 self.log.notice(format_args!("ending, {} connections to finish", self.processes.len()));
+                self.options.tell(self.log, "STOPPING=1");
             }
             Signal::End => {
                 self.log.notice(format_args!("ending {} connections", self.processes.len()));
@@ -296,6 +310,7 @@ impl<'a> Listener<'a> {
 
     /// Each connection reads the configuration anew, so all we do is say early what they will find.
     fn reload(&self) {
+        self.options.tell(self.log, &format!("RELOADING=1\nMONOTONIC_USEC={}", clock::monotonic_micros()));
         if let Err(error) = self.log.reopen() {
             self.log.error(format_args!("cannot open the log file again: {error}"));
         }
@@ -306,6 +321,7 @@ impl<'a> Listener<'a> {
                 .lines()
                 .for_each(|line| self.log.error(format_args!("connections will be refused: {line}"))),
         }
+        self.options.tell(self.log, "READY=1");
     }
 
     /// Does what is due.

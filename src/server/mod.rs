@@ -1,6 +1,7 @@
 //! The server program: the order of things from its first instruction to its exit.
 
 mod account;
+mod admission;
 pub mod config;
 mod door;
 mod import;
@@ -150,7 +151,8 @@ fn route(start: Start, options: &Options, first: &Log) -> Result<Exit, Failure> 
             if !start.handed.is_empty() {
                 warn_unused(options, &log);
             }
-            Ok(listen::run(&listening(options, settings), start.handed, None, &log))
+            let listening = listen::Options { supervisor: start.supervisor, ..listening(options, settings) };
+            Ok(listen::run(&listening, start.handed, None, &log))
         }
     }
 }
@@ -255,6 +257,8 @@ fn listening(options: &Options, settings: Settings) -> listen::Options {
         settings: Settings::read,
         foreground: options.foreground,
         debug: options.debug,
+        // Who detaches is no service that anybody supervises.
+        supervisor: None,
     }
 }
 

@@ -4,13 +4,14 @@ use crate::exit::Exit;
 use crate::path::RelPath;
 use crate::report::{Report, Side};
 use crate::server::account::{Account, refuse};
+use crate::server::admission::{module_place, strange};
 use crate::server::config::{Config, Module};
 use crate::server::door::Visitor;
 use crate::server::log::Log;
 use crate::server::logged::Logged;
 use crate::server::metrics::Outlet;
 use crate::server::permit::{marked, permit};
-use crate::server::strangers::{Place, strange};
+use crate::server::strangers::Place;
 use crate::session::{Baselines, Error, Memory, Offer, Receiver, deliver, greet_server, offer, receive};
 use crate::spec::{Keyword, Keywords, SpecWriter, WriteError};
 use crate::sys::private::PrivateError;
@@ -143,6 +144,7 @@ impl Session<'_> {
         if module.open_noatime {
             crate::sys::keep_access_times();
         }
+        let _place = module_place(module, &self.state, &format!("{self}: module {}", module.name), self.log)?;
         let kept = (self.state.as_ref().ok(), self.metrics.as_ref());
         let who = (&self.visitor.peer(), self.visitor.user());
         let mut account = Account::open(kept, self.log, who, &module.name);

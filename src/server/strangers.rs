@@ -5,10 +5,7 @@
 //! through in milliseconds. The places are slots of a file in the state directory, so that this holds whoever starts
 //! the processes: inetd, xinetd, systemd or our own listener.
 
-use crate::exit::Exit;
 use crate::limits;
-use crate::server::log::Log;
-use crate::sys::private::PrivateError;
 use crate::sys::slots::{RECORD, Slots};
 use crate::sys::stdio::Peer;
 use crate::sys::{Dir, clock, process};
@@ -40,42 +37,18 @@ struct Holder {
 
 /// What came of asking for a place.
 #[derive(Debug)]
-struct Admission {
+pub(super) struct Admission {
     /// None, if none became free in time.
-    place: Option<Place>,
+    pub(super) place: Option<Place>,
     /// Those that had to give way.
-    ended: Vec<IpAddr>,
-}
-
-/// A place for a connection that has not proven anything, if there is where to keep places.
-pub(super) fn strange(
-    state: &Result<Dir, PrivateError>,
-    peer: &Peer,
-    log: &Log,
-) -> Result<Option<Place>, Exit> {
-    let Ok(state) = state else { return Ok(None) };
-    match admit(state, peer) {
-        Ok(Admission { place, ended }) => {
-            for from in ended {
-                log.notice(format_args!("{from}: ended a greeting: too many have not proven a secret"));
-            }
-            if place.is_none() {
-                log.warning(format_args!("{peer}: refused: too many greetings at once"));
-            }
-            place.map(Some).ok_or(Exit::TryAgain)
-        }
-        Err(error) => {
-            log.error(format_args!("{peer}: cannot count greetings in the state directory: {error}"));
-            Err(Exit::System)
-        }
-    }
+    pub(super) ended: Vec<IpAddr>,
 }
 
 /// Takes a place for a connection from this peer.
 ///
 /// # Errors
 /// The file cannot be used.
-fn admit(state: &Dir, peer: &Peer) -> io::Result<Admission> {
+pub(super) fn admit(state: &Dir, peer: &Peer) -> io::Result<Admission> {
     let slots = Slots::in_dir(state, NAME)?;
     let (sec, nsec) = clock::now();
     let since = u64::try_from(sec).unwrap_or_default().saturating_mul(1_000_000_000);

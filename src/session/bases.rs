@@ -1,18 +1,17 @@
 //! Files of the receiver that are older than those that are wanted in their places: of these, only what differs is sent.
 
-use crate::digest::Rolling;
+use crate::digest::{BlockDigests, BlockSum};
 use crate::install::{Basis, Known};
 use crate::limits;
 use crate::plan::{Action, Plan};
 use crate::session::Error;
 use crate::spec::{Index, Kind, Spec};
-use crate::sys::File;
+use crate::sys::{File, process};
 use crate::tree::{Cursor, Root};
 use crate::wire::{Message, Speaker};
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
-use std::num::NonZero;
 use std::thread;
 
 /// Older files, by the wanted ones.
@@ -30,11 +29,11 @@ struct Base {
     known: Known,
     block: usize,
     key: u64,
-    sums: Vec<u64>,
+    sums: Vec<BlockSum>,
 }
 
-/// Bytes of the digest of a block.
-const SUM: usize = 8;
+/// Bytes of the blocks that are read at once, and one block at least: more take longer.
+const PIECE: usize = 256 * 1024;
 
 impl<'b> Bases<'b> {
     /// None.
@@ -62,8 +61,9 @@ impl<'b> Bases<'b> {
             }
             if let Ok((holder, name)) = cursor.holder(&there.path)
                 && let Ok((file, stat)) = holder.open_file(name)
-                && let Some((key, rolling)) = keyed(block)
-                && let Ok(sums) = sums(&file, stat.size.min(there.length()), &rolling)
+                && let key = RandomState::new().hash_one(block)
+                && let digests = BlockDigests::new(key, block)
+                && let Ok(sums) = sums(&file, stat.size.min(there.length()), &digests)
             {
                 left = left.saturating_sub(sums.len());
                 let base = Base { have: at, known: Known::of(&stat), block, key, sums };
@@ -83,8 +83,8 @@ impl<'b> Bases<'b> {
         let Some(base) = self.files.get(&want) else { return Ok(()) };
         let block = u32::try_from(base.block).unwrap_or(u32::MAX);
         speaker.say(&Message::Base { index: want.get(), block, key: base.key })?;
-        for sums in base.sums.chunks(limits::RECORD / SUM / 4) {
-            let bytes: Vec<u8> = sums.iter().flat_map(|sum| sum.to_be_bytes()).collect();
+        for sums in base.sums.chunks(limits::RECORD / BlockSum::LENGTH / 4) {
+            let bytes: Vec<u8> = sums.iter().flat_map(BlockSum::bytes).copied().collect();
             speaker.say(&Message::Sums(&bytes))?;
         }
         Ok(())
@@ -116,22 +116,15 @@ fn block(smaller: u64, larger: u64) -> Option<usize> {
     (smaller >= limits::DELTA && block <= most).then_some(block)
 }
 
-/// A key that nobody knew before.
-fn keyed(block: usize) -> Option<(u64, Rolling)> {
-    let keys = (0..8).map(|_| RandomState::new().hash_one(block) >> 3);
-    keys.filter_map(|key| Some((key, Rolling::new(key, block)?))).next()
-}
-
 /// The digests of the whole blocks of a file, by as many threads as there are processors.
-fn sums(file: &File, size: u64, rolling: &Rolling) -> io::Result<Vec<u64>> {
-    let block = rolling.block();
-    let count = usize::try_from(size / block as u64).unwrap_or_default();
-    let mut sums = vec![0; count];
-    let share = count.div_ceil(thread::available_parallelism().map_or(1, NonZero::get)).max(1);
+fn sums(file: &File, size: u64, digests: &BlockDigests) -> io::Result<Vec<BlockSum>> {
+    let count = usize::try_from(size / digests.block() as u64).unwrap_or_default();
+    let mut sums = vec![BlockSum::default(); count];
+    let share = count.div_ceil(process::parallelism()).max(1);
     thread::scope(|scope| {
         let parts = (0..).step_by(share).zip(sums.chunks_mut(share));
         let threads: Vec<_> =
-            parts.map(|part| scope.spawn(move || part_of_sums(file, rolling, part))).collect();
+            parts.map(|part| scope.spawn(move || part_of_sums(file, digests, part))).collect();
         threads.into_iter().try_for_each(|thread| match thread.join() {
             Ok(done) => done,
             Err(panic) => std::panic::resume_unwind(panic),
@@ -140,18 +133,27 @@ fn sums(file: &File, size: u64, rolling: &Rolling) -> io::Result<Vec<u64>> {
     Ok(sums)
 }
 
-fn part_of_sums(file: &File, rolling: &Rolling, (first, sums): (usize, &mut [u64])) -> io::Result<()> {
-    let mut buffer = vec![0; rolling.block()];
-    for (number, sum) in (first..).zip(sums) {
+fn part_of_sums(
+    file: &File,
+    digests: &BlockDigests,
+    (first, sums): (usize, &mut [BlockSum]),
+) -> io::Result<()> {
+    let block = digests.block();
+    let at_once = (PIECE / block).max(1);
+    let mut buffer = vec![0; at_once * block];
+    for (number, sums) in (first..).step_by(at_once).zip(sums.chunks_mut(at_once)) {
+        let space = buffer.get_mut(..sums.len() * block).unwrap_or_default();
         let mut done = 0;
-        while done < buffer.len() {
-            let space = buffer.get_mut(done..).unwrap_or_default();
-            match file.read_at(space, (number * rolling.block() + done) as u64)? {
+        while done < space.len() {
+            let rest = space.get_mut(done..).unwrap_or_default();
+            match file.read_at(rest, (number * block + done) as u64)? {
                 0 => return Err(io::ErrorKind::UnexpectedEof.into()),
                 read => done += read,
             }
         }
-        *sum = rolling.of(&buffer);
+        for (sum, block) in sums.iter_mut().zip(space.chunks(block)) {
+            *sum = digests.of(block);
+        }
     }
     Ok(())
 }

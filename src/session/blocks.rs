@@ -1,57 +1,157 @@
 //! Finds in a file the blocks that another one has, of which nothing but the digests is known.
 
-use crate::digest::Rolling;
+use crate::digest::{BlockDigests, BlockSum, Rolling, Sums};
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 
 /// The blocks of a file that the other side has.
 #[derive(Debug)]
-pub(super) struct Blocks {
-    rolling: Rolling,
-    sums: Vec<u64>,
-    /// Numbers of blocks, each behind the place that its digest says; blocks that are the same are entered once.
-    table: Vec<u32>,
-    /// Decides of places, so that nobody can choose digests that have the same one.
-    factor: u64,
-    shift: u32,
+pub(super) struct Blocks<'b> {
+    digests: &'b BlockDigests,
+    sums: &'b [BlockSum],
+    filter: Filter,
+    /// Finds one of the blocks of a rolling digest.
+    rolling: Table,
+    /// Finds the block of both digests.
+    both: Table,
 }
 
 /// No block.
 const NONE: u32 = u32::MAX;
 
-impl Blocks {
+impl<'b> Blocks<'b> {
     /// Those of these digests, in their order.
-    pub(super) fn new(rolling: Rolling, sums: Vec<u64>) -> Blocks {
-        let places = (sums.len() * 2).next_power_of_two().max(2);
-        let shift = u64::BITS - places.trailing_zeros();
-        let factor = RandomState::new().hash_one(places) | 1;
-        let mut blocks = Blocks { rolling, sums, table: vec![NONE; places], factor, shift };
-        for number in 0..blocks.sums.len() {
-            let sum = blocks.sums.get(number).copied().unwrap_or_default();
-            let (found, place) = blocks.look(sum);
-            if let (None, Some(entry)) = (found, blocks.table.get_mut(place)) {
-                *entry = u32::try_from(number).unwrap_or(NONE);
-            }
+    pub(super) fn new(digests: &'b BlockDigests, sums: &'b [BlockSum]) -> Blocks<'b> {
+        let (filter, table) = (Filter::new(sums.len()), || Table::new(sums.len()));
+        let mut blocks = Blocks { digests, sums, filter, rolling: table(), both: table() };
+        for (number, sum) in (0..NONE).zip(sums) {
+            blocks.filter.enter(sum.rolling());
+            let rolling = sum.rolling();
+            blocks.rolling.enter(number, (rolling, 0), |other| has_rolling(sums, other, rolling));
+            blocks.both.enter(number, both(*sum), |other| has(sums, other, *sum));
         }
         blocks
     }
 
     /// How many bytes each has.
     pub(super) const fn size(&self) -> usize {
-        self.rolling.block()
+        self.digests.block()
     }
 
-    fn has(&self, number: u32, sum: u64) -> bool {
-        self.sums.get(number as usize) == Some(&sum)
+    /// Whether there is a block of this rolling digest.
+    fn may_have(&self, rolling: u64) -> bool {
+        self.filter.may_have(rolling)
+            && self.rolling.find((rolling, 0), |other| has_rolling(self.sums, other, rolling)).is_some()
     }
 
-    /// A block of this digest, and its place, or that of one.
-    fn look(&self, sum: u64) -> (Option<u32>, usize) {
-        let mask = self.table.len() - 1;
-        let mut place = usize::try_from(sum.wrapping_mul(self.factor) >> self.shift).unwrap_or_default();
+    /// The block that these bytes are.
+    fn look(&self, sum: BlockSum) -> Option<u32> {
+        self.both.find(both(sum), |other| has(self.sums, other, sum))
+    }
+
+    /// Whether these bytes are the block of this number.
+    fn is(&self, number: u32, block: &[u8]) -> bool {
+        let sum = self.sums.get(number as usize);
+        sum.is_some_and(|sum| sum.keyed() == self.digests.keyed.of(block))
+    }
+
+    /// Moves over `out`, and what comes into the block at its other end, until there may be a block. Says how far it
+    /// went, and whether there may be one.
+    fn roll(&self, sums: &mut Sums, out: &[u8], coming: &[u8]) -> (usize, bool) {
+        let mut moved = 0;
+        for (out, coming) in out.iter().zip(coming) {
+            *sums = self.digests.rolling.roll(*sums, *out, *coming);
+            moved += 1;
+            if self.may_have(self.digests.rolling.digest(*sums)) {
+                return (moved, true);
+            }
+        }
+        (moved, false)
+    }
+}
+
+fn has(sums: &[BlockSum], number: u32, sum: BlockSum) -> bool {
+    sums.get(number as usize) == Some(&sum)
+}
+
+fn has_rolling(sums: &[BlockSum], number: u32, rolling: u64) -> bool {
+    sums.get(number as usize).is_some_and(|sum| sum.rolling() == rolling)
+}
+
+const fn both(sum: BlockSum) -> (u64, u64) {
+    (sum.rolling(), sum.keyed())
+}
+
+/// Tells of most rolling digests that no block has them, in a few kilobytes.
+#[derive(Debug)]
+struct Filter {
+    bits: Vec<u64>,
+    shift: u32,
+}
+
+impl Filter {
+    /// Bits for each block: of as many digests, no more than one is looked up in vain.
+    const EACH: usize = 32;
+
+    fn new(count: usize) -> Filter {
+        let bits = (count * Filter::EACH).next_power_of_two().max(64);
+        Filter { bits: vec![0; bits / 64], shift: Rolling::BITS - bits.trailing_zeros() }
+    }
+
+    fn place(&self, rolling: u64) -> (usize, u64) {
+        let bit = rolling >> self.shift;
+        (usize::try_from(bit >> 6).unwrap_or_default(), 1 << (bit & 63))
+    }
+
+    fn enter(&mut self, rolling: u64) {
+        let (word, bit) = self.place(rolling);
+        if let Some(word) = self.bits.get_mut(word) {
+            *word |= bit;
+        }
+    }
+
+    fn may_have(&self, rolling: u64) -> bool {
+        let (word, bit) = self.place(rolling);
+        self.bits.get(word).is_some_and(|word| word & bit != 0)
+    }
+}
+
+/// Numbers of blocks, each behind the place that its digests say; of those that have the same digests, the first.
+#[derive(Debug)]
+struct Table {
+    places: Vec<u32>,
+    /// Decide of places, so that nobody can choose digests that have the same one.
+    factors: (u64, u64),
+    shift: u32,
+}
+
+impl Table {
+    fn new(count: usize) -> Table {
+        let places = (count * 2).next_power_of_two().max(2);
+        let shift = u64::BITS - places.trailing_zeros();
+        let factor = || RandomState::new().hash_one(places) | 1;
+        Table { places: vec![NONE; places], factors: (factor(), factor()), shift }
+    }
+
+    fn enter(&mut self, number: u32, digests: (u64, u64), is_same: impl Fn(u32) -> bool) {
+        let (found, place) = self.look(digests, is_same);
+        if let (None, Some(entry)) = (found, self.places.get_mut(place)) {
+            *entry = number;
+        }
+    }
+
+    fn find(&self, digests: (u64, u64), is_same: impl Fn(u32) -> bool) -> Option<u32> {
+        self.look(digests, is_same).0
+    }
+
+    /// The number behind the place of these digests that is the same, and its place, or that of one.
+    fn look(&self, digests: (u64, u64), is_same: impl Fn(u32) -> bool) -> (Option<u32>, usize) {
+        let mask = self.places.len() - 1;
+        let (one, two) = (digests.0.wrapping_mul(self.factors.0), digests.1.wrapping_mul(self.factors.1));
+        let mut place = usize::try_from(one.wrapping_add(two) >> self.shift).unwrap_or_default();
         loop {
-            match self.table.get(place) {
-                Some(&number) if number != NONE && self.has(number, sum) => return (Some(number), place),
+            match self.places.get(place) {
+                Some(&number) if number != NONE && is_same(number) => return (Some(number), place),
                 Some(&number) if number != NONE => place = (place + 1) & mask,
                 _ => return (None, place),
             }
@@ -68,39 +168,53 @@ pub(super) enum Part<'p> {
     Kept(u32),
 }
 
-/// Looks for blocks in a content that comes in pieces. Each byte is digested twice at most: once in a block, and once when
-/// the block moves over it.
+/// Looks for blocks in a content that comes in pieces. Behind a block that was found, the next one is expected, and looked
+/// at by its keyed digest. Else the rolling one moves on a byte at a time, until a block has it: what is there then has its
+/// keyed digest computed too, but no more than [`IN_VAIN`] times in vain for as many bytes as a block has, whatever the
+/// contents: so all takes time that grows with them only.
 #[derive(Debug)]
 pub(super) struct Search<'b> {
-    blocks: &'b Blocks,
+    blocks: &'b Blocks<'b>,
     window: Vec<u8>,
+    /// How much of the window was read.
+    filled: usize,
     /// Where in the window what is new begins.
     new: usize,
     /// Where in the window the block begins that is looked at.
     at: usize,
-    /// The digest of that block, if it is known.
-    sum: Option<u64>,
+    /// The sums of that block, if they are known.
+    sums: Option<Sums>,
+    /// What that block is.
+    found: Option<u32>,
     /// The block behind the last one that was found: likely the next.
     next: u32,
+    /// How many bytes may still be digested in vain.
+    credit: usize,
     /// How many bytes were digested.
     #[cfg(test)]
     work: usize,
 }
 
+/// A keyed digest takes a tenth of the time that the rolling one needs to move over as much.
+const IN_VAIN: usize = 8;
 /// So many new bytes are passed on without waiting for where they end.
 const NEW: usize = 128 * 1024;
-/// How much is read at once, and a block at least.
-const PIECE: usize = 1 << 20;
+/// How much is read at once, and a block at least: it stays where the processor finds it again.
+const PIECE: usize = 256 * 1024;
 
 impl<'b> Search<'b> {
-    pub(super) const fn new(blocks: &'b Blocks) -> Search<'b> {
+    pub(super) fn new(blocks: &'b Blocks<'b>) -> Search<'b> {
         Search {
             blocks,
-            window: Vec::new(),
+            // What is left of one piece is less than a block, and what is new.
+            window: vec![0; PIECE.max(blocks.size()) + blocks.size() + NEW],
+            filled: 0,
             new: 0,
             at: 0,
-            sum: None,
+            sums: None,
+            found: None,
             next: NONE,
+            credit: IN_VAIN * blocks.size(),
             #[cfg(test)]
             work: 0,
         }
@@ -112,73 +226,98 @@ impl<'b> Search<'b> {
         limit: u64,
         read: impl FnOnce(&mut [u8]) -> io::Result<usize>,
     ) -> io::Result<&[u8]> {
-        self.window.drain(..self.new);
+        self.window.copy_within(self.new..self.filled, 0);
+        self.filled -= self.new;
         self.at -= self.new;
         self.new = 0;
-        let had = self.window.len();
+        let had = self.filled;
         let piece = PIECE.max(self.blocks.size()).min(usize::try_from(limit).unwrap_or(usize::MAX));
-        self.window.resize(had + piece, 0);
-        let read = read(self.window.get_mut(had..).unwrap_or_default());
-        self.window.truncate(had + read.as_ref().map_or(0, |read| *read));
-        read.map(|_| self.window.get(had..).unwrap_or_default())
+        self.filled += read(self.window.get_mut(had..had + piece).unwrap_or_default())?;
+        Ok(self.window.get(had..self.filled).unwrap_or_default())
     }
 
     /// The next part of what was read; `None` when more is to be read, or, after the last, nothing is left.
     pub(super) fn part(&mut self, last: bool) -> Option<Part<'_>> {
         let size = self.blocks.size();
-        if self.window.len() - self.at >= size {
-            let block = self.window.get(self.at..self.at + size).unwrap_or_default();
-            let mut sum = self.sum.unwrap_or_else(|| self.blocks.rolling.of(block));
-            #[cfg(test)]
-            {
-                self.work += if self.sum.is_none() { size } else { 0 };
-            }
-            let mut found = self.found(sum);
-            if found.is_none() {
-                let out = self.window.get(self.at..).unwrap_or_default();
-                let coming = self.window.get(self.at + size..).unwrap_or_default();
-                let mut moved = 0;
-                for (out, coming) in out.iter().zip(coming) {
-                    sum = self.blocks.rolling.roll(sum, *out, *coming);
-                    moved += 1;
-                    found = self.blocks.look(sum).0;
-                    if found.is_some() || self.at + moved - self.new >= NEW {
-                        break;
-                    }
-                }
-                self.at += moved;
-                #[cfg(test)]
-                {
-                    self.work += moved;
-                }
-            }
-            self.sum = Some(sum);
-            match found {
-                Some(block) if self.at == self.new => {
-                    self.at += size;
-                    (self.new, self.sum, self.next) = (self.at, None, block + 1);
-                    return Some(Part::Kept(block));
-                }
-                Some(_) => return self.pass(self.at),
-                None if self.at - self.new >= NEW => return self.pass(self.at),
-                None => {}
-            }
+        if self.found.is_none() && self.filled - self.at >= size && !self.is_expected() {
+            self.search();
         }
-        if last && self.new < self.window.len() {
-            (self.at, self.sum) = (self.window.len(), None);
-            return self.pass(self.at);
+        match self.found {
+            Some(block) if self.at == self.new => {
+                self.at += size;
+                (self.new, self.sums, self.found, self.next) = (self.at, None, None, block + 1);
+                Some(Part::Kept(block))
+            }
+            None if self.at - self.new < NEW && !last => None,
+            None if self.at - self.new < NEW => {
+                (self.at, self.sums) = (self.filled, None);
+                if self.new < self.filled { self.pass() } else { None }
+            }
+            _ => self.pass(),
         }
-        None
     }
 
-    fn found(&self, sum: u64) -> Option<u32> {
-        if self.blocks.has(self.next, sum) { Some(self.next) } else { self.blocks.look(sum).0 }
+    /// Whether the block is the one behind the last one that was found.
+    fn is_expected(&mut self) -> bool {
+        if self.sums.is_some() || self.next as usize >= self.blocks.sums.len() {
+            return false;
+        }
+        self.worked(self.blocks.size());
+        let block = self.window.get(self.at..self.at + self.blocks.size()).unwrap_or_default();
+        self.found = self.blocks.is(self.next, block).then_some(self.next);
+        self.found.is_some()
     }
 
-    /// What is new up to there.
-    fn pass(&mut self, end: usize) -> Option<Part<'_>> {
-        let from = std::mem::replace(&mut self.new, end);
-        self.window.get(from..end).map(Part::New)
+    /// Looks for a block from where the window stands on, until one is found, there is enough that is new, or no more.
+    fn search(&mut self) {
+        let (blocks, size) = (self.blocks, self.blocks.size());
+        let window = self.window.get(..self.filled).unwrap_or_default();
+        let digests = blocks.digests;
+        let block = |at: usize| window.get(at..at + size).unwrap_or_default();
+        let (mut work, mut hit) = (0, false);
+        let mut sums = self.sums.unwrap_or_else(|| {
+            work += size;
+            let sums = digests.rolling.of(block(self.at));
+            hit = blocks.may_have(digests.rolling.digest(sums));
+            sums
+        });
+        loop {
+            if hit && self.credit >= size {
+                work += size;
+                let keyed = digests.keyed.of(block(self.at));
+                self.found = blocks.look(BlockSum::new(digests.rolling.digest(sums), keyed));
+                if self.found.is_some() {
+                    break;
+                }
+                self.credit -= size;
+            }
+            let end = window.len().min(self.new + NEW);
+            let (out, coming) = (window.get(self.at..end), window.get(self.at + size..));
+            let (moved, may_be) = blocks.roll(&mut sums, out.unwrap_or_default(), coming.unwrap_or_default());
+            work += moved;
+            self.at += moved;
+            self.credit = self.credit.saturating_add(IN_VAIN * moved);
+            hit = may_be;
+            if !hit {
+                break;
+            }
+        }
+        self.sums = Some(sums);
+        self.worked(work);
+    }
+
+    #[cfg_attr(not(test), allow(clippy::unused_self, clippy::needless_pass_by_ref_mut))]
+    const fn worked(&mut self, _bytes: usize) {
+        #[cfg(test)]
+        {
+            self.work += _bytes;
+        }
+    }
+
+    /// What is new.
+    fn pass(&mut self) -> Option<Part<'_>> {
+        let from = std::mem::replace(&mut self.new, self.at);
+        self.window.get(from..self.at).map(Part::New)
     }
 }
 

@@ -167,7 +167,7 @@ struct Reader<'r> {
     sent: Vec<Index>,
     to_worker: Receiver<Batch>,
     /// What the receiver has of the file in hand.
-    blocks: Option<Blocks>,
+    blocks: Option<Blocks<'r>>,
     /// Whether that file is sent as it is.
     as_is: bool,
 }
@@ -180,8 +180,8 @@ enum Reading {
     Failed(io::Error),
 }
 
-impl Reader<'_> {
-    fn run(&mut self, wanted: &Ranges<'_>) -> Result<(), Gone> {
+impl<'r> Reader<'r> {
+    fn run(&mut self, wanted: &'r Ranges<'_>) -> Result<(), Gone> {
         // That every one is a regular file was checked when they were counted.
         for (index, entry) in wanted.files().flatten() {
             self.blocks = wanted.blocks(index);

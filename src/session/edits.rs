@@ -5,8 +5,9 @@
 
 use crate::limits;
 use crate::session::Error;
+use crate::session::baseline::Packing;
 use crate::session::text::Sink;
-use crate::spec::in_order;
+use crate::spec::{Renewal, in_order};
 use crate::wire::WireError;
 use std::cmp::Ordering;
 use std::io::{self, BufRead, Read, Write};
@@ -105,11 +106,32 @@ pub(super) struct Edited {
     /// What came of a line of edits so far.
     line: Vec<u8>,
     out: Sink,
+    /// In what the text differs from the baseline.
+    renewal: Renewal,
+    /// What is read so far of a line that is dropped.
+    dropped: Vec<u8>,
+    /// The edits, to be kept.
+    packing: Packing,
+}
+
+/// How a text was made of a baseline.
+pub(super) struct Made {
+    /// In what it differs from that.
+    pub(super) renewal: Renewal,
+    /// The edits as they are kept; `None` when they are many.
+    pub(super) edits: Option<Vec<u8>>,
 }
 
 impl Edited {
     pub(super) fn new(base: impl BufRead + Send + 'static, out: Sink) -> Edited {
-        Edited { base: Box::new(base), line: Vec::new(), out }
+        Edited {
+            base: Box::new(base),
+            line: Vec::new(),
+            out,
+            renewal: Renewal::default(),
+            dropped: Vec::new(),
+            packing: Packing::new(),
+        }
     }
 
     /// Where the text goes; a failure is noted there.
@@ -118,13 +140,21 @@ impl Edited {
     }
 
     /// That is all.
-    pub(super) fn end(self) -> Result<Sink, Error> {
-        if self.line.is_empty() { Ok(self.out) } else { Err(broken("an edit without an end")) }
+    pub(super) fn end(self) -> Result<(Sink, Made), Error> {
+        if !self.line.is_empty() {
+            return Err(broken("an edit without an end"));
+        }
+        Ok((self.out, Made { renewal: self.renewal, edits: self.packing.finish() }))
     }
 
     fn edit(&mut self, line: &[u8]) -> io::Result<()> {
         match line.split_first() {
-            Some((b'+', line)) => self.out.write_all(line),
+            Some((b'+', line)) => {
+                let start = self.out.written();
+                self.out.write_all(line)?;
+                self.renewal.came(start..self.out.written());
+                Ok(())
+            }
             Some((b'=', count)) => self.lines(Edit::Keep, count),
             Some((b'-', count)) => self.lines(Edit::Drop, count),
             _ => Err(self.out.fail(broken("no edit"))),
@@ -149,12 +179,29 @@ impl Edited {
                     break;
                 }
             }
-            if edit == Edit::Keep {
-                self.out.write_all(part.get(..end).unwrap_or_default())?;
+            let part = part.get(..end).unwrap_or_default();
+            match edit {
+                Edit::Keep => self.out.write_all(part)?,
+                Edit::Drop => drop_lines(part, &mut self.dropped, &mut self.renewal),
             }
             self.base.consume(end);
         }
         Ok(())
+    }
+}
+
+/// Notes which lines are dropped; the last one may go on behind this part.
+fn drop_lines(part: &[u8], begun: &mut Vec<u8>, renewal: &mut Renewal) {
+    for piece in part.split_inclusive(|byte| *byte == b'\n') {
+        match piece.strip_suffix(b"\n") {
+            Some(line) if begun.is_empty() => renewal.went(line),
+            Some(end) => {
+                begun.extend_from_slice(end);
+                renewal.went(begun);
+                begun.clear();
+            }
+            None => begun.extend_from_slice(piece),
+        }
     }
 }
 
@@ -163,7 +210,7 @@ fn broken(what: &'static str) -> Error {
 }
 
 /// A count as [`write`] writes it.
-fn number(text: &[u8]) -> Option<u64> {
+pub(super) fn number(text: &[u8]) -> Option<u64> {
     let digits = text.strip_suffix(b"\n")?;
     // The first digit leaves room for neither a sign nor a leading zero.
     let [b'1'..=b'9', ..] = digits else { return None };
@@ -173,6 +220,7 @@ fn number(text: &[u8]) -> Option<u64> {
 
 impl Write for Edited {
     fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
+        self.packing.write_all(piece)?;
         for part in piece.split_inclusive(|byte| *byte == b'\n') {
             // A line, and what is before it.
             if self.line.len() + part.len() > limits::SPEC_LINE + 1 {

@@ -28,7 +28,7 @@ fn applied(old: &[u8], script: &[u8], size: usize) -> Vec<u8> {
     let mut edited = Edited::new(base, Sink::new(spool, 1 << 20));
     script.chunks(size).for_each(|piece| edited.write_all(piece).unwrap());
     edited.flush().unwrap();
-    let text: Digested = edited.end().unwrap().into_text();
+    let text: Digested = edited.end().unwrap().0.into_text();
     text.into_spool().freeze().unwrap().bytes().to_vec()
 }
 

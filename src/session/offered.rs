@@ -5,7 +5,7 @@ use crate::path::{Descent, Local, RelPath, Scope, Side};
 use crate::report::{Doubt, Monitor};
 use crate::session::text::Text;
 use crate::session::{Baselines, Error};
-use crate::spec::{Digested, Entry, Kind, Known, Spec};
+use crate::spec::{Digested, Entry, Kind, Known, Renewal, Spec};
 use crate::sys::Spool;
 use crate::tree::{STAGE, VERSIONS, is_reserved};
 use crate::wire::{Channel, Message, WireError};
@@ -13,8 +13,8 @@ use crate::wire::{Channel, Message, WireError};
 /// What the sender said in its first turn.
 pub(super) struct Offered {
     text: Digested,
-    /// What is known of the text if it is the baseline's.
-    known: Option<Known>,
+    /// The baseline of which it is made, if it is, and in what it differs from that.
+    base: Option<(Known, Renewal)>,
     entries: u32,
     /// Whether the sender could read everything that its specification is about.
     pub(super) whole: bool,
@@ -68,7 +68,10 @@ impl Offered {
         if !self.locals.iter().all(named) {
             return Err(WireError::Violation("rules of a file that the round does not name").into());
         }
-        let spec = Spec::seal_again(self.text, self.known.as_ref())?;
+        let spec = match &self.base {
+            Some((known, renewal)) => Spec::seal_renewed(self.text, known, renewal)?,
+            None => Spec::seal(self.text.into_spool())?,
+        };
         if spec.len() != self.entries {
             return Err(WireError::Malformed("another number of entries than was said").into());
         }
@@ -164,10 +167,16 @@ impl Said {
                         Way::InVain(_) => return Ok(None),
                         Way::Unknown => (Box::new(Text::whole(spool()?, limits::SPEC_BYTES)?), None),
                     };
-                    let text = text.end(&digest)?;
+                    let (text, made) = text.end(&digest)?;
+                    let base = known.zip(made).map(|(known, made)| {
+                        if let Some((baselines, edits)) = baselines.zip(made.edits) {
+                            baselines.note(known.digest(), edits);
+                        }
+                        (known, made.renewal)
+                    });
                     let Said { problems, doubt, rules: Rules { locals, .. }, .. } = std::mem::take(self);
                     let offered =
-                        Offered { text, known, entries, whole, skipped, problems, holes, doubt, locals };
+                        Offered { text, base, entries, whole, skipped, problems, holes, doubt, locals };
                     return Ok(Some(offered));
                 }
                 message => self.besides(message, monitor)?,

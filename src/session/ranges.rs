@@ -1,6 +1,6 @@
 //! What a receiver names of a specification: indices that rise strictly; of what it asks for, some are begun already.
 
-use crate::digest::Rolling;
+use crate::digest::{BlockDigests, BlockSum};
 use crate::limits;
 use crate::report::Progress;
 use crate::session::blocks::Blocks;
@@ -25,8 +25,8 @@ pub(super) struct Ranges<'s> {
 /// An older file, as the receiver has it.
 #[derive(Debug)]
 struct Base {
-    rolling: Rolling,
-    sums: Vec<u64>,
+    digests: BlockDigests,
+    sums: Vec<BlockSum>,
 }
 
 /// The beginning of a file, as the receiver has it.
@@ -69,31 +69,29 @@ impl<'s> Ranges<'s> {
     pub(super) fn base(&mut self, index: u32, block: u32, key: u64) -> Result<(), WireError> {
         self.add(index, 1)?;
         let block = usize::try_from(block).ok().filter(|block| limits::BLOCKS.contains(block));
-        let rolling = block.and_then(|block| Rolling::new(key, block));
-        let rolling = rolling.ok_or(WireError::Violation("a size of blocks or a key that is none"))?;
-        self.bases.insert(index, Base { rolling, sums: Vec::new() });
+        let block = block.ok_or(WireError::Violation("a size of blocks that is none"))?;
+        let digests = BlockDigests::new(key, block);
+        self.bases.insert(index, Base { digests, sums: Vec::new() });
         Ok(())
     }
 
     /// Takes digests of the blocks of the file that was named last, in their order.
     pub(super) fn sums(&mut self, sums: &[u8]) -> Result<(), WireError> {
-        let (sums, rest) = sums.as_chunks::<8>();
+        let (sums, rest) = sums.as_chunks::<{ BlockSum::LENGTH }>();
         let last = self.end.checked_sub(1).and_then(|last| self.bases.get_mut(&last));
         let base = last.ok_or(WireError::Violation("digests of the blocks of no file"))?;
         self.sums += sums.len();
         if self.sums > limits::SUMS || !rest.is_empty() {
             return Err(WireError::Violation("too many digests of blocks, or half a one"));
         }
-        let sums = sums.iter().map(|sum| Some(u64::from_be_bytes(*sum)).filter(|sum| Rolling::is_sum(*sum)));
-        let sums: Option<Vec<u64>> = sums.collect();
-        base.sums.extend(sums.ok_or(WireError::Violation("what is no digest of a block"))?);
+        base.sums.extend(sums.iter().copied().map(BlockSum::told));
         Ok(())
     }
 
     /// The blocks of the older file that the receiver has of this one.
-    pub(super) fn blocks(&self, index: Index) -> Option<Blocks> {
+    pub(super) fn blocks(&self, index: Index) -> Option<Blocks<'_>> {
         let base = self.bases.get(&index.get())?;
-        Some(Blocks::new(base.rolling.clone(), base.sums.clone()))
+        Some(Blocks::new(&base.digests, &base.sums))
     }
 
     pub(super) const fn spec(&self) -> &'s Spec {

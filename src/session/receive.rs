@@ -112,6 +112,7 @@ pub fn receive(
             rules,
             delete,
             keeps,
+            delta: round.flags.has(Flags::DELTA),
         };
         spare(channel, &here, plan)?
     };

@@ -2,6 +2,7 @@
 
 use crate::config::Durable;
 use crate::install::{Arrived, Fresh, Left, Meta, Partial, Places, Stage, StageError, Staged};
+use crate::limits;
 use crate::plan::{Action, Moves, Plan, PlanStep, Rules};
 use crate::report::Aspects;
 use crate::session::arrivals::Arrivals;
@@ -37,6 +38,8 @@ pub(super) struct Here<'h> {
     pub(super) delete: bool,
     /// Whether what goes is kept elsewhere.
     pub(super) keeps: bool,
+    /// Whether only what differs is sent of a large file.
+    pub(super) delta: bool,
 }
 
 /// What need not be sent, or not all of it.
@@ -55,10 +58,11 @@ pub(super) struct Spared {
 pub(super) fn spare(channel: &mut Channel, here: &Here<'_>, plan: &mut Plan) -> Result<Spared, Error> {
     let left = channel.while_working(|| here.left(plan))?.map_err(StageError::Io)?;
     let fetched = || plan.steps.iter().filter(|step| step.action == Action::Fetch);
-    let is_here = |step: &PlanStep| touched(step) || left.whole.contains(step.want);
+    let is_here = |step: &PlanStep| touched(step) && !here.differs(step) || left.whole.contains(step.want);
     let moves = channel.while_working(|| Moves::find(here.want, here.have, plan, is_here))?;
     let maybe = |step: &PlanStep| {
-        !moves.holds(step.want) && moves.as_long(&here.want.entry(step.want)).next().is_some()
+        let other = |at| step.have != Some(at) || !here.differs(step);
+        !moves.holds(step.want) && moves.as_long(&here.want.entry(step.want)).any(other)
     };
     let asked: Vec<PlanStep> = fetched().filter(|step| is_here(step) || maybe(step)).copied().collect();
     let question = Question { here, plan, moves: &moves, asked: &asked };
@@ -84,6 +88,13 @@ fn touched(step: &PlanStep) -> bool {
 }
 
 impl Here<'_> {
+    /// Whether what is there of a wanted file is so large that its blocks are compared at once. To ask whether it is the
+    /// same all the same, the sender would read all of it once more.
+    fn differs(&self, step: &PlanStep) -> bool {
+        let size = |at| self.have.entry(at).size.unwrap_or_default();
+        self.delta && step.have.is_some_and(|at| size(at) >= limits::COMPARED_AT_ONCE)
+    }
+
     /// What an interrupted run left of use in the stage.
     fn left(&self, plan: &Plan) -> io::Result<Left> {
         match self.stage {

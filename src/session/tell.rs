@@ -3,7 +3,7 @@
 use crate::digest::Content;
 use crate::limits;
 use crate::report::Monitor;
-use crate::session::baseline::Baseline;
+use crate::session::baseline::Packing;
 use crate::session::{Baselines, Error, Offer, edits};
 use crate::spec::Spec;
 use crate::wire::{Channel, Message, Speaker, WireError};
@@ -81,20 +81,22 @@ fn say_edits(
     let mut text = None;
     // Of one that is the same nothing is needed but its digest.
     if base != *digest {
-        text = baselines.find(&base).and_then(|baseline| Baseline::text(baseline).ok());
+        text = baselines.find(&base).and_then(|baseline| baseline.text().ok());
         if text.is_none() {
             return Ok(false);
         }
     }
     speaker.say(&Message::Baseline { digest: base })?;
-    compress(
-        speaker,
-        |piece| Message::Edits(piece),
-        |out| match &mut text {
-            Some(text) => edits::write(text, spec.bytes(), out),
-            None => edits::write_none(u64::from(spec.len()) + 1, out),
-        },
-    )?;
+    let said: fn(&[u8]) -> Message<'_> = |piece| Message::Edits(piece);
+    let Some(text) = &mut text else {
+        let lines = u64::from(spec.len()) + 1;
+        return compress(speaker, said, |out| edits::write_none(lines, out)).map(|()| true);
+    };
+    let mut packing = Packing::new();
+    compress(speaker, said, |out| edits::write(text, spec.bytes(), Both { out, packing: &mut packing }))?;
+    if let Some(edits) = packing.finish() {
+        baselines.note(base, edits);
+    }
     Ok(true)
 }
 
@@ -126,6 +128,24 @@ fn compress<'s, 'c>(
     match pieces.failed {
         Some(error) => Err(error.into()),
         None => written.map_err(|error| Error::System("compress the specification", error)),
+    }
+}
+
+/// Edits on their way to the receiver, and to where they are kept.
+struct Both<'o> {
+    out: &'o mut dyn Write,
+    packing: &'o mut Packing,
+}
+
+impl Write for Both<'_> {
+    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
+        self.out.write_all(piece)?;
+        self.packing.write_all(piece)?;
+        Ok(piece.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

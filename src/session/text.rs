@@ -3,7 +3,7 @@
 use crate::limits;
 use crate::session::Error;
 use crate::session::baseline::Baseline;
-use crate::session::edits::Edited;
+use crate::session::edits::{Edited, Made};
 use crate::session::error::WRITE_SPEC;
 use crate::spec::Digested;
 use crate::sys::Spool;
@@ -43,16 +43,17 @@ impl Text {
         self.checked(written)
     }
 
-    /// The spool with the whole text, which has this digest.
-    pub(super) fn end(mut self, digest: &[u8; 32]) -> Result<Digested, Error> {
+    /// The spool with the whole text, which has this digest, and how it was made if it came as edits.
+    pub(super) fn end(mut self, digest: &[u8; 32]) -> Result<(Digested, Option<Made>), Error> {
         let flushed = self.0.flush();
         self.checked(flushed)?;
-        let text = match self.0.into_inner() {
-            Shape::Whole(sink) => sink.into_text(),
-            Shape::Edits(edited) => edited.end()?.into_text(),
+        let (sink, made) = match self.0.into_inner() {
+            Shape::Whole(sink) => (*sink, None),
+            Shape::Edits(edited) => edited.end().map(|(sink, made)| (sink, Some(made)))?,
         };
+        let text = sink.into_text();
         if text.digest() == *digest {
-            Ok(text)
+            Ok((text, made))
         } else {
             Err(WireError::Malformed("the specification is not the one that was sent").into())
         }
@@ -61,7 +62,7 @@ impl Text {
     /// Bytes of the text so far.
     #[cfg(test)]
     pub(super) fn written(&mut self) -> u64 {
-        self.0.get_mut().sink().text.written()
+        self.0.get_mut().sink().written()
     }
 
     /// Tells an error of ours from what is no compressed text.
@@ -110,6 +111,11 @@ impl Sink {
         Sink { text: Digested::new(spool), limit, failed: None }
     }
 
+    /// Bytes of the text so far.
+    pub(super) fn written(&self) -> u64 {
+        self.text.written()
+    }
+
     /// What arrived.
     pub(super) fn into_text(self) -> Digested {
         self.text
@@ -128,7 +134,7 @@ impl Sink {
 
 impl Write for Sink {
     fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
-        if self.text.written() + piece.len() as u64 > self.limit {
+        if self.written() + piece.len() as u64 > self.limit {
             return Err(self.fail(WireError::Violation("a specification that is too large").into()));
         }
         let written = self.text.write(piece);

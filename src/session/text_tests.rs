@@ -24,7 +24,7 @@ fn digest(plain: &[u8]) -> [u8; 32] {
 fn taken(pieces: &[&[u8]], digest: &[u8; 32]) -> Result<Vec<u8>, Error> {
     let mut text = text();
     pieces.iter().try_for_each(|piece| text.take(piece))?;
-    Ok(text.end(digest)?.into_spool().freeze().unwrap().bytes().to_vec())
+    Ok(text.end(digest)?.0.into_spool().freeze().unwrap().bytes().to_vec())
 }
 
 #[track_caller]

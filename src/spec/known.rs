@@ -74,6 +74,16 @@ impl Known {
         self.digest
     }
 
+    /// The keywords that occur in it.
+    pub(super) const fn keywords(&self) -> Keywords {
+        self.keywords
+    }
+
+    /// What the tree is made of.
+    pub(super) const fn census(&self) -> &Census {
+        &self.census
+    }
+
     /// As bytes.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {

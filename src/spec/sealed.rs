@@ -100,7 +100,11 @@ impl Spec {
     /// # Errors
     /// The first line that is not canonical or not in place.
     pub fn seal(spool: Spool) -> Result<Spec, SpecError> {
-        let map = spool.freeze().map_err(|error| SpecError { line: 0, fault: SpecFault::Io(error) })?;
+        Spec::check(spool.freeze().map_err(|error| SpecError { line: 0, fault: SpecFault::Io(error) })?)
+    }
+
+    /// Checks every line.
+    pub(super) fn check(map: Map) -> Result<Spec, SpecError> {
         let mut offsets = Vec::new();
         let mut keywords = Keywords::of(&[Keyword::Type]);
         let mut order = Order::default();
@@ -131,6 +135,11 @@ impl Spec {
     /// Of what [`crate::spec::SpecWriter`] checked while it wrote.
     pub(crate) fn of_parts(map: Map, offsets: Vec<u32>, keywords: Keywords, census: Census) -> Spec {
         Spec { map, offsets, keywords, census }
+    }
+
+    /// What was mapped.
+    pub(super) fn into_map(self) -> Map {
+        self.map
     }
 
     /// The number of entries, at least one.

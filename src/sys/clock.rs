@@ -20,6 +20,14 @@ pub fn now() -> (i64, u32) {
     (i64::try_from(now.as_secs()).unwrap_or(i64::MAX), now.subsec_nanos())
 }
 
+/// Microseconds of CLOCK_MONOTONIC.
+#[must_use]
+pub fn monotonic_micros() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    let whole = u64::try_from(now.tv_sec).unwrap_or_default().saturating_mul(1_000_000);
+    whole.saturating_add(u64::try_from(now.tv_nsec / 1000).unwrap_or_default())
+}
+
 /// A moment in local time.
 #[derive(Debug, Clone, Copy)]
 pub struct Local(libc::tm);

@@ -128,26 +128,6 @@ impl File {
         Ok(())
     }
 
-    /// Copies at most `length` bytes from where this file stands to where the other stands, within the kernel: says how
-    /// many. `None` where it cannot.
-    ///
-    /// # Errors
-    /// There is no room, or one of them is broken.
-    pub fn copy_to(&self, other: &File, length: u64) -> io::Result<Option<u64>> {
-        fault::point("copy_file_range")?;
-        let most = usize::try_from(length).unwrap_or(usize::MAX);
-        match rustix::fs::copy_file_range(&self.0, None, &other.0, None, most) {
-            Ok(copied) => Ok(Some(copied as u64)),
-            Err(
-                rustix::io::Errno::XDEV
-                | rustix::io::Errno::INVAL
-                | rustix::io::Errno::NOSYS
-                | rustix::io::Errno::OPNOTSUPP,
-            ) => Ok(None),
-            Err(error) => Err(error.into()),
-        }
-    }
-
     /// Makes the file `size` bytes long; what is new is a hole.
     ///
     /// # Errors

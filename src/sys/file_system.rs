@@ -22,6 +22,30 @@ pub struct FileSystem {
 /// Types that keep each byte of a file as it is, in blocks of their own: ext2 to ext4, XFS, tmpfs, FAT, exFAT, JFS.
 const PLAIN: [u64; 6] = [0xef53, 0x5846_5342, 0x0102_1994, 0x4d44, 0x2011_bab0, 0x3153_464a];
 
+/// Types of which the kernel stamps every change of a file itself, with a time that nobody can set: ext2 to ext4, XFS,
+/// btrfs, F2FS, ZFS, bcachefs, JFS, NILFS, tmpfs, and overlays, which have the stamps of what is below. Those on another
+/// host may answer with what they were told some time ago, and those of FAT have one time for both.
+const STAMPING: [u64; 10] = [
+    0xef53,
+    0x5846_5342,
+    0x9123_683e,
+    0xf2f5_2010,
+    0x2fc1_2fc1,
+    0xca45_1a4e,
+    0x3153_464a,
+    0x3434,
+    0x0102_1994,
+    0x794c_7630,
+];
+
+impl FileSystem {
+    /// Whether what has the same time of change is what it was.
+    #[must_use]
+    pub fn stamps_changes(&self) -> bool {
+        STAMPING.contains(&self.kind)
+    }
+}
+
 impl Dir {
     /// The file system that the directory is on.
     ///
@@ -42,5 +66,23 @@ impl Dir {
             free_bytes: plain.then(|| blocks.saturating_mul(block)),
             free_files: (plain && stat.f_files > 0).then_some(files),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_this_kernel_stamps_is_known_by_its_stamps() {
+        let dir = tempfile::tempdir().unwrap();
+        let ours = Dir::open_root(dir.path()).unwrap().file_system().unwrap();
+        // FAT, exFAT, NFS, SMB, FUSE, 9P.
+        for kind in [0x4d44, 0x2011_bab0, 0x6969, 0xff53_4d42, 0xfe53_4d42, 0x6573_5546, 0x0102_1997] {
+            assert!(!FileSystem { kind, ..ours }.stamps_changes(), "{kind:x}");
+        }
+        for kind in STAMPING {
+            assert!(FileSystem { kind, ..ours }.stamps_changes(), "{kind:x}");
+        }
     }
 }

@@ -39,6 +39,20 @@ impl Dir {
         self.rename(&new, self, name)
     }
 
+    /// Puts this behind what the file of this name holds, in one write. An interruption leaves a part of it.
+    ///
+    /// # Errors
+    /// There is none, or it cannot be written to.
+    pub fn append(&self, name: &[u8], more: &[u8]) -> io::Result<()> {
+        fault::point("openat")?;
+        let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let mut file = File::from(rustix::fs::openat(self, one(name)?, flags, Mode::empty())?);
+        if file.stat()?.kind != Some(FileKind::File) {
+            return Err(io::Error::from_raw_os_error(libc::ESTALE));
+        }
+        file.write_all(more)
+    }
+
     /// The files of which the names begin like this, the newest first; those too that a process left which died while it
     /// wrote.
     #[must_use]

@@ -16,6 +16,7 @@ use rustix::net::{AddressFamily, SocketType, sockopt};
 use rustix::process::{DumpableBehavior, Resource, Rlimit};
 
 use crate::limits;
+use crate::sys::notify::Supervisor;
 
 /// Who is at the other end of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +64,8 @@ pub struct Start {
     pub handed: Vec<OwnedFd>,
     /// Whether descriptor 2 reaches a reader: it is neither the connection nor /dev/null.
     pub stderr: bool,
+    /// Who wants to know when we are ready.
+    pub supervisor: Option<Supervisor>,
 }
 
 /// Forgets what was inherited and takes the connection off the standard descriptors. The first thing `main` does:
@@ -74,6 +77,7 @@ pub(crate) fn start() -> io::Result<Start> {
     let arguments = std::env::args_os().collect();
     // A removed directory has no name, and then only absolute names can be meant.
     let directory = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
+    let supervisor = std::env::var_os("NOTIFY_SOCKET").as_ref().and_then(Supervisor::new);
     let mut handed = forget(handed_down()?);
 
     let mut stdin = classify(io::stdin());
@@ -102,7 +106,7 @@ pub(crate) fn start() -> io::Result<Start> {
     SigSet::empty().thread_set_mask()?;
     // The listener starts itself by another name, and killall(1) should still find it.
     rustix::thread::set_name(c"smsyncd")?;
-    Ok(Start { arguments, directory, stdin, connection, handed, stderr })
+    Ok(Start { arguments, directory, stdin, connection, handed, stderr, supervisor })
 }
 
 /// How many descriptors from 3 on systemd handed to this very process.

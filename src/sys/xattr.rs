@@ -5,6 +5,7 @@ use crate::sys::{Dir, fault};
 use nix::sched::{CloneFlags, unshare};
 use rustix::fs::XattrFlags;
 use rustix::io::Errno;
+use rustix::thread::CapabilitySet;
 use std::ffi::{CStr, CString};
 use std::io;
 use std::os::fd::AsFd;
@@ -28,6 +29,55 @@ pub fn is_carried(name: &[u8], root: bool) -> bool {
         || root
             && (name.starts_with(b"trusted.") || name.starts_with(b"security."))
             && !LABELS.contains(&name)
+}
+
+/// How much of the extended attributes a process is shown: in this order, each is shown what the one before is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Sight {
+    /// What every user is shown.
+    Own,
+    /// What root is shown whose rights are restricted: all but `trusted.*`.
+    Part,
+    /// Everything.
+    All,
+}
+
+/// The number of the first user namespace, in which this host's root is: PROC_USER_INIT_INO of the kernel.
+const FIRST_NAMESPACE: u64 = 0xeffffffd;
+
+impl Sight {
+    /// How much we are shown; `None` where that cannot be found out.
+    #[must_use]
+    pub fn ours() -> Option<Sight> {
+        if !rustix::process::geteuid().is_root() {
+            return Some(Sight::Own);
+        }
+        let may = rustix::thread::capabilities(None).ok()?.effective;
+        let namespace = rustix::fs::stat(c"/proc/self/ns/user").ok()?;
+        let all = may.contains(CapabilitySet::SYS_ADMIN) && namespace.st_ino == FIRST_NAMESPACE;
+        Some(if all { Sight::All } else { Sight::Part })
+    }
+
+    /// As a number, at most 3.
+    #[must_use]
+    pub const fn level(self) -> u8 {
+        match self {
+            Sight::Own => 1,
+            Sight::Part => 2,
+            Sight::All => 3,
+        }
+    }
+
+    /// Of this number.
+    #[must_use]
+    pub const fn of_level(level: u8) -> Option<Sight> {
+        match level {
+            1 => Some(Sight::Own),
+            2 => Some(Sight::Part),
+            3 => Some(Sight::All),
+            _ => None,
+        }
+    }
 }
 
 /// Room for what most lists and values need.

@@ -97,6 +97,12 @@ pub struct Module {
     /// How many old versions of each file are kept.
     #[serde(default, rename = "keep versions", deserialize_with = "value::count")]
     pub keep_versions: u32,
+    /// How many connections may have it open at once: any number for 0, and none for a negative number.
+    #[serde(default, rename = "max connections", deserialize_with = "value::integer")]
+    pub max_connections: i32,
+    /// The file in which they are counted; modules that name the same one share its places.
+    #[serde(default, rename = "lock file", deserialize_with = "value::path")]
+    pub lock_file: Option<PathBuf>,
     /// How much is read and written in a second at most by each connection.
     #[serde(default, deserialize_with = "value::rate")]
     pub bandwidth: Option<Rate>,
@@ -177,6 +183,8 @@ impl Default for Module {
             policy: Policy::default(),
             durable: Durable::default(),
             keep_versions: 0,
+            max_connections: 0,
+            lock_file: None,
             bandwidth: None,
         }
     }
@@ -267,6 +275,8 @@ impl Module {
             say("log format", &self.log_format),
             say("durable", self.durable),
             say("keep versions", self.keep_versions),
+            say("max connections", self.max_connections),
+            say::path("lock file", self.lock_file.as_ref()),
             say::maybe("bandwidth", self.bandwidth.as_ref()).or(say("bandwidth", 0)),
         ];
         all.into_iter().flatten().collect()

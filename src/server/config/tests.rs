@@ -151,7 +151,7 @@ const OF_ALL: &str = "secret, secrets file, port, address, listen backlog, hands
 const OF_MODULES: &str = "path, comment, read only, write only, list, auth users, hosts allow, hosts deny, \
     reverse lookup, timeout, require marker, exclude, include, exclude from, include from, incoming chmod, \
     outgoing chmod, numeric ids, munge symlinks, refuse options, dont compress, ignore nonreadable, open noatime, \
-    max delete, max file size, max files, transfer logging, log format, durable, keep versions, bandwidth";
+    max delete, max file size, max files, transfer logging, log format, durable, keep versions, max connections, lock file, bandwidth";
 
 #[test]
 fn every_error_has_its_line() {
@@ -298,6 +298,7 @@ timeout = 0
 # log format = %o %h [%a] %m (%u) %f %l
 durable = file
 # keep versions = 0
+# max connections = 0
 # bandwidth = 0
 
 [www data]
@@ -317,6 +318,7 @@ timeout = 0
 # log format = %o %h [%a] %m (%u) %f %l
 durable = none
 # keep versions = 0
+# max connections = 0
 # bandwidth = 0
 ";
     assert_eq!(config.describe(), expected);

@@ -25,6 +25,7 @@ impl Trial {
             settings: |path| Err(format!("{}: no such file", path.display())),
             foreground: true,
             debug: 0,
+            supervisor: None,
         };
         let log = Log::open(&Destination::File(dir.path().join("log")), 2).unwrap();
         Trial { dir, options, log }

@@ -21,7 +21,7 @@ impl Reader<'_> {
         file: &File,
         (begin, end): (u64, u64),
         content: &mut Digesting,
-        blocks: &Blocks,
+        blocks: &Blocks<'_>,
     ) -> Result<io::Result<u64>, Gone> {
         let mut search = Search::new(blocks);
         let (mut at, mut row, mut last) = (begin, Row::default(), false);

@@ -23,7 +23,7 @@ impl Writer<'_> {
         if length == 0 || from.checked_add(length).is_none_or(|end| end > reach) {
             return Err(WireError::Violation("a part of what the receiver does not have").into());
         }
-        let basis = match current.basis.take().map_or_else(|| self.intake.bases.open(current.index), Ok) {
+        let mut basis = match current.basis.take().map_or_else(|| self.intake.bases.open(current.index), Ok) {
             Ok(basis) => basis,
             Err(error) => {
                 current.incoming = Err((Step::Read, error));
@@ -33,7 +33,7 @@ impl Writer<'_> {
         let (mut at, end) = (from, from + length);
         while at < end && !self.gone.load(Ordering::Relaxed) {
             let part = HOLE.min(end - at);
-            self.write(|incoming| incoming.copy(&basis, at, part))?;
+            self.write(|incoming| incoming.copy(&mut basis, at, part))?;
             at += part;
         }
         if let Some(current) = &mut self.current {

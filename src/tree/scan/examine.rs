@@ -5,6 +5,7 @@ use crate::digest::{Algorithms, Digests, Hasher};
 use crate::limits;
 use crate::sys::xattr::{self, Attributes, ByName};
 use crate::sys::{Dir, File, FileKind, Stat, clock};
+use crate::tree::remembered::Known;
 use std::collections::VecDeque;
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -18,6 +19,8 @@ pub(super) struct Examiner<'a> {
     /// Where the thread stands, to ask for attributes by name.
     stands: Option<Arc<Dir>>,
     buffer: Vec<u8>,
+    /// Where the last file was among those that are remembered.
+    near: usize,
 }
 
 /// What a name is besides what stat(2) says, as far as that was asked.
@@ -71,7 +74,7 @@ pub(super) struct Batch {
 impl<'a> Examiner<'a> {
     pub(super) fn new(what: Scan<'a>, attributes: Option<&'a ByName>) -> Examiner<'a> {
         let algorithms = what.keywords.algorithms();
-        Examiner { what, algorithms, attributes, stands: None, buffer: Vec::new() }
+        Examiner { what, algorithms, attributes, stands: None, buffer: Vec::new(), near: 0 }
     }
 
     /// An error once nobody wants the description any more.
@@ -94,12 +97,40 @@ impl<'a> Examiner<'a> {
 
     /// All that is to be known of a name that is no directory.
     pub(super) fn facts(&mut self, dir: &Arc<Dir>, name: &[u8], stat: &Stat) -> Facts {
+        let known = self.recall(stat);
         if stat.kind == Some(FileKind::File) && self.digests() {
-            return self.read(dir, name, stat);
+            return self.read(dir, name, stat, known);
         }
         let link = stat.kind == Some(FileKind::Link);
         let target = link.then(|| dir.read_link(name));
-        Facts { target, digests: None, attributes: self.attributes(dir, name) }
+        Facts { target, ..self.unread(dir, name, stat, known) }
+    }
+
+    /// The same of a file, where all of it is remembered.
+    fn remembered(&mut self, stat: &Stat) -> Option<Facts> {
+        if stat.kind != Some(FileKind::File) {
+            return None;
+        }
+        let known = self.recall(stat)?;
+        let digests = if self.digests() { Some(Ok(known.digests(self.algorithms)?)) } else { None };
+        let plain = self.attributes.is_none() || self.is_plain(stat, Some(known));
+        let attributes = self.attributes.map(|_| Ok(Vec::new()));
+        plain.then_some(Facts { target: None, digests, attributes })
+    }
+
+    /// What is remembered of a name that is no directory; `None` when nobody looked.
+    fn recall(&mut self, stat: &Stat) -> Option<Known> {
+        let contents = self.digests() && stat.kind == Some(FileKind::File);
+        if !contents && self.attributes.is_none() {
+            return None;
+        }
+        self.what.remembered?.recall(stat, contents, &mut self.near)
+    }
+
+    /// Whether it is remembered that there are no extended attributes.
+    fn is_plain(&self, stat: &Stat, known: Option<Known>) -> bool {
+        let remembered = self.what.remembered.zip(known);
+        remembered.is_some_and(|(remembered, known)| remembered.is_plain(stat, &known))
     }
 
     /// The extended attributes of a name, if they are asked for.
@@ -121,34 +152,45 @@ impl<'a> Examiner<'a> {
     }
 
     /// The digests of a file, if it is still the one that was examined, and its attributes.
-    fn read(&mut self, dir: &Arc<Dir>, name: &[u8], stat: &Stat) -> Facts {
-        let remembered = self.what.remembered;
-        if let Some(digests) = remembered.and_then(|remembered| remembered.digests(self.algorithms, stat)) {
-            return Facts { digests: Some(Ok(digests)), ..self.unread(dir, name) };
+    fn read(&mut self, dir: &Arc<Dir>, name: &[u8], stat: &Stat, known: Option<Known>) -> Facts {
+        if let Some(digests) = known.and_then(|known| known.digests(self.algorithms)) {
+            return Facts { digests: Some(Ok(digests)), ..self.unread(dir, name, stat, known) };
         }
         let begun = clock::now();
         let (file, now) = match dir.open_file(name) {
             Ok(opened) => opened,
-            Err(error) => return Facts { digests: Some(Err(error)), ..self.unread(dir, name) },
+            Err(error) => {
+                return Facts { digests: Some(Err(error)), ..self.unread(dir, name, stat, known) };
+            }
         };
         // Its name need not be looked up again.
-        let attributes = self.attributes.map(|_| xattr::of_open(&file));
+        let attributes = match self.attributes {
+            Some(_) if self.is_plain(&now, known) => Some(Ok(Vec::new())),
+            asked => asked.map(|_| xattr::of_open(&file)),
+        };
         let digests = if now.same_contents(stat) {
             self.digest(&file, stat.size)
         } else {
             Err(io::Error::from_raw_os_error(libc::ESTALE))
         };
-        if let (Some(remembered), Ok(digests)) = (remembered, &digests)
-            && let Some(blake3) = digests.blake3()
-        {
-            remembered.learn(&now, begun, &blake3);
+        if let Some(remembered) = self.what.remembered {
+            let blake3 = digests.as_ref().ok().and_then(Digests::blake3);
+            remembered.learn_of(&now, begun, blake3, has_none(attributes.as_ref()));
         }
         Facts { digests: Some(digests), attributes, target: None }
     }
 
-    /// What is to be known of a file that is not open.
-    fn unread(&mut self, dir: &Arc<Dir>, name: &[u8]) -> Facts {
-        Facts { attributes: self.attributes(dir, name), ..Facts::default() }
+    /// What is to be known of what is not open.
+    fn unread(&mut self, dir: &Arc<Dir>, name: &[u8], stat: &Stat, known: Option<Known>) -> Facts {
+        if self.attributes.is_some() && self.is_plain(stat, known) {
+            return Facts { attributes: Some(Ok(Vec::new())), ..Facts::default() };
+        }
+        let begun = clock::now();
+        let attributes = self.attributes(dir, name);
+        if let Some(remembered) = self.what.remembered.filter(|_| known.is_some()) {
+            remembered.learn_of(stat, begun, None, has_none(attributes.as_ref()));
+        }
+        Facts { attributes, ..Facts::default() }
     }
 
     /// The digests of an open file.
@@ -212,12 +254,20 @@ impl<'a> Examiner<'a> {
         for (name, _) in listing.names.iter().rev().take(limits::SCAN_NAMES) {
             self.go_on().ok()?;
             let stat = listing.dir.stat(name);
-            let leaf = stat.as_ref().ok().filter(|stat| to_list.all && stat.kind != Some(FileKind::Dir));
-            let facts = leaf.map(|stat| self.facts(&listing.dir, name, stat));
+            let leaf = stat.as_ref().ok().filter(|stat| stat.kind != Some(FileKind::Dir));
+            let facts = leaf.and_then(|stat| match to_list.all {
+                true => Some(self.facts(&listing.dir, name, stat)),
+                false => self.remembered(stat),
+            });
             listing.examined.push_back(Examined { stat, facts });
         }
         Some(listing)
     }
+}
+
+/// Whether it was found that there are no extended attributes.
+fn has_none(attributes: Option<&io::Result<Attributes>>) -> bool {
+    matches!(attributes, Some(Ok(list)) if list.is_empty())
 }
 
 /// In tree order, last first.

@@ -1,0 +1,103 @@
+//! What is kept of a specification is that, in however many parts.
+
+use super::*;
+use crate::session::edits;
+use crate::spec::Digested;
+use crate::sys::Spool;
+
+/// A text of so many files, some of them of another size.
+fn text(files: u32, other: impl Fn(u32) -> bool) -> Vec<u8> {
+    let mut text = b"#mtree\n. type=dir\n".to_vec();
+    for at in 0..files {
+        // No two lines are much alike.
+        let time = at.wrapping_mul(0x9e37_79b9);
+        let size = time % 100_000 + u32::from(other(at));
+        text.extend_from_slice(
+            format!("./n{at:05} type=file size={size} time={time}.000000000\n").as_bytes(),
+        );
+    }
+    text
+}
+
+fn sealed(dir: &Dir, text: &[u8]) -> (Spec, [u8; 32]) {
+    let mut spool = Digested::new(Spool::create(dir).unwrap());
+    spool.write_all(text).unwrap();
+    let digest = spool.digest();
+    (Spec::seal(spool.into_spool()).unwrap(), digest)
+}
+
+fn read(baseline: &Baseline) -> Vec<u8> {
+    let mut text = Vec::new();
+    baseline.check().unwrap();
+    baseline.text().unwrap().read_to_end(&mut text).unwrap();
+    text
+}
+
+#[test]
+fn a_text_is_kept_with_what_became_of_it() {
+    let temporary = tempfile::tempdir().unwrap();
+    let dir = Dir::open_root(temporary.path()).unwrap();
+    let first = text(3000, |_| false);
+    let (spec, digest) = sealed(&dir, &first);
+    write(&dir, b"0", &spec, digest).unwrap();
+    assert_eq!(read(&Baseline::open(&dir, b"0").unwrap()), first);
+    let mut before = first;
+    for round in 1..limits::BASELINE_PARTS + 3 {
+        // Some go, some come, some change.
+        let files = 3000 + u32::try_from(round * round % 7).unwrap();
+        let now = text(files, |at| at % 100 == u32::try_from(round * round % 11).unwrap());
+        let baseline = Baseline::open(&dir, (round - 1).to_string().as_bytes()).unwrap();
+        assert_eq!(read(&baseline), before);
+        let mut packing = Packing::new();
+        edits::write(&mut baseline.text().unwrap(), &now, &mut packing).unwrap();
+        let (spec, digest) = sealed(&dir, &now);
+        let name = round.to_string();
+        let extended =
+            baseline.extend(&dir, name.as_bytes(), &packing.finish().unwrap(), (&spec, digest)).unwrap();
+        assert_eq!(extended, round != limits::BASELINE_PARTS, "round {round}");
+        if !extended {
+            assert!(dir.stat(name.as_bytes()).is_err());
+            write(&dir, name.as_bytes(), &spec, digest).unwrap();
+        }
+        let baseline = Baseline::open(&dir, name.as_bytes()).unwrap();
+        assert_eq!(baseline.known, spec.known(digest));
+        assert_eq!(read(&baseline), now, "round {round}");
+        before = now;
+    }
+}
+
+#[test]
+fn many_edits_are_not_kept_as_such() {
+    let temporary = tempfile::tempdir().unwrap();
+    let dir = Dir::open_root(temporary.path()).unwrap();
+    let (spec, digest) = sealed(&dir, &text(1000, |_| false));
+    write(&dir, b"0", &spec, digest).unwrap();
+    let baseline = Baseline::open(&dir, b"0").unwrap();
+    let now = text(1000, |at| at % 2 == 0);
+    let mut packing = Packing::new();
+    edits::write(&mut baseline.text().unwrap(), &now, &mut packing).unwrap();
+    let (spec, digest) = sealed(&dir, &now);
+    assert!(!baseline.extend(&dir, b"1", &packing.finish().unwrap(), (&spec, digest)).unwrap());
+    assert!(dir.stat(b"1").is_err());
+    // Nor are they held in memory.
+    let mut packing = Packing::new();
+    let mut bits: u64 = 1;
+    for _ in 0..limits::BASELINE_EDITS / 4 {
+        bits = bits.rotate_left(23).wrapping_mul(0xd134_2543_de82_ef95).wrapping_add(1);
+        packing.write_all(&bits.to_be_bytes()).unwrap();
+    }
+    assert!(packing.finish().is_none());
+}
+
+#[test]
+fn edits_that_do_not_fit_are_damage() {
+    for edits in ["=4\n", "-4\n", "=2\n=2\n", "=0\n", "x\n", "=\n", "=1", "-x\n"] {
+        let mut redone = Redone::new(&b"a\nb\nc\n"[..], edits.as_bytes());
+        let mut out = Vec::new();
+        let read = redone.read_to_end(&mut out);
+        assert_eq!(read.unwrap_err().kind(), io::ErrorKind::InvalidData, "{edits:?}");
+    }
+    let mut out = Vec::new();
+    Redone::new(&b"a\nb\nc\n"[..], &b"+x\n=1\n-1\n+y\n+z\n=1\n+e"[..]).read_to_end(&mut out).unwrap();
+    assert_eq!(out, b"x\na\ny\nz\nc\ne");
+}
