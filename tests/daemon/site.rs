@@ -16,7 +16,7 @@ pub struct Daemon {
     /// The address it listens on: of no other test's, so that nobody takes the port meanwhile.
     pub address: String,
     secrets: Vec<(&'static str, String)>,
-    _listener: Starter,
+    listener: Option<Starter>,
 }
 
 impl Daemon {
@@ -32,14 +32,14 @@ impl Daemon {
         }
         let nobody = format!("secret = {}\nport = {port}\n", site.secret);
         site.write_private("nobody.conf", &nobody);
-        let mut command = site.smsyncd();
-        command.args(["-f", "--address", &address, "-p", &port.to_string()]);
-        let listener = Starter::start(&site, "", &mut command);
-        let daemon = Daemon { site, port, address, secrets, _listener: listener };
+        let mut daemon = Daemon { site, port, address, secrets, listener: None };
         let lines: Vec<_> =
             daemon.secrets.iter().map(|(user, secret)| format!("{user}:{secret}\n")).collect();
         daemon.site.write_private("secrets", &lines.concat());
         daemon.configure("", "");
+        let mut command = daemon.site.smsyncd();
+        command.args(["-f", "--address", &daemon.address, "-p", &port.to_string()]);
+        daemon.listener = Some(Starter::start(&daemon.site, "", &mut command));
         until("the listener", || TcpStream::connect((&*daemon.address, port)).is_ok());
         fs::write(daemon.site.src().join("f"), "contents").unwrap();
         daemon
