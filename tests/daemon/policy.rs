@@ -332,9 +332,10 @@ fn rd_76_what_cannot_be_read_is_not_there() {
     for name in ["d", "f"] {
         common::tree::chmod(&daemon.site.dst().join(name), 0);
     }
-    assert_exit(&daemon.pull("ann", "m"), 1);
+    let all = daemon.site.path("all");
+    fs::create_dir(&all).unwrap();
+    assert_exit(&daemon.run("ann", &["pull", "127.0.0.1::m", all.to_str().unwrap()]), 1);
     daemon.configure("", "ignore nonreadable = yes");
-    fs::remove_dir_all(daemon.site.path("copy")).unwrap();
     assert_exit(&daemon.pull("ann", "m"), 0);
     assert_eq!(paths(&daemon.site.path("copy")), ["h"]);
 }
