@@ -153,6 +153,9 @@ pub const RATE: u64 = 4096;
 
 /// The greeting must be over by then, counted from before the first byte is read.
 pub const HANDSHAKE: Duration = Duration::from_secs(10);
+/// What `handshake timeout` may say, in seconds: over the slowest line a greeting takes one, and whoever has not greeted
+/// holds a process.
+pub const HANDSHAKES: std::ops::RangeInclusive<u32> = 1..=600;
 /// A connection on which nothing arrives for this long is given up, unless `timeout` says otherwise.
 pub const IDLE: Duration = Duration::from_secs(60);
 /// Whoever works this long without writing says `Alive`.
@@ -164,11 +167,25 @@ pub const CONNECT: Duration = Duration::from_secs(30);
 
 /// Bytes of a configuration or secrets file.
 pub const CONFIG: u64 = 1 << 20;
+/// Files of a configuration that include each other, one in the other: more is a circle.
+pub const INCLUDE_DEPTH: usize = 8;
+/// Files that a configuration includes: one for each of the modules of a large site would be too many to read for each
+/// connection.
+pub const INCLUDE_FILES: usize = 256;
+
+/// Secrets of one user that are valid at once: the old one and the new, while they are changed.
+pub const SECRETS: usize = 2;
+/// Bytes of the word that begins the records of the system log: as many as RFC 3164 allows.
+pub const SYSLOG_TAG: usize = 32;
+/// Bytes of the name of a host: RFC 1035.
+pub const HOST_NAME: usize = 255;
+/// How long the name of a peer may take to be found, and confirmed.
+pub const LOOKUP: Duration = Duration::from_secs(5);
 
 /// Listening sockets bound, or handed down by systemd(1).
 pub const SOCKETS: usize = 64;
-/// Connections waiting to be accepted at one listening socket.
-pub const BACKLOG: i32 = 1024;
+/// Connections waiting to be accepted at one listening socket, unless `listen backlog` says fewer.
+pub const BACKLOG: u32 = 1024;
 /// Processes of the standalone listener at once; further connections wait in its backlog. Strangers hold one for
 /// [`HANDSHAKE`] at most.
 pub const PROCESSES: usize = 512;

@@ -237,8 +237,8 @@ fn a_name_is_relative_to_where_it_was_given() {
     command.args(["--check", "-c", "conf"]).current_dir(place.dir.path());
     let output = command.output().unwrap();
     let expected = format!(
-        "secret = (set)\nport = 4242\ntimeout = 60\nsyslog facility = daemon\n\
-         state dir = {}\nspool dir = /var/tmp\n",
+        "secret = (set)\n# port = 4242\n# listen backlog = 1024\n# handshake timeout = 10\n\
+         # syslog facility = daemon\n# syslog tag = smsyncd\nstate dir = {}\n# spool dir = /var/tmp\n",
         place.dir.path().join("state").display()
     );
     let (out, err) = (text(&output.stdout), text(&output.stderr));

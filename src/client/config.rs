@@ -2,7 +2,7 @@
 
 mod destination;
 
-use crate::config::{self, ConfigErrors, check_user, value};
+use crate::config::{self, At, ConfigErrors, check_user, value};
 use crate::limits;
 use crate::secret::Secret;
 use crate::sys::{env, private};
@@ -93,7 +93,7 @@ impl ClientConfig {
         let config = match private::read_private(&path, limits::CONFIG) {
             Ok(bytes) => parse(&bytes, &mut errors),
             Err(error) => {
-                errors.private(error);
+                errors.private(0, error);
                 None
             }
         };
@@ -130,26 +130,23 @@ impl ClientConfig {
 /// Reads the configuration. What comes back is whole only if nothing is wrong.
 fn parse(bytes: &[u8], errors: &mut ConfigErrors) -> Option<ClientConfig> {
     let (globals, read) = config::read::<Parameters, Parameters>(bytes, errors);
-    let mut seen: BTreeMap<Destination, usize> = BTreeMap::new();
+    let mut seen: BTreeMap<Destination, At> = BTreeMap::new();
     let mut sections = Vec::new();
     for section in read {
         let to = match Destination::parse(&section.name) {
             Ok(to) => to,
             Err(error) => {
-                errors.wrong(section.line, error.to_string());
+                errors.wrong(section.at, error.to_string());
                 continue;
             }
         };
-        let first = *seen.entry(to.clone()).or_insert(section.line);
-        if first != section.line {
-            errors.wrong(
-                section.line,
-                format!("section [{}] already given at line {first}", shown_text(&section.name)),
-            );
+        let first = *seen.entry(to.clone()).or_insert(section.at);
+        if first != section.at {
+            errors.doubled(section.at, &format!("section [{}]", shown_text(&section.name)), first);
         }
         let Some(parameters) = section.values else { continue };
         if to.port.is_some() && parameters.port.is_some() {
-            errors.wrong(section.line, "'port' is given in the section and in its name");
+            errors.wrong(section.at, "'port' is given in the section and in its name");
         }
         sections.push((to, parameters));
     }

@@ -21,13 +21,33 @@ pub enum ConfigError {
     },
 }
 
-impl ConfigError {
-    /// Its place among the errors of one file, at most one of which is about privacy.
-    fn place(&self) -> (usize, &str) {
-        match self {
-            ConfigError::Private(_) => (0, ""),
-            ConfigError::Line { line, text, .. } => (*line, text),
-        }
+/// A line of a configuration, which may be several files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct At {
+    /// Which of the files, in the order in which they were opened.
+    file: usize,
+    /// Counted from one.
+    line: usize,
+}
+
+/// Of the file that includes the others.
+impl From<usize> for At {
+    fn from(line: usize) -> At {
+        At { file: 0, line }
+    }
+}
+
+impl At {
+    /// The number of the line.
+    #[must_use]
+    pub const fn number(self) -> usize {
+        self.line
+    }
+
+    /// Another line of the same file.
+    #[must_use]
+    pub const fn line(self, line: usize) -> At {
+        At { line, ..self }
     }
 }
 
@@ -40,38 +60,62 @@ impl std::fmt::Display for ConfigError {
     }
 }
 
-/// Everything that is wrong with one file, collected while it is read. Shown one error a line.
+/// Everything that is wrong with a configuration, collected while it is read. Shown one error a line.
 #[derive(Debug)]
 pub struct ConfigErrors {
-    file: String,
-    list: Vec<ConfigError>,
+    files: Vec<String>,
+    list: Vec<(At, ConfigError)>,
 }
 
 impl ConfigErrors {
     /// Nothing is wrong with this file yet.
     #[must_use]
     pub fn new(file: &Path) -> Self {
-        ConfigErrors { file: shown(file.as_os_str().as_bytes()), list: Vec::new() }
+        ConfigErrors { files: vec![shown(file.as_os_str().as_bytes())], list: Vec::new() }
+    }
+
+    /// One more file belongs to the configuration: where it begins.
+    pub fn enter(&mut self, file: &Path) -> At {
+        self.files.push(shown(file.as_os_str().as_bytes()));
+        At { file: self.files.len() - 1, line: 0 }
+    }
+
+    /// How many files it consists of so far.
+    #[must_use]
+    pub fn files(&self) -> usize {
+        self.files.len()
     }
 
     /// A line is wrong. The text is fit for a terminal.
-    pub fn wrong(&mut self, line: usize, text: impl Into<String>) {
-        self.list.push(ConfigError::Line { file: self.file.clone(), line, text: text.into() });
+    pub fn wrong(&mut self, at: impl Into<At>, text: impl Into<String>) {
+        let at = at.into();
+        let file = self.files.get(at.file).cloned().unwrap_or_default();
+        self.list.push((at, ConfigError::Line { file, line: at.line, text: text.into() }));
     }
 
-    /// The file cannot be opened, or must not be.
-    pub fn private(&mut self, error: PrivateError) {
-        self.list.push(ConfigError::Private(error));
+    /// What is said at one place was said at another already, which is named as it is seen from there.
+    pub fn doubled(&mut self, at: At, what: &str, first: At) {
+        let line = first.line;
+        let first = match self.files.get(first.file) {
+            Some(file) if first.file != at.file => format!("{file}:{line}"),
+            _ => format!("line {line}"),
+        };
+        self.wrong(at, format!("{what} already given at {first}"));
     }
 
-    /// Takes over what is wrong with another file, after what is wrong with this one.
+    /// A file cannot be opened, or must not be: the first of the configuration, or the one that begins here.
+    pub fn private(&mut self, at: impl Into<At>, error: PrivateError) {
+        self.list.push((at.into(), ConfigError::Private(error)));
+    }
+
+    /// Takes over what is wrong with another configuration, after what is wrong with this one.
     pub fn append(&mut self, other: ConfigErrors) {
         self.list.extend(other.list);
     }
 
     /// The errors: in the order of their lines once [`finish`](Self::finish) returned them.
     pub fn iter(&self) -> impl Iterator<Item = &ConfigError> {
-        self.list.iter()
+        self.list.iter().map(|(_, error)| error)
     }
 
     /// What was read from the file, if nothing is wrong with it.
@@ -79,16 +123,16 @@ impl ConfigErrors {
     /// # Errors
     /// Everything that is wrong, in the order of the lines.
     pub fn finish<T>(mut self, value: Option<T>) -> Result<T, ConfigErrors> {
-        self.list.sort_by(|a, b| a.place().cmp(&b.place()));
+        self.list.sort_by_cached_key(|(at, error)| (*at, error.to_string()));
         // A wrong default was met again in every section that takes it.
-        self.list.dedup_by(|a, b| a.place() == b.place());
+        self.list.dedup_by(|(a, later), (b, earlier)| a == b && later.to_string() == earlier.to_string());
         value.filter(|_| self.list.is_empty()).ok_or(self)
     }
 }
 
 impl std::fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        for (place, error) in self.list.iter().enumerate() {
+        for (place, error) in self.iter().enumerate() {
             if place > 0 {
                 f.write_str("\n")?;
             }

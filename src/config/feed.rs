@@ -1,7 +1,7 @@
 //! From parameters to structures: serde says which parameters there are, `serde_ini` converts the values.
 
-use super::ConfigErrors;
 use super::part::Parameter;
+use super::{At, ConfigErrors};
 use crate::vis::shown_text;
 use serde::de::value::Error as NoError;
 use serde::de::{DeserializeOwned, Deserializer, Error, Visitor};
@@ -12,7 +12,7 @@ use std::cell::Cell;
 #[derive(Clone, Copy)]
 pub(super) struct Picked<'a> {
     pub(super) name: &'static str,
-    line: usize,
+    pub(super) at: At,
     value: &'a str,
 }
 
@@ -72,14 +72,12 @@ pub(super) fn pick<'a>(
         let given = folded(&parameter.name);
         match known.iter().find(|name| folded(name) == given) {
             None => errors.wrong(
-                parameter.line,
+                parameter.at,
                 format!("unknown parameter{}; known here: {}", quoted(parameter), known.join(", ")),
             ),
             Some(name) => match picked.iter().find(|earlier| earlier.name == *name) {
-                Some(first) => {
-                    errors.wrong(parameter.line, format!("'{name}' already given at line {}", first.line));
-                }
-                None => picked.push(Picked { name, line: parameter.line, value: &parameter.value }),
+                Some(first) => errors.doubled(parameter.at, &format!("'{name}'"), first.at),
+                None => picked.push(Picked { name, at: parameter.at, value: &parameter.value }),
             },
         }
     }
@@ -87,20 +85,20 @@ pub(super) fn pick<'a>(
 }
 
 /// Fills a structure. Whatever value is wrong is an error at its line, and what is missing one at the line of the
-/// part; without a line nothing counts as missing.
+/// part; without one nothing counts as missing.
 pub(super) fn fill<T: DeserializeOwned>(
-    line: Option<usize>,
+    at: Option<At>,
     mut picked: Vec<Picked<'_>>,
     errors: &mut ConfigErrors,
 ) -> Option<T> {
     let mut wrong = Vec::new();
     // serde stops at the first error: leave that parameter out and see what else there is.
     loop {
-        let at = Cell::new(None);
+        let place = Cell::new(None);
         let mut rest = picked.iter().enumerate();
         let items = std::iter::from_fn(|| {
             let next = rest.next();
-            at.set(next.map(|(place, _)| place));
+            place.set(next.map(|(place, _)| place));
             next.map(|(_, Picked { name, value, .. })| {
                 Ok::<_, serde_ini::de::Error>(Item::Value {
                     key: (*name).to_owned(),
@@ -113,18 +111,18 @@ pub(super) fn fill<T: DeserializeOwned>(
             Err(serde_ini::de::Error::Custom(text)) => text,
             Err(error) => error.to_string(),
         };
-        if let Some(place) = at.get() {
-            let Picked { name, line, .. } = picked.remove(place);
-            errors.wrong(line, format!("{name}: {error}"));
+        if let Some(place) = place.get() {
+            let Picked { name, at, .. } = picked.remove(place);
+            errors.wrong(at, format!("{name}: {error}"));
             wrong.push(name);
             continue;
         }
         // All were read, so one is missing; but not if it was just left out.
         let name = error.strip_prefix("missing field `").and_then(|text| text.strip_suffix('`'));
-        if let Some(line) = line
+        if let Some(at) = at
             && !name.is_some_and(|name| wrong.contains(&name))
         {
-            errors.wrong(line, name.map_or(error.clone(), |name| format!("'{name}' is missing")));
+            errors.wrong(at, name.map_or(error.clone(), |name| format!("'{name}' is missing")));
         }
         return None;
     }

@@ -6,6 +6,7 @@
 mod durable;
 mod error;
 mod feed;
+mod include;
 mod lines;
 mod name;
 mod part;
@@ -13,51 +14,102 @@ mod rate;
 pub mod value;
 
 pub use durable::Durable;
-pub use error::{ConfigError, ConfigErrors};
+pub use error::{At, ConfigError, ConfigErrors};
 pub use lines::{Line, lines};
 pub use name::{NameError, check_module, check_user};
 pub use rate::{Rate, size};
 
-use feed::{fill, known, pick};
+use feed::{Picked, fill, known, pick};
+use part::Part;
 use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
+use std::marker::PhantomData;
 
 /// One `[section]` of a configuration.
 #[derive(Debug)]
 pub struct Section<M> {
     /// What stands between the brackets, each run of blanks squeezed to one.
     pub name: String,
-    /// The line of the header.
-    pub line: usize,
+    /// Where the header is.
+    pub at: At,
     /// Its parameters; none if a value is wrong or missing, which is then among the errors.
     pub values: Option<M>,
 }
 
-/// Reads a configuration: `G` from the parameters before the first section, an `M` from every section.
+/// Reads a configuration: `G` from the parameters outside of sections, an `M` from every section.
 ///
-/// A parameter of `M` that is not one of `G` may stand before the first section too, and is then the default of every
-/// section. Parameters are the fields of the two structures under their serde names.
+/// A parameter of `M` that is not one of `G` may stand outside of sections too, and is then the default of those that
+/// follow. Parameters are the fields of the two structures under their serde names. A line `&include PATH` reads another
+/// file, or those of a directory; `[global]` leaves the sections.
 ///
-/// The first value is none if a value before the first section is wrong or missing.
+/// The first value is none if a value outside of sections is wrong or missing.
 pub fn read<G: DeserializeOwned, M: DeserializeOwned>(
     bytes: &[u8],
     errors: &mut ConfigErrors,
 ) -> (Option<G>, Vec<Section<M>>) {
-    let (global, parts) = part::parts(&lines(bytes, errors), errors);
+    let parts = part::parts(&lines(bytes, At::from(0), errors), 0, errors);
+    part::check_doubled(&parts, &mut BTreeMap::new(), errors);
     let (ours, theirs) = (known::<G>(), known::<M>());
-    let both: Vec<_> =
-        ours.iter().chain(theirs.iter().filter(|name| !ours.contains(name))).copied().collect();
-    let (own, defaults): (Vec<_>, Vec<_>) =
-        pick(&both, &global, errors).into_iter().partition(|picked| ours.contains(&picked.name));
-    let globals = fill(Some(1), own, errors);
-    // On their own, so that a wrong default is found even where no section takes it.
-    fill::<M>(None, defaults.clone(), errors);
-    let section = |part: part::Part| {
-        let mut picked = pick(theirs, &part.parameters, errors);
-        let given: Vec<_> = picked.iter().map(|picked| picked.name).collect();
-        picked.extend(defaults.iter().filter(|default| !given.contains(&default.name)));
-        Section { name: part.name, line: part.line, values: fill(Some(part.line), picked, errors) }
+    let both = ours.iter().chain(theirs.iter().filter(|name| !ours.contains(name))).copied().collect();
+    let mut reading =
+        Reading { ours, theirs, both, own: Vec::new(), sections: Vec::new(), errors, _of: PhantomData::<M> };
+    reading.parts(&parts, Vec::new());
+    let Reading { own, sections, errors, .. } = reading;
+    let globals = fill(Some(At::from(1)), own, errors);
+    let section = |(part, picked): (&part::Section, Vec<_>)| Section {
+        name: part.name.clone(),
+        at: part.at,
+        values: fill(Some(part.at), picked, errors),
     };
-    (globals, parts.into_iter().map(section).collect())
+    (globals, sections.into_iter().map(section).collect())
+}
+
+/// A configuration that is being read.
+struct Reading<'r, M> {
+    ours: &'static [&'static str],
+    theirs: &'static [&'static str],
+    both: Vec<&'static str>,
+    /// What concerns the whole.
+    own: Vec<Picked<'r>>,
+    /// The sections, each with all that holds for it.
+    sections: Vec<(&'r part::Section, Vec<Picked<'r>>)>,
+    errors: &'r mut ConfigErrors,
+    _of: PhantomData<M>,
+}
+
+impl<'r, M: DeserializeOwned> Reading<'r, M> {
+    /// Takes these parts in their order, with the defaults that hold before them.
+    fn parts(&mut self, parts: &'r [Part], mut defaults: Vec<Picked<'r>>) {
+        for part in parts {
+            match part {
+                Part::Global(parameters) => self.global(parameters, &mut defaults),
+                Part::Included(parts) => self.parts(parts, defaults.clone()),
+                Part::Section(section) => {
+                    let mut picked = pick(self.theirs, &section.parameters, self.errors);
+                    let given: Vec<_> = picked.iter().map(|picked| picked.name).collect();
+                    picked.extend(defaults.iter().filter(|default| !given.contains(&default.name)));
+                    self.sections.push((section, picked));
+                }
+            }
+        }
+    }
+
+    fn global(&mut self, parameters: &'r [part::Parameter], defaults: &mut Vec<Picked<'r>>) {
+        let picked = pick(&self.both, parameters, self.errors).into_iter();
+        let (own, given): (Vec<_>, Vec<_>) = picked.partition(|picked| self.ours.contains(&picked.name));
+        for parameter in own {
+            match self.own.iter().find(|earlier| earlier.name == parameter.name) {
+                Some(first) => {
+                    self.errors.doubled(parameter.at, &format!("'{}'", parameter.name), first.at);
+                }
+                None => self.own.push(parameter),
+            }
+        }
+        // On their own, so that a wrong default is found even where no section takes it.
+        fill::<M>(None, given.clone(), self.errors);
+        defaults.retain(|default| !given.iter().any(|given| given.name == default.name));
+        defaults.extend(given);
+    }
 }
 
 #[cfg(test)]

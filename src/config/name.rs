@@ -23,7 +23,7 @@ impl std::fmt::Display for NameError {
             NameError::TooLong(max) => write!(f, "a name is longer than {max} bytes"),
             NameError::Character(c) => write!(f, "a name holds '{}'", shown_text(c.encode_utf8(&mut [0; 4]))),
             NameError::Reserved => {
-                f.write_str("the name is reserved: global parameters stand before the first section")
+                f.write_str("the name is reserved: [global] is for what concerns the whole server")
             }
         }
     }

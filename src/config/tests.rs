@@ -2,7 +2,9 @@
 
 use super::*;
 use serde::Deserialize;
+use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -28,13 +30,13 @@ struct Shelf {
     durable: Durable,
 }
 
-type Read = (Shop, Vec<(String, usize, Shelf)>);
+type Read = (Shop, Vec<(String, At, Shelf)>);
 
 fn try_read(text: impl AsRef<[u8]>) -> Result<Read, ConfigErrors> {
     let mut errors = ConfigErrors::new(Path::new("shop.conf"));
     let (shop, shelves) = super::read::<Shop, Shelf>(text.as_ref(), &mut errors);
     let shelves =
-        shelves.into_iter().filter_map(|shelf| shelf.values.map(|values| (shelf.name, shelf.line, values)));
+        shelves.into_iter().filter_map(|shelf| shelf.values.map(|values| (shelf.name, shelf.at, values)));
     errors.finish(shop.zip(Some(shelves.collect())))
 }
 
@@ -73,9 +75,10 @@ fn lines_as_people_mean_them() {
     ];
     for (bytes, expected) in table {
         let mut errors = ConfigErrors::new(Path::new("f"));
-        let found = lines(bytes, &mut errors);
-        let found: Vec<_> = found.iter().map(|line| (line.number, line.text.as_str())).collect();
-        assert_eq!(&found, expected, "{}", bytes.escape_ascii());
+        let found = lines(bytes, At::from(0), &mut errors);
+        let found: Vec<_> = found.iter().map(|line| (line.at, line.text.as_str())).collect();
+        let expected: Vec<_> = expected.iter().map(|&(line, text)| (At::from(line), text)).collect();
+        assert_eq!(found, expected, "{}", bytes.escape_ascii());
         assert_eq!(errors.iter().count(), 0);
     }
 }
@@ -92,8 +95,8 @@ fn sections_and_parameters() {
         comment: String::new(),
         durable: Durable::Batch,
     };
-    assert_eq!(shelves[0], ("a".to_owned(), 4, shelf("/a", None)));
-    assert_eq!(shelves[1], ("b c".to_owned(), 6, shelf("/b = c", Some(false))));
+    assert_eq!(shelves[0], ("a".to_owned(), At::from(4), shelf("/a", None)));
+    assert_eq!(shelves[1], ("b c".to_owned(), At::from(6), shelf("/b = c", Some(false))));
     let (_, shelves) = good("[[::1]:42::m]\npath = /a");
     assert_eq!(shelves[0].0, "[::1]:42::m");
 }
@@ -245,4 +248,85 @@ fn names_of_modules_and_users() {
     assert_eq!(check_user("a b"), Err(NameError::Character(' ')));
     assert_eq!(check_user("a@b"), Err(NameError::Character('@')));
     assert_eq!(check_user("global"), Ok(()));
+}
+
+/// A configuration in several files below a folder of its own, of which `main` is the first.
+fn files(list: &[(&str, &str)]) -> tempfile::TempDir {
+    let dir = tempfile::tempdir_in("/tmp").unwrap();
+    for (name, text) in list {
+        let path = dir.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, text.replace("DIR", dir.path().to_str().unwrap())).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        std::fs::set_permissions(path.parent().unwrap(), std::fs::Permissions::from_mode(0o700)).unwrap();
+    }
+    dir
+}
+
+/// What `main` says, with names below the folder for errors.
+fn read_files(dir: &tempfile::TempDir) -> Result<Read, String> {
+    let errors = |errors: ConfigErrors| errors.to_string().replace(dir.path().to_str().unwrap(), "DIR");
+    try_read(std::fs::read(dir.path().join("main")).unwrap()).map_err(errors)
+}
+
+#[test]
+fn rd_21_global_goes_back_to_the_defaults() {
+    let text = "path = /\n[a]\n[global]\nread only = no\nport = 7\n[b]\n[GLOBAL]\nread only = yes\n[c]\n";
+    let (shop, shelves) = good(text);
+    let found: Vec<_> = shelves.iter().map(|(name, _, shelf)| (&name[..], shelf.read_only)).collect();
+    assert_eq!(found, [("a", None), ("b", Some(false)), ("c", Some(true))]);
+    assert_eq!(shop.port, Some(7));
+    let errors = try_read("port = 7\npath = /\n[a]\n[global]\nport = 7\n").unwrap_err().to_string();
+    assert_eq!(errors, "shop.conf:5: 'port' already given at line 1");
+}
+
+#[test]
+fn rd_26_files_are_included() {
+    let dir = files(&[
+        ("main", "path = /\n&include DIR/d\n[m]\nread only = yes\n&include DIR/one\ncomment = of m\n[n]\n"),
+        ("d/20.conf", "read only = no\n[b]\n"),
+        ("d/10.conf", "[a]\n"),
+        ("d/.hidden.conf", "bogus\n"),
+        ("d/other", "bogus\n"),
+        ("one", "port = 9\ncomment = of one\n[o]\n"),
+    ]);
+    let (shop, shelves) = read_files(&dir).unwrap();
+    let found: Vec<_> =
+        shelves.iter().map(|(name, _, shelf)| (&name[..], shelf.read_only, &shelf.comment[..])).collect();
+    // Each file begins with the defaults of the one that includes it, and leaves them as they are.
+    let expected = [
+        ("a", None, ""),
+        ("b", Some(false), ""),
+        ("m", Some(true), "of m"),
+        ("o", None, "of one"),
+        ("n", None, ""),
+    ];
+    assert_eq!(found.iter().collect::<BTreeSet<_>>(), expected.iter().collect());
+    assert_eq!(shop.port, Some(9));
+}
+
+#[test]
+fn what_is_wrong_with_included_files_is_said_of_them() {
+    let dir = files(&[
+        ("main", "port = 1\npath = /\n&include DIR/d\n[a]\n&include there\n&merge DIR/d\n&include DIR/no\n"),
+        ("d/1.conf", "port = 2\n[a]\nread only = perhaps\n"),
+        ("d/2.conf", "bogus\n&include DIR/d/2.conf\n"),
+        ("d/3.conf", ""),
+    ]);
+    std::fs::set_permissions(dir.path().join("d/3.conf"), std::fs::Permissions::from_mode(0o640)).unwrap();
+    let errors = read_files(&dir).unwrap_err();
+    let lines: Vec<_> = errors.lines().collect();
+    assert_eq!(lines[0], "shop.conf:4: section [a] already given at DIR/d/1.conf:2");
+    assert_eq!(lines[1], "shop.conf:5: &include: 'there' is not an absolute path");
+    assert_eq!(lines[2], "shop.conf:6: expected '&include' and the path of a file or a directory");
+    assert_eq!(lines[3], "DIR/d/1.conf:1: 'port' already given at shop.conf:1");
+    assert_eq!(lines[4], "DIR/d/1.conf:3: read only: 'perhaps' is not yes or no");
+    let deep = lines.iter().filter(|line| line.ends_with("files include each other more than 8 deep"));
+    assert_eq!(deep.count(), 1, "{errors}");
+    for end in [
+        "DIR/d/3.conf is not for its owner alone (mode 0640); repair: chmod 0600 DIR/d/3.conf",
+        "DIR/no cannot be opened: No such file or directory (os error 2)",
+    ] {
+        assert!(lines.contains(&end), "{errors}");
+    }
 }

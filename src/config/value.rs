@@ -2,10 +2,12 @@
 
 use crate::config::Rate;
 use crate::limits;
+use crate::path::RelPath;
 use crate::vis::shown_text;
 use core::net::IpAddr;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -66,6 +68,30 @@ pub fn seconds<'de, D: Deserializer<'de>, T: From<Option<Duration>>>(deserialize
 /// On anything but a whole number of 32 bits.
 pub fn count<'de, D: Deserializer<'de>, T: From<u32>>(deserializer: D) -> Result<T, D::Error> {
     expect(deserializer, "a whole number", |text| digits(text)?.parse::<u32>().ok())
+}
+
+/// A number of things within these bounds.
+///
+/// # Errors
+/// On anything but a whole number that lies there.
+pub fn number<'de, D: Deserializer<'de>, T: From<u32>>(
+    deserializer: D,
+    bounds: RangeInclusive<u32>,
+) -> Result<T, D::Error> {
+    let expected = format!("a whole number from {} to {}", bounds.start(), bounds.end());
+    expect(deserializer, &expected, |text| {
+        digits(text)?.parse::<u32>().ok().filter(|number| bounds.contains(number))
+    })
+}
+
+/// A path below the root of a module, without a `/` at its start.
+///
+/// # Errors
+/// On any other text, and on the root itself.
+pub fn below<'de, D: Deserializer<'de>, T: From<RelPath<'static>>>(deserializer: D) -> Result<T, D::Error> {
+    expect(deserializer, "a path below the module's, without '/' at its start", |text| {
+        RelPath::new(text.as_bytes().to_vec()).ok().filter(|path| !path.is_root())
+    })
 }
 
 /// A whole number, which may be negative.

@@ -6,6 +6,7 @@ mod change;
 mod problem;
 mod refusal;
 mod sums;
+mod transfer;
 mod unsupported;
 
 pub use aspects::Aspects;
@@ -14,6 +15,7 @@ pub use change::{Change, Deed, Fate, KINDS};
 pub use problem::{Problem, Problems, Side, Step};
 pub use refusal::{Doubt, Refusal, Why};
 pub use sums::Report;
+pub use transfer::{Carried, Transfer};
 pub use unsupported::{Feature, Unsupported};
 
 /// Who is told of a round while it runs: the log, a terminal, a stream of JSON, a test.
@@ -32,6 +34,9 @@ pub trait Monitor: Send {
 
     /// The round is stopped before it changes anything, since it would remove more than seems meant.
     fn refusal(&mut self, refusal: &Refusal);
+
+    /// A name was carried or removed. Only logs want to know of each.
+    fn transfer(&mut self, _: &Transfer<'_>) {}
 
     /// Bytes of contents and whole files so far, of those expected.
     fn progress(&mut self, progress: &Progress);

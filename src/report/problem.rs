@@ -46,11 +46,13 @@ pub enum Step {
     Follow,
     /// Keeping what is to be replaced or removed.
     Keep,
+    /// Taking what the receiver's module does not take.
+    Accept,
 }
 
 impl Step {
     /// Every step, in the order of their numbers.
-    pub const ALL: [Step; 19] = [
+    pub const ALL: [Step; 20] = [
         Step::List,
         Step::Stat,
         Step::Read,
@@ -70,6 +72,7 @@ impl Step {
         Step::Filter,
         Step::Follow,
         Step::Keep,
+        Step::Accept,
     ];
 
     /// The step of this number on the wire.
@@ -101,6 +104,7 @@ impl Step {
             Step::Filter => "read the filter rules in",
             Step::Follow => "follow the link",
             Step::Keep => "keep a backup of",
+            Step::Accept => "accept",
         }
     }
 }
@@ -170,6 +174,9 @@ impl Problem {
             (Step::Xattr, libc::ENOSPC | libc::E2BIG | libc::ERANGE) => {
                 "the file system there has no room for so large ones".into()
             }
+            (Step::Accept, libc::EACCES) => "the module excludes it".into(),
+            (Step::Accept, libc::EPERM) => "the module refuses such files ('refuse options')".into(),
+            (Step::Accept, libc::EFBIG) => "it is larger than the module takes ('max file size')".into(),
             (Step::TakeAway, libc::EEXIST) => "the source and the destination are one directory".into(),
             (_, libc::ESTALE) => "somebody else changed it meanwhile".into(),
             (_, errno) => sys::errno_words(errno),

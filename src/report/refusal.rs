@@ -18,11 +18,14 @@ pub enum Why {
     Guard,
     /// It is more than was allowed.
     Limit,
+    /// It is more than the module allows, whatever was asked for.
+    Module,
 }
 
 impl Why {
     /// Every reason.
-    pub const ALL: [Why; 6] = [Why::Device, Why::Unmounted, Why::Empty, Why::Type, Why::Guard, Why::Limit];
+    pub const ALL: [Why; 7] =
+        [Why::Device, Why::Unmounted, Why::Empty, Why::Type, Why::Guard, Why::Limit, Why::Module];
 
     /// The reason of this number on the wire.
     #[must_use]
@@ -76,10 +79,12 @@ impl std::fmt::Display for Refusal {
             }
             Why::Guard => f.write_str("that is much")?,
             Why::Limit => f.write_str("that is more than --max-delete allows")?,
+            Why::Module => f.write_str("that is more than the module allows ('max delete')")?,
         }
         write!(f, ": nothing was changed; {removals} of {entries} names would have been removed")?;
         match why {
             Why::Limit => f.write_str(" (a larger --max-delete lets it be done)"),
+            Why::Module => Ok(()),
             _ => f.write_str(" (--force-delete lets it be done)"),
         }
     }

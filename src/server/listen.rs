@@ -26,6 +26,8 @@ pub struct Options {
     pub addresses: Vec<IpAddr>,
     /// TCP port.
     pub port: u16,
+    /// How many connections may wait at each address.
+    pub backlog: u32,
     /// Where to leave our process id.
     pub pid_file: Option<PathBuf>,
     /// Configuration file each connection reads anew.
@@ -168,7 +170,8 @@ fn prepare<'a>(
 /// Binds every address, or all of this host's.
 fn bind(options: &Options, log: &Log) -> Result<Vec<OwnedFd>, ListenError> {
     let bind = |address| {
-        listen::bind(address, options.port).map_err(|error| ListenError::Bind(address, options.port, error))
+        listen::bind(address, options.port, options.backlog)
+            .map_err(|error| ListenError::Bind(address, options.port, error))
     };
     if !options.addresses.is_empty() {
         return options.addresses.iter().copied().map(bind).collect();

@@ -29,8 +29,8 @@ pub enum Level {
 /// Where records go.
 #[derive(Debug, Clone)]
 pub enum Destination {
-    /// The host's syslog, under the facility of this number in RFC 5424.
-    Syslog(u8),
+    /// The host's syslog, under the facility of this number in RFC 5424, in the name of this tag.
+    Syslog(u8, String),
     /// A file of this absolute name.
     File(PathBuf),
     /// Descriptor 2.
@@ -82,7 +82,7 @@ impl Log {
     /// A log file cannot be opened. A syslogd that does not run is no error: each record tries again.
     pub fn open(destination: &Destination, debug: u8) -> Result<Log, LogError> {
         let out = match destination {
-            Destination::Syslog(facility) => Out::Syslog(Syslog::new(*facility)),
+            Destination::Syslog(facility, tag) => Out::Syslog(Syslog::new(*facility, tag)),
             Destination::File(path) => {
                 let file = LogFile::open(path).map_err(|error| LogError { path: path.clone(), error })?;
                 Out::File(file)
@@ -95,7 +95,7 @@ impl Log {
     /// The log while no configuration is known: descriptor 2 if somebody reads it, syslog otherwise.
     #[must_use]
     pub fn first(stderr: bool) -> Log {
-        Log::new(if stderr { Out::Stderr } else { Out::Syslog(Syslog::new(syslog::DAEMON)) }, 0)
+        Log::new(if stderr { Out::Stderr } else { Out::Syslog(Syslog::new(syslog::DAEMON, syslog::TAG)) }, 0)
     }
 
     fn new(out: Out, debug: u8) -> Log {
@@ -139,6 +139,11 @@ impl Log {
         if level <= self.level {
             self.sink().put(level, &line(text));
         }
+    }
+
+    /// Writes what the administrator asked for of each file: however many there are, at any verbosity.
+    pub fn transfer(&self, text: impl fmt::Display) {
+        self.sink().send(Level::Notice, &line(&text));
     }
 
     /// From now on at most [`limits::LOG_RECORDS`] are written besides errors: a peer must not fill the disk.

@@ -3,10 +3,14 @@
 mod account;
 mod admission;
 pub mod config;
+mod door;
+mod import;
 pub mod listen;
 pub mod log;
+mod logged;
 mod metrics;
 pub mod options;
+mod permit;
 pub mod roll;
 mod serve;
 mod status;
@@ -19,7 +23,9 @@ use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 
 use crate::exit::Exit;
+use crate::limits;
 use crate::sys::detach::Starter;
+use crate::sys::lookup;
 use crate::sys::stdio::{self, Kind, Peer, Start};
 use crate::sys::{Dir, private};
 use config::Config;
@@ -36,6 +42,8 @@ pub struct Settings {
     pub addresses: Vec<IpAddr>,
     /// TCP port to listen on.
     pub port: u16,
+    /// How many connections may wait there.
+    pub backlog: u32,
     /// Where a daemon leaves its process id.
     pub pid_file: Option<PathBuf>,
 }
@@ -50,9 +58,12 @@ impl Settings {
         let globals = config.globals;
         let facility = globals.syslog_facility.number();
         Settings {
-            log: globals.log_file.map_or(Destination::Syslog(facility), Destination::File),
+            log: globals
+                .log_file
+                .map_or(Destination::Syslog(facility, globals.syslog_tag), Destination::File),
             addresses: globals.address,
             port: globals.port,
+            backlog: globals.listen_backlog,
             pid_file: globals.pid_file,
         }
     }
@@ -110,6 +121,13 @@ fn route(start: Start, options: &Options, first: &Log) -> Result<Exit, Failure> 
     if options.status {
         return status(options);
     }
+    if let Some(file) = &options.import {
+        return import(&start.directory.join(file), start.stderr);
+    }
+    if let Some(address) = options.name_of {
+        print(&mut io::stdout(), &lookup::confirmed_name(address).unwrap_or_default());
+        return Ok(Exit::Ok);
+    }
     match (start.stdin, start.connection) {
         (Kind::Connected(peer), Some(socket)) => connection(options, socket, peer, start.stderr),
         (Kind::Connected(Peer::Local), None) if options.inetd => {
@@ -152,6 +170,18 @@ fn check(options: &Options, stderr: bool) -> Result<Exit, Failure> {
         }
         Err(errors) => Err(Failure(Exit::Config, errors.to_string())),
     }
+}
+
+/// Shows what an rsyncd.conf is in our language, and what of it has no equivalent.
+fn import(file: &Path, stderr: bool) -> Result<Exit, Failure> {
+    let bytes = crate::sys::read_input(file, limits::CONFIG)
+        .map_err(|error| Failure(Exit::Config, format!("{}: {error}", log::shown(file))))?;
+    let import::Imported { text, lost } = import::import(&bytes);
+    print(&mut io::stdout(), &text);
+    if stderr {
+        lost.iter().for_each(|lost| print(&mut io::stderr(), &format!("{}: {lost}\n", log::shown(file))));
+    }
+    Ok(if lost.is_empty() { Exit::Ok } else { Exit::Problems })
 }
 
 /// Shows what is going on, and how it went last.
@@ -221,6 +251,7 @@ fn listening(options: &Options, settings: Settings) -> listen::Options {
     listen::Options {
         addresses: if options.address.is_empty() { settings.addresses } else { options.address.clone() },
         port: options.port.unwrap_or(settings.port),
+        backlog: settings.backlog,
         pid_file: settings.pid_file,
         config: options.config.clone(),
         settings: Settings::read,

@@ -22,6 +22,8 @@ Examples:
     /usr/local/libexec/smsyncd -f -dd -p 4343 --address 127.0.0.1
   Is the configuration good, and what does it say, defaults and all?
     /usr/local/libexec/smsyncd --check -c /etc/smsyncd.conf
+  What of an rsync daemon's can be moved over, and what cannot?
+    /usr/local/libexec/smsyncd --import /etc/rsyncd.conf >smsyncd.conf
   What is going on, and how did it go last?
     /usr/local/libexec/smsyncd --status
 
@@ -38,7 +40,7 @@ The manual is smsyncd(8) and smsyncd.conf(5).";
     about = "smsync server: makes directories here match what an authenticated client sends, or sends them",
     after_help = EXAMPLES,
     max_term_width = 110,
-    override_usage = "smsyncd [-c FILE] [-d]... [-f] [-h] [-p PORT] [--address ADDR] [--inetd] [--check] [--status [--json]] [-V]"
+    override_usage = "smsyncd [-c FILE] [-d]... [-f] [-h] [-p PORT] [--address ADDR] [--inetd] [--check] [--status [--json]] [--import FILE] [-V]"
 )]
 pub struct Options {
     /// Configuration file
@@ -62,6 +64,9 @@ pub struct Options {
     /// Only show the configuration in effect: exit 0 if it is good; 78 if not, with all errors
     #[arg(long, conflicts_with = "inetd")]
     pub check: bool,
+    /// Print the configuration that an rsyncd.conf makes: exit 1 if something has no equivalent
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["inetd", "check"])]
+    pub import: Option<PathBuf>,
     /// Only show the sessions in progress, and how the last round of each module went
     #[arg(long, conflicts_with_all = ["inetd", "check"])]
     pub status: bool,
@@ -71,6 +76,9 @@ pub struct Options {
     /// Standard input is the channel to the process that wants us to become its daemon.
     #[arg(long, hide = true)]
     pub detached: bool,
+    /// A process of ours wants the name of the host with this address.
+    #[arg(long, hide = true, value_name = "ADDR")]
+    pub name_of: Option<IpAddr>,
 }
 
 /// Why there is nothing to run.
@@ -118,9 +126,11 @@ mod tests {
             address: vec![],
             inetd: false,
             check: false,
+            import: None,
             status: false,
             json: false,
             detached: false,
+            name_of: None,
         };
         assert_eq!(read("smsyncd").unwrap(), none);
         let all = Options {
@@ -136,7 +146,11 @@ mod tests {
         assert_eq!(read("smsyncd --check").unwrap(), Options { check: true, ..none.clone() });
         let status = Options { status: true, json: true, ..none.clone() };
         assert_eq!(read("smsyncd --status --json").unwrap(), status);
-        assert_eq!(read("smsyncd --detached").unwrap(), Options { detached: true, ..none });
+        let import = Some(PathBuf::from("x"));
+        assert_eq!(read("smsyncd --import x").unwrap(), Options { import, ..none.clone() });
+        assert_eq!(read("smsyncd --detached").unwrap(), Options { detached: true, ..none.clone() });
+        let name_of = Some("::1".parse().unwrap());
+        assert_eq!(read("smsyncd --name-of ::1").unwrap(), Options { name_of, ..none });
     }
 
     #[test]
@@ -150,6 +164,7 @@ mod tests {
             "--bogus",
             "file",
             "--check --inetd",
+            "--import x --check",
             "--status --check",
             "--json",
         ] {
@@ -178,7 +193,7 @@ mod tests {
         ] {
             assert!(help.contains(word), "{word} is missing in\n{help}");
         }
-        assert!(!help.contains("detached"));
+        assert!(!help.contains("detached") && !help.contains("name-of"));
         let card = "smsync stream tcp nowait root /usr/local/libexec/smsyncd smsyncd";
         assert!(help.lines().any(|line| line.trim() == card), "{help}");
         let Err(Stop::Shown(version)) = read("smsyncd -V") else { panic!() };

@@ -1,20 +1,23 @@
 //! Serves one connection: greeting, module, rounds.
 
 use crate::exit::Exit;
-use crate::limits;
 use crate::path::RelPath;
-use crate::report::{Census, Change, Monitor, Problem, Progress, Refusal, Report, Side, Unsupported};
+use crate::report::{Report, Side};
 use crate::server::account::{Account, refuse};
 use crate::server::admission::{module_place, strange};
 use crate::server::config::{Config, Module};
+use crate::server::door::Visitor;
 use crate::server::log::Log;
+use crate::server::logged::Logged;
 use crate::server::metrics::Outlet;
+use crate::server::permit::{marked, permit};
 use crate::server::strangers::Place;
 use crate::session::{Baselines, Error, Memory, Offer, Receiver, deliver, greet_server, offer, receive};
-use crate::spec::{SpecWriter, WriteError};
+use crate::spec::{Keyword, Keywords, SpecWriter, WriteError};
 use crate::sys::private::PrivateError;
 use crate::sys::stdio::Peer;
 use crate::sys::{Dir, Spool, Stream, private};
+use crate::terms::{Guise, MUNGED_DIR, Policy};
 use crate::tree::{Remembered, Root, Scan, View, is_reserved, scan};
 use crate::vis::{shown, shown_text};
 use crate::wire::message::{Direction, Round};
@@ -28,8 +31,7 @@ use std::time::{Duration, Instant};
 
 /// Serves one connection by the configuration of this path.
 pub(super) fn serve(connection: OwnedFd, peer: Peer, config: &Path, log: &Log) -> Exit {
-    // Armed before the first byte is read.
-    let deadline = Instant::now() + limits::HANDSHAKE;
+    let begun = Instant::now();
     let stream = Stream::new(connection);
     let config = match Config::read(config) {
         Ok(config) => config,
@@ -48,7 +50,9 @@ pub(super) fn serve(connection: OwnedFd, peer: Peer, config: &Path, log: &Log) -
             return exit;
         }
     };
-    let greeted = greet_server(stream, &|user| config.secret_for(user), deadline);
+    // Armed before the first byte is read.
+    let deadline = begun + config.globals.handshake_timeout;
+    let greeted = greet_server(stream, &|user| config.secrets_of(user), deadline);
     let (mut channel, user) = match greeted {
         Ok(greeted) => greeted,
         Err(error) => {
@@ -57,7 +61,8 @@ pub(super) fn serve(connection: OwnedFd, peer: Peer, config: &Path, log: &Log) -
             return error.exit();
         }
     };
-    let mut session = Session { config: &config, peer, user, log, state, metrics, place, proven: false };
+    let visitor = Visitor::new(peer, user);
+    let mut session = Session { config: &config, visitor, log, state, metrics, place, proven: false };
     match session.run(&mut channel) {
         Ok(exit) => exit,
         Err(error) => {
@@ -73,8 +78,7 @@ pub(super) fn serve(connection: OwnedFd, peer: Peer, config: &Path, log: &Log) -
 /// One connection whose greeting is over.
 struct Session<'s> {
     config: &'s Config,
-    peer: Peer,
-    user: String,
+    visitor: Visitor,
     log: &'s Log,
     /// Where locks and memories are kept.
     state: Result<Dir, PrivateError>,
@@ -96,7 +100,7 @@ fn outlet(path: Option<&Path>, log: &Log) -> Option<Outlet> {
 impl std::fmt::Display for Session<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let claimed = if self.proven { "" } else { "claimed " };
-        write!(f, "{} {claimed}user \"{}\"", self.peer, shown_text(&self.user))
+        write!(f, "{} {claimed}user \"{}\"", self.visitor.peer(), shown_text(self.visitor.user()))
     }
 }
 
@@ -119,17 +123,31 @@ impl Session<'_> {
             place.leave().map_err(|error| Error::System("leave the place of a stranger", error))?;
         }
         let Some((module, path)) = asked else { return self.list(channel) };
-        channel.set_patience(Patience::Silence(self.config.globals.timeout.unwrap_or(FOREVER)));
         self.log.info(format_args!("{self}: opens {}", shown(module.as_bytes())));
-        let module = self.config.module(&module);
-        let module = module.ok_or_else(|| refused(Exit::Refused, "no such module, or not for you"))?;
+        let found = self.config.module(&module);
+        let entered = channel.while_working(|| found.and_then(|found| self.visitor.enter(found)))?;
+        let Some(module) = &entered else {
+            if found.is_some() {
+                self.log.notice(format_args!("{self}: may not open {}", shown(module.as_bytes())));
+            }
+            return Err(refused(Exit::Refused, "no such module, or not for you"));
+        };
+        channel.set_patience(Patience::Silence(module.timeout.unwrap_or(FOREVER)));
         if path.components().next().is_some_and(is_reserved) {
             return Err(refused(Exit::Refused, "the path is reserved"));
         }
+        if module.policy.munge_links && Dir::open_root(Path::new(MUNGED_DIR)).is_ok() {
+            let text = format!("{MUNGED_DIR} is a directory, and would give munged links a meaning");
+            return Err(refused(Exit::Config, text));
+        }
         module.bandwidth.iter().for_each(|rate| channel.limit(*rate));
+        if module.open_noatime {
+            crate::sys::keep_access_times();
+        }
         let _place = module_place(module, &self.state, &format!("{self}: module {}", module.name), self.log)?;
-        let shown = (self.state.as_ref().ok(), self.metrics.as_ref());
-        let mut account = Account::open(shown, self.log, (&self.peer, &self.user), &module.name);
+        let kept = (self.state.as_ref().ok(), self.metrics.as_ref());
+        let who = (&self.visitor.peer(), self.visitor.user());
+        let mut account = Account::open(kept, self.log, who, &module.name);
         let mut exit = Exit::Ok;
         let mut tree: Option<Tree> = None;
         let mut welcome = false;
@@ -141,12 +159,14 @@ impl Session<'_> {
                 Message::Held { digest } => held = Some(digest),
                 Message::Round(round) => {
                     let round = ahead.join(round)?;
+                    permit(module, &round)?;
                     // What a dry run only thought of may be there by now, or is to be made.
                     let tree = match &mut tree {
                         Some(tree) if !tree.root.is_nothing() => tree,
                         none => none.insert(self.open(module, &path, &round)?),
                     };
-                    permit(module, tree, &round)?;
+                    fits(tree, &round)?;
+                    marked(module, &tree.dir, (self.log, self))?;
                     tree.root.take(round.taking);
                     if !std::mem::replace(&mut welcome, true) {
                         // Leaves with the first thing we have to say.
@@ -167,8 +187,11 @@ impl Session<'_> {
     /// Names the modules that this user may see.
     fn list(&mut self, channel: &mut Channel) -> Result<Exit, Error> {
         self.log.info(format_args!("{self}: lists modules"));
+        let listed = self.config.modules.iter().filter(|module| module.list);
+        let open: Vec<Module> =
+            channel.while_working(|| listed.filter_map(|module| self.visitor.enter(module)).collect())?;
         let mut speaker = channel.speak();
-        for module in self.config.modules.iter().filter(|module| module.list) {
+        for module in &open {
             speaker.say(&Message::Module {
                 name: Cow::Borrowed(&module.name),
                 comment: Cow::Borrowed(&module.comment),
@@ -189,17 +212,35 @@ impl Session<'_> {
         };
         let push = round.direction == Direction::Push;
         let dir = Dir::open_root(&module.path).map_err(failed)?;
+        marked(module, &dir, (self.log, self))?;
+        let policy = &module.policy;
+        let absent = || {
+            let absent = io::Error::from_raw_os_error(libc::ENOENT);
+            refused(Exit::Io, format!("{path}: cannot open: {}", system(&absent)))
+        };
+        // A round that goes into the module begins with a directory, which is made if need be.
+        if policy.fence.bars_way(path, true) || push && policy.fence.may_bar(path) {
+            return Err(absent());
+        }
         let root = if push {
             Root::to_fill(&dir, path, module.read_only || round.flags.has(Flags::DRY_RUN))
         } else {
             Root::below(&dir, path)
         };
-        let root =
+        let mut root =
             root.map_err(|error| refused(Exit::Io, format!("{path}: cannot open: {}", system(&error))))?;
         let single = match path.split_last() {
             Some((_, name)) if !push && root.is_bare() => RelPath::ROOT.join(name).unwrap_or(RelPath::ROOT),
             _ => RelPath::ROOT,
         };
+        let below = match path.split_last() {
+            Some((above, _)) if root.is_bare() && !root.is_nothing() => above,
+            _ => path.borrowed(),
+        };
+        if root.is_bare() && policy.fence.bars(path, false) {
+            return Err(absent());
+        }
+        root.offer_by(Policy { fence: policy.fence.at(&below), ..policy.clone() });
         Ok(Tree { dir, root, single })
     }
 
@@ -214,11 +255,12 @@ impl Session<'_> {
         let spool = Dir::open_root(&globals.spool_dir)
             .map_err(|error| Error::System("open the spool directory ('spool dir')", error))?;
         let client = if round.direction == Direction::Push { Side::Sender } else { Side::Receiver };
-        let mut monitor =
-            Logged { log: self.log, session: self.to_string(), module: &module.name, client, account };
+        let (session, visitor) = (self.to_string(), &self.visitor);
+        let below = shown(path.as_bytes());
+        let mut monitor = Logged { log: self.log, session, module, client, visitor, below, account };
         let started = Instant::now();
         let state = &self.state;
-        let names = [&self.user, &module.name].map(|name| name.as_bytes().to_vec());
+        let names = [self.visitor.user(), &module.name].map(|name| name.as_bytes().to_vec());
         let names = [&names[..], &[path.as_bytes().to_vec()]].concat();
         let baselines = match state {
             Ok(state) => Baselines::of_server(state, &names, round, held),
@@ -245,7 +287,11 @@ impl Session<'_> {
                 receive(channel, &receiver, round, &mut monitor)?
             }
             Direction::Pull => {
-                let keywords = round.keywords.for_transfer();
+                let mut keywords = round.keywords.for_transfer();
+                if module.policy.numeric_ids {
+                    keywords = keywords.without(Keywords::of(&[Keyword::Uname, Keyword::Gname]));
+                }
+                let outgoing = Guise { chmod: module.policy.outgoing.clone(), ..Guise::default() };
                 // Without a state directory nothing is remembered, and nothing else is amiss.
                 let source = [module.name.as_bytes(), &[0], path.as_bytes()].concat();
                 let memory = state.as_ref().map_or(Memory::none(), |state| Memory::of(state, &source));
@@ -265,7 +311,9 @@ impl Session<'_> {
                         .map_err(WriteError::Io)?;
                     let scanned = scan(&tree.root, what, &mut writer)?;
                     let described = Offer::new(writer.seal().map_err(WriteError::Io)?, scanned, begun);
-                    described.in_guise(&round.guise, || Spool::create(&spool))
+                    described
+                        .in_guise(&outgoing, || Spool::create(&spool))?
+                        .in_guise(&round.guise, || Spool::create(&spool))
                 })??;
                 described.doubt = memory.doubt(&tree.root, &round.scope);
                 let said = offer(channel, &described, &baselines, &mut monitor)?;
@@ -316,13 +364,9 @@ impl Session<'_> {
     }
 }
 
-/// Whether this round may be: any may look, but only a push changes something, or a pull that removes what it took.
-fn permit(module: &Module, tree: &Tree, round: &Round) -> Result<(), Error> {
-    if round.direction == Direction::Pull && !round.remove_source {
-        Ok(())
-    } else if module.read_only && !round.flags.has(Flags::DRY_RUN) {
-        Err(refused(Exit::Refused, "the module is read only"))
-    } else if round.direction == Direction::Push && tree.root.is_bare() && !tree.root.is_nothing() {
+/// Nothing can be pushed into a file.
+fn fits(tree: &Tree, round: &Round) -> Result<(), Error> {
+    if round.direction == Direction::Push && tree.root.is_bare() && !tree.root.is_nothing() {
         Err(refused(Exit::Refused, format!("{}: is no directory", tree.single)))
     } else {
         Ok(())
@@ -339,42 +383,6 @@ struct Tree {
     single: RelPath<'static>,
 }
 
-fn system(error: &io::Error) -> String {
+pub(super) fn system(error: &io::Error) -> String {
     crate::sys::errno_words(crate::sys::errno(error))
-}
-
-/// Tells the log what happens in a round.
-struct Logged<'l, 'a> {
-    log: &'l Log,
-    session: String,
-    module: &'l str,
-    /// What the client is in this round.
-    client: Side,
-    /// What others are told of it.
-    account: &'l mut Account<'a>,
-}
-
-impl Monitor for Logged<'_, '_> {
-    fn problem(&mut self, problem: &Problem) {
-        let client = if problem.side == self.client { "client: " } else { "" };
-        self.log.warning(format_args!("{}: {}: {client}{problem}", self.session, self.module));
-    }
-
-    fn unsupported(&mut self, lost: &Unsupported) {
-        self.log.warning(format_args!("{}: {}: {lost}", self.session, self.module));
-    }
-
-    fn change(&mut self, change: &Change) {
-        self.log.debug(format_args!("{}: {}: {change}", self.session, self.module));
-    }
-
-    fn refusal(&mut self, refusal: &Refusal) {
-        self.log.warning(format_args!("{}: {}: {refusal}", self.session, self.module));
-    }
-
-    fn census(&mut self, _: &Census) {}
-
-    fn progress(&mut self, progress: &Progress) {
-        self.account.go_on(progress);
-    }
 }

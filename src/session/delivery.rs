@@ -4,7 +4,7 @@ mod delta;
 
 use crate::digest::Content;
 use crate::limits;
-use crate::report::{Monitor, Progress};
+use crate::report::{Carried, Monitor, Progress, Transfer};
 use crate::session::blocks::Blocks;
 use crate::session::digesting::{Begun, Digesting, beginning};
 use crate::session::ranges::{Beginning, Questions, Ranges};
@@ -123,17 +123,29 @@ pub(super) fn files(
         }
         scope.spawn(move || {
             let (opener, batch, blocks) = (Opener::new(root, false), Batch::new(), None);
-            let mut reader =
-                Reader { opener, remembered, batch, packer, progress, filled, to_worker, blocks };
+            let mut reader = Reader {
+                opener,
+                remembered,
+                batch,
+                packer,
+                progress,
+                filled,
+                to_worker,
+                blocks,
+                as_is: false,
+                sent: Vec::new(),
+            };
             // Nobody takes what is read any more: the connection ended, and the other thread knows why.
             let _ = reader.run(wanted);
         });
         // They end with this turn, however it ends: the worker must not wait for an empty record for ever.
         let (empty, from_worker) = (empty, from_worker);
         let mut speaker = connection.speak();
-        while let Some((mut batch, progress)) = speaker.await_worker(&from_worker)? {
+        while let Some((mut batch, progress, sent)) = speaker.await_worker(&from_worker)? {
             speaker.send(&mut batch)?;
             monitor.progress(&progress);
+            sent.iter()
+                .for_each(|index| monitor.transfer(&transfer(&wanted.spec().entry(*index), Carried::Sent)));
             let _ = empty.send(batch);
         }
         Ok(speaker.end()?)
@@ -150,10 +162,14 @@ struct Reader<'r> {
     batch: Batch,
     packer: Option<Packer>,
     progress: Progress,
-    filled: Sender<(Batch, Progress)>,
+    filled: Sender<(Batch, Progress, Vec<Index>)>,
+    /// The files that were sent as a whole since the last record.
+    sent: Vec<Index>,
     to_worker: Receiver<Batch>,
     /// What the receiver has of the file in hand.
     blocks: Option<Blocks<'r>>,
+    /// Whether that file is sent as it is.
+    as_is: bool,
 }
 
 /// How reading one file once ended.
@@ -169,6 +185,8 @@ impl<'r> Reader<'r> {
         // That every one is a regular file was checked when they were counted.
         for (index, entry) in wanted.files().flatten() {
             self.blocks = wanted.blocks(index);
+            let name = entry.path.split_last().map(|(_, name)| name);
+            self.as_is = name.is_some_and(|name| self.opener.root().policy().sends_as_is(name));
             self.file(index, &entry, wanted.beginning(index))?;
             self.progress.files += 1;
         }
@@ -183,7 +201,10 @@ impl<'r> Reader<'r> {
                 self.say(&Message::Again)?;
             }
             match self.file_once(index, entry, there.filter(|_| !again))? {
-                Reading::Whole => return Ok(()),
+                Reading::Whole => {
+                    self.sent.push(index);
+                    return Ok(());
+                }
                 Reading::Changed => {}
                 Reading::Failed(error) => return self.missing(index, sys::errno(&error)),
             }
@@ -315,7 +336,7 @@ impl<'r> Reader<'r> {
             Err(error) => return Ok(Err(error)),
         };
         content.update(self.batch.last(read));
-        if let Some(packer) = &mut self.packer {
+        if let Some(packer) = self.packer.as_mut().filter(|_| !self.as_is) {
             packer.pack(&mut self.batch, read);
         }
         self.progress.bytes = self.progress.bytes.saturating_add(read as u64);
@@ -336,7 +357,22 @@ impl<'r> Reader<'r> {
     fn pass_on(&mut self) -> Result<(), Gone> {
         let empty = self.to_worker.recv().map_err(|_| Gone)?;
         let full = std::mem::replace(&mut self.batch, empty);
-        self.filled.send((full, self.progress)).map_err(|_| Gone)
+        let sent = std::mem::take(&mut self.sent);
+        self.filled.send((full, self.progress, sent)).map_err(|_| Gone)
+    }
+}
+
+/// What is told of an entry that was carried or removed.
+pub(super) fn transfer<'e>(entry: &'e Entry<'_>, what: Carried) -> Transfer<'e> {
+    Transfer {
+        what,
+        path: entry.path.borrowed(),
+        size: entry.size.unwrap_or_default(),
+        mode: entry.mode,
+        uid: entry.uid,
+        gid: entry.gid,
+        time: entry.time.map(|time| time.sec),
+        target: entry.link.as_deref(),
     }
 }
 

@@ -97,14 +97,15 @@ pub fn greet_client(
     Ok(Channel::new(stream, transport, Patience::Silence(idle)))
 }
 
-/// Greets as the server; gives back the channel and the user that the client says it is. Nothing is proven before the
+/// Greets as the server; gives back the channel and the user that the client says it is, who may have as many secrets as
+/// [`limits::SECRETS`]. Nothing is proven before the
 /// client's first record opens: a recorded first message can be replayed, but not gone on with.
 ///
 /// # Errors
 /// The client is none, does not know the secret, or was not done by the deadline.
 pub fn greet_server<'s>(
     stream: Stream,
-    secret_of: &dyn Fn(&str) -> Option<&'s Secret>,
+    secrets_of: &dyn Fn(&str) -> &'s [Secret],
     deadline: Instant,
 ) -> Result<(Channel, String), Error> {
     let magic: [u8; 6] = read_array(&stream, deadline)?;
@@ -127,11 +128,17 @@ pub fn greet_server<'s>(
     let message1: [u8; MESSAGE] = read_array(&stream, deadline)?;
     let user = String::from_utf8(user).map_err(|_| WireError::Malformed("a user name is not UTF-8"))?;
     let cipher = Cipher::from_wire(cipher).ok_or(WireError::Malformed("an unknown cipher"))?;
-    // An unknown user fails at the same place in the same way: with a secret that nobody has.
+    // An unknown user fails at the same place in the same way: with secrets that nobody has, and as many.
     let nobodys = Secret::generate().map_err(|_| WireError::Seal)?;
-    let secret = secret_of(&user).unwrap_or(&nobodys);
     let prologue = prologue(VERSION, cipher, user.as_bytes());
-    let Ok((message2, transport)) = noise::respond(cipher, &prologue, secret, &message1) else {
+    let known = secrets_of(&user);
+    let tried = (0..limits::SECRETS).map(|at| known.get(at).unwrap_or(&nobodys));
+    let mut opened = None;
+    for secret in tried {
+        let answer = noise::respond(cipher, &prologue, secret, &message1);
+        opened = opened.or(answer.ok());
+    }
+    let Some((message2, transport)) = opened else {
         write_all(&stream, &[&MAGIC[..], &[DENIED]].concat(), deadline)?;
         stream.end_writing();
         return Err(Error::Denied);

@@ -16,6 +16,8 @@ pub(super) struct Removal<'r> {
     pub(super) want: &'r Spec,
     pub(super) have: &'r Spec,
     pub(super) scope: &'r Scope,
+    /// How much the module lets go at once.
+    pub(super) most: Option<Limit>,
 }
 
 impl Removal<'_> {
@@ -27,6 +29,9 @@ impl Removal<'_> {
         }
         let entries = count(self.have, self.scope);
         let refuse = |why, path| Some(Refusal { why, removals, entries, path });
+        if self.most.is_some_and(|most| !most.allows(removals, entries)) {
+            return refuse(Why::Module, RelPath::ROOT);
+        }
         let allowed = keeping.limit.allows(removals, entries);
         if keeping.limit != Limit::Guard && !allowed {
             return refuse(Why::Limit, RelPath::ROOT);

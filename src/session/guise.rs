@@ -16,7 +16,8 @@ pub(super) fn shown(spec: &Spec, guise: &Guise, spool: Spool) -> Result<Spec, Er
     writer.seal().map_err(failed)
 }
 
-fn disguised<'e>(entry: Entry<'e>, guise: &'e Guise) -> Entry<'e> {
+/// An entry in another guise.
+pub(super) fn disguised<'e>(entry: Entry<'e>, guise: &'e Guise) -> Entry<'e> {
     let mut entry = entry;
     let (name, id) = (&mut entry.uname, &mut entry.uid);
     replace(name, id, guise.users.replaced(name.as_deref(), *id));

@@ -3,6 +3,7 @@
 //! Who started the connection and who has the files are two questions: `send` and `receive` do not know which side of
 //! the socket they are on.
 
+mod admit;
 mod arrivals;
 mod baseline;
 mod bases;

@@ -51,6 +51,11 @@ impl Offered {
         again.ok_or_else(|| WireError::Violation("something else than a whole specification").into())
     }
 
+    /// How many entries it is said to have; nothing else passes when it is checked.
+    pub(super) const fn entries(&self) -> u32 {
+        self.entries
+    }
+
     /// BLAKE3 of the text.
     pub(super) fn digest(&self) -> [u8; 32] {
         self.text.digest()

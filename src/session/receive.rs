@@ -5,10 +5,12 @@ use crate::exit::Exit;
 use crate::install::{Fresh, Install, Installed, Keep, Meta, Stage, StageError, Versions, for_files};
 use crate::path::RelPath;
 use crate::plan::{Outcome, Owners, Plan, Rules, compare};
-use crate::report::{Monitor, Problems, Report};
+use crate::report::{Carried, Monitor, Problems, Report};
+use crate::session::admit::{self, Admitted};
 use crate::session::arrivals::Arrivals;
 use crate::session::bases::Bases;
 use crate::session::basis::{self, Found};
+use crate::session::delivery::transfer;
 use crate::session::guard::Removal;
 use crate::session::intake::{self, Intake, Taken};
 use crate::session::moving;
@@ -66,22 +68,26 @@ pub fn receive(
     let sides = survey::both(channel, receiver, round, monitor)?;
     let offered = &sides.offered;
     let digest = offered.digest();
+    admit::count(offered.entries(), receiver.root.policy())?;
     let mut report = Report { skipped: offered.skipped, problems: offered.problems, ..Report::default() };
     let (doubt, holes) = (offered.doubt.clone(), offered.holes);
     let mut prepared = channel.while_working(|| prepare(receiver, sides, round, &owners))??;
     report.entries = prepared.want.len().into();
     monitor.census(prepared.want.census());
     let Prepared { want, have, plan, scanned, .. } = &prepared;
-    let removal = Removal { plan, want, have, scope: &round.scope };
+    let most = receiver.root.policy().max_delete;
+    let removal = Removal { plan, want, have, scope: &round.scope, most };
     if prepared.delete
         && let Some(refusal) = removal.refusal(&round.keeping, doubt)
     {
         drop(stage);
-        let report = removal.refuse(channel, report, &scanned.problems, &refusal, monitor)?;
+        let problems: Vec<_> = prepared.refused.iter().chain(&scanned.problems).cloned().collect();
+        let report = removal.refuse(channel, report, &problems, &refusal, monitor)?;
         // A sender that would remove what has arrived says that it did not.
         let taken = round.remove_source && !round.flags.has(Flags::DRY_RUN);
         return if taken { moving::hear(channel, report, monitor) } else { Ok(report) };
     }
+    report.problems += prepared.refused.count();
     let arrivals = Arrivals::new(receiver.spool);
     let meta = Meta::new(&owners, round.keywords.contains(Keyword::Xattr));
     // By all that has to get into the stage: what an interrupted run left there may not be on the disk either.
@@ -161,9 +167,15 @@ pub fn receive(
             // Unlocked first: whoever reads the report may come back at once.
             drop(stage);
             outcome.removed &= report.extra == 0;
+            if outcome.removed && listed.count() == 0 {
+                for extra in &prepared.plan.extras {
+                    monitor.transfer(&transfer(&prepared.have.entry(*extra), Carried::Removed));
+                }
+            }
             // Before the report: the sender's next round may build on it.
             if prepared.scanned.problems.is_empty() {
-                let keep = || receiver.baselines.after(round, &prepared.want, digest, &report);
+                let said = prepared.said.as_ref().unwrap_or(&prepared.want);
+                let keep = || receiver.baselines.after(round, said, digest, &report);
                 channel.while_working(keep)?;
             }
             let report = finish(channel, report, &changes(outcome), &listed, monitor)?;
@@ -196,6 +208,10 @@ fn owners() -> Owners {
 /// What is known before anything is asked for.
 pub(super) struct Prepared {
     pub(super) want: Spec,
+    /// What the sender said, where that is something else.
+    said: Option<Spec>,
+    /// What of it the module does not take.
+    pub(super) refused: Problems,
     pub(super) have: Spec,
     pub(super) scanned: Scanned,
     pub(super) plan: Plan,
@@ -227,7 +243,12 @@ fn prepare(
     owners: &Owners,
 ) -> Result<Prepared, Error> {
     let delete = round.flags.has(Flags::DELETE) && offered.whole;
-    let (want, locals) = offered.seal(&round.scope)?;
+    let (said, locals) = offered.seal(&round.scope)?;
+    let (want, said, refused) = match admit::admit(&said, receiver.root.policy(), || survey::spool(receiver))?
+    {
+        Some(Admitted { want, refused }) => (want, Some(said), refused),
+        None => (said, None, Problems::default()),
+    };
     let Survey { have, scanned, .. } = match survey.filter(|survey| survey.answers(round, &want)) {
         Some(survey) => survey,
         None => survey::survey(receiver, round, want.keywords(), Some((&want, &locals)), None)?,
@@ -243,7 +264,7 @@ fn prepare(
     if let Some(backup) = &round.keeping.backup {
         plan.protect(&want, &have, backup);
     }
-    Ok(Prepared { want, have, scanned, plan, delete, tick })
+    Ok(Prepared { want, said, refused, have, scanned, plan, delete, tick })
 }
 
 /// What decides of the comparison.
@@ -300,6 +321,9 @@ fn run(
         report.bytes = bytes;
         report.vanished = vanished.count();
         report.problems += problems.count();
+        for index in new.marks().iter() {
+            monitor.transfer(&transfer(&want.entry(index), Carried::Received));
+        }
         arrived.extend(new);
         problems.iter().chain(vanished.iter()).for_each(|problem| listed.push(problem.clone()));
     }

@@ -59,8 +59,9 @@ impl Offer {
         if guise.is_none() {
             return Ok(self);
         }
+        // What is shown in one guise already is shown in both.
         let spool = spool().map_err(|error| Error::System("make a file in the spool directory", error))?;
-        Ok(Offer { shown: Some(guise::shown(&self.spec, guise, spool)?), ..self })
+        Ok(Offer { shown: Some(guise::shown(self.told(), guise, spool)?), ..self })
     }
 
     /// What the receiver is told.

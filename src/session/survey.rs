@@ -109,6 +109,6 @@ pub(super) fn survey(
     Ok(Survey { have: writer.seal().map_err(failed)?, scanned, keywords })
 }
 
-fn spool(receiver: &Receiver<'_>) -> Result<Spool, Error> {
+pub(super) fn spool(receiver: &Receiver<'_>) -> Result<Spool, Error> {
     Spool::create(receiver.spool).map_err(|error| Error::System("make a file in the spool directory", error))
 }

@@ -115,7 +115,7 @@ pub(super) fn finish(
     let Changes { round, prepared, meta, outcome, .. } = changes;
     let flags = round.flags;
     let mut report = report;
-    let own = prepared.scanned.problems.iter().chain(listed.iter());
+    let own = prepared.refused.iter().chain(&prepared.scanned.problems).chain(listed.iter());
     report.problems += prepared.scanned.problems.len() as u64;
     let mut speaker = channel.speak();
     for problem in own.take(limits::PROBLEMS) {

@@ -1,12 +1,13 @@
 //! A directory that is held open: everything in a tree is reached from one, a name at a time, never following a link.
 
 use crate::sys::{File, FileKind, Stat};
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir};
+use rustix::fs::{Access, AtFlags, FileType, Mode, OFlags, RawDir};
 use std::ffi::CStr;
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A held directory. Each method takes one name in it: `/`, NUL, `.`, `..` and the empty name are refused before the
 /// kernel sees them, so a slip above this floor is an error and never a way out.
@@ -32,6 +33,14 @@ pub(super) fn one(name: &[u8]) -> io::Result<&[u8]> {
         _ if name.iter().any(|byte| matches!(byte, b'/' | 0)) => Err(io::ErrorKind::InvalidInput.into()),
         _ => Ok(name),
     }
+}
+
+/// Whether files that are read keep their time of access.
+static KEEP_ACCESS_TIMES: AtomicBool = AtomicBool::new(false);
+
+/// From now on the files that this process reads keep their time of access, where it may ask for that.
+pub fn keep_access_times() {
+    KEEP_ACCESS_TIMES.store(true, Ordering::Relaxed);
 }
 
 const DIRECTORY: OFlags = OFlags::DIRECTORY.union(OFlags::CLOEXEC);
@@ -178,9 +187,27 @@ impl Dir {
         self.open_for_reading(name, OFlags::empty())
     }
 
+    /// Whether we may read what has this name, which is no symbolic link.
+    #[must_use]
+    pub fn can_read(&self, name: &[u8]) -> bool {
+        let how = AtFlags::EACCESS | AtFlags::SYMLINK_NOFOLLOW;
+        one(name).is_ok_and(|name| rustix::fs::accessat(&self.0, name, Access::READ_OK, how).is_ok())
+    }
+
     fn open_for_reading(&self, name: &[u8], how: OFlags) -> io::Result<(File, Stat)> {
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC | how;
-        let file = File::from(rustix::fs::openat(&self.0, one(name)?, flags, Mode::empty())?);
+        let open =
+            |flags| rustix::fs::openat(&self.0, one(name)?, flags, Mode::empty()).map_err(io::Error::from);
+        let opened = if KEEP_ACCESS_TIMES.load(Ordering::Relaxed) {
+            // Only the owner may ask for it; others read all the same.
+            open(flags | OFlags::NOATIME).or_else(|error| match error.kind() {
+                io::ErrorKind::PermissionDenied => open(flags),
+                _ => Err(error),
+            })
+        } else {
+            open(flags)
+        };
+        let file = File::from(opened?);
         let stat = file.stat()?;
         match stat.kind {
             Some(FileKind::File) => Ok((file, stat)),

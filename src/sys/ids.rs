@@ -25,6 +25,14 @@ pub fn groups() -> Vec<u32> {
     groups
 }
 
+/// Whether a user of this host is in a group, by these names. Nobody whom it does not know is.
+#[must_use]
+pub fn is_member(user: &str, group: &str) -> bool {
+    let Ok(Some(group)) = Group::from_name(group) else { return false };
+    let own = || User::from_name(user).ok().flatten().is_some_and(|user| user.gid == group.gid);
+    !user.is_empty() && (group.mem.iter().any(|member| member == user) || own())
+}
+
 /// What names this host from one boot to the next; nothing where the kernel does not tell.
 #[must_use]
 pub fn boot_id() -> Vec<u8> {

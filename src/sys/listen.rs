@@ -12,13 +12,12 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
 
 use super::stdio::{Kind, classify};
-use crate::limits;
 
-/// A stream socket that listens at this address and port alone.
+/// A stream socket that listens at this address and port alone, where so many connections may wait.
 ///
 /// # Errors
 /// Whatever the system says: the port is in use, privileged, or the address is not this host's.
-pub fn bind(address: IpAddr, port: u16) -> io::Result<OwnedFd> {
+pub fn bind(address: IpAddr, port: u16, backlog: u32) -> io::Result<OwnedFd> {
     let family = if address.is_ipv6() { AddressFamily::INET6 } else { AddressFamily::INET };
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = rustix::net::socket_with(family, SocketType::STREAM, flags, None)?;
@@ -29,7 +28,7 @@ pub fn bind(address: IpAddr, port: u16) -> io::Result<OwnedFd> {
     // A restart must not wait for old connections to be forgotten.
     sockopt::set_socket_reuseaddr(&socket, true)?;
     rustix::net::bind(&socket, &SocketAddr::new(address, port))?;
-    rustix::net::listen(&socket, limits::BACKLOG)?;
+    rustix::net::listen(&socket, i32::try_from(backlog).unwrap_or(i32::MAX))?;
     Ok(socket)
 }
 
@@ -155,11 +154,11 @@ mod tests {
 
     #[test]
     fn both_families_at_one_port() {
-        let v6 = bind(Ipv6Addr::LOCALHOST.into(), 0).unwrap();
+        let v6 = bind(Ipv6Addr::LOCALHOST.into(), 0, 8).unwrap();
         let port = address(&v6).unwrap().port();
         drop(v6);
-        let v6 = bind(Ipv6Addr::UNSPECIFIED.into(), port).unwrap();
-        let v4 = bind(Ipv4Addr::UNSPECIFIED.into(), port).unwrap();
+        let v6 = bind(Ipv6Addr::UNSPECIFIED.into(), port, 8).unwrap();
+        let v4 = bind(Ipv4Addr::UNSPECIFIED.into(), port, 8).unwrap();
         for (listener, ip) in [(&v6, IpAddr::from(Ipv6Addr::LOCALHOST)), (&v4, Ipv4Addr::LOCALHOST.into())] {
             let client = TcpStream::connect((ip, port)).unwrap();
             let Accepted::Connection(connection) = waiting(listener) else { panic!("{ip}") };
@@ -171,11 +170,11 @@ mod tests {
 
     #[test]
     fn a_port_is_taken_once() {
-        let first = bind(Ipv4Addr::LOCALHOST.into(), 0).unwrap();
-        let again = bind(Ipv4Addr::LOCALHOST.into(), address(&first).unwrap().port());
+        let first = bind(Ipv4Addr::LOCALHOST.into(), 0, 8).unwrap();
+        let again = bind(Ipv4Addr::LOCALHOST.into(), address(&first).unwrap().port(), 8);
         assert_eq!(again.unwrap_err().kind(), io::ErrorKind::AddrInUse);
         // 192.0.2.0/24 is for documentation (RFC 5737): no host has it.
-        let strange = bind(Ipv4Addr::new(192, 0, 2, 1).into(), 0);
+        let strange = bind(Ipv4Addr::new(192, 0, 2, 1).into(), 0, 8);
         assert_eq!(strange.unwrap_err().kind(), io::ErrorKind::AddrNotAvailable);
     }
 

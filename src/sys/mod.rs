@@ -14,6 +14,7 @@ mod input;
 pub mod listen;
 mod lock;
 pub mod logfile;
+pub mod lookup;
 pub mod notify;
 pub mod pidfile;
 pub mod private;
@@ -29,7 +30,7 @@ pub mod syslog;
 pub mod tick;
 pub mod xattr;
 
-pub use dir::Dir;
+pub use dir::{Dir, keep_access_times};
 pub use errno::{errno, errno_words};
 pub use file::{File, Flushed};
 pub use file_system::FileSystem;

@@ -1,12 +1,14 @@
 //! Starting this very program once more, and ending what was started.
 
 use std::ffi::OsString;
-use std::io;
+use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Pid, PidfdFlags, Signal};
 
 /// The bits of modes that what we make does not get: our umask.
@@ -85,11 +87,49 @@ impl Program {
         command.stdin(channel).stdout(Stdio::null()).stderr(Stdio::null()).spawn().map(Process)
     }
 
+    /// What it says on descriptor 1 until it ends, up to so many bytes; nothing when it takes longer than this, and then
+    /// it is killed.
+    ///
+    /// # Errors
+    /// As [`Program::serve`].
+    pub fn ask(&self, limit: Duration, most: usize) -> io::Result<Option<Vec<u8>>> {
+        let deadline = Instant::now() + limit;
+        let mut command = self.command();
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+        let mut said = Vec::new();
+        let answer = match child.stdout.take() {
+            Some(out) => hear(out, &mut said, most, deadline),
+            None => Ok(false),
+        };
+        let _ = child.kill();
+        child.wait()?;
+        Ok(answer?.then_some(said))
+    }
+
     fn command(&self) -> Command {
         let mut command = Command::new(&self.path);
         command.arg0("smsyncd").args(&self.arguments);
         command
     }
+}
+
+/// Reads up to the end, if it comes before the deadline and before there is more than that.
+fn hear(mut out: ChildStdout, said: &mut Vec<u8>, most: usize, deadline: Instant) -> io::Result<bool> {
+    let mut piece = [0; 512];
+    while said.len() <= most {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let time = Timespec::try_from(left).map_err(io::Error::other)?;
+        match rustix::event::poll(&mut [PollFd::new(&out, PollFlags::IN)], Some(&time)) {
+            Ok(0) => return Ok(false),
+            Ok(_) => match out.read(&mut piece)? {
+                0 => return Ok(true),
+                read => said.extend_from_slice(piece.get(..read).unwrap_or_default()),
+            },
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(false)
 }
 
 /// A process we started. Its number stays its own until [`Process::ended`] has said so.
@@ -161,7 +201,7 @@ fn ending(status: std::process::ExitStatus) -> Ending {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::{Read, Write};
+    use std::io::Write;
     use std::os::unix::net::UnixStream;
 
     #[test]

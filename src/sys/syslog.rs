@@ -12,6 +12,9 @@ use super::clock::Local;
 /// Where syslogd listens.
 const SOCKET: &str = "/dev/log";
 
+/// What our records are known by.
+pub const TAG: &str = "smsyncd";
+
 /// The facility of daemons: RFC 5424, table 1.
 pub const DAEMON: u8 = 3;
 
@@ -23,33 +26,34 @@ pub struct Syslog {
 }
 
 /// RFC 3164 with the host's own time, which is what syslogd expects; the crate's form has UTC.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Form {
     /// Its number in RFC 5424, 0 to 23.
     facility: u8,
     pid: u32,
+    tag: String,
 }
 
 impl LogFormat<&str> for Form {
     fn format<W: Write>(&self, out: &mut W, severity: Severity, text: &str) -> syslog::Result<()> {
         let priority = u32::from(self.facility) << 3 | severity as u32;
-        let record = format!("<{priority}>{} smsyncd[{}]: {text}", Local::now().rfc3164(), self.pid);
+        let record = format!("<{priority}>{} {}[{}]: {text}", Local::now().rfc3164(), self.tag, self.pid);
         // One write is one datagram.
         out.write_all(record.as_bytes()).map_err(syslog::Error::Write)
     }
 }
 
 impl Syslog {
-    /// The host's syslogd. That none runs is no error: it may come.
+    /// The host's syslogd, to which we are known by this tag. That none runs is no error: it may come.
     #[must_use]
-    pub fn new(facility: u8) -> Syslog {
-        Syslog::at(Path::new(SOCKET), facility)
+    pub fn new(facility: u8, tag: &str) -> Syslog {
+        Syslog::at(Path::new(SOCKET), facility, tag)
     }
 
     /// A syslogd with its datagram socket at `path`.
-    fn at(path: &Path, facility: u8) -> Syslog {
-        let form = Form { facility, pid: std::process::id() };
-        Syslog { path: path.to_owned(), form, logger: connect(path, form).ok() }
+    fn at(path: &Path, facility: u8, tag: &str) -> Syslog {
+        let form = Form { facility, pid: std::process::id(), tag: tag.to_owned() };
+        Syslog { path: path.to_owned(), logger: connect(path, form.clone()).ok(), form }
     }
 
     /// Sends one record of one line, and says whether syslogd has it. A full socket loses the record.
@@ -63,7 +67,7 @@ impl Syslog {
                 Err(_) => {}
             }
         }
-        self.logger = connect(&self.path, self.form).ok();
+        self.logger = connect(&self.path, self.form.clone()).ok();
         let Some(logger) = &mut self.logger else { return false };
         logger.formatter.format(&mut logger.backend, severity, line).is_ok()
     }
@@ -93,7 +97,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("log");
         let daemon = UnixDatagram::bind(&path).unwrap();
-        let mut syslog = Syslog::at(&path, DAEMON);
+        let mut syslog = Syslog::at(&path, DAEMON, TAG);
         assert!(syslog.send(Severity::LOG_ERR, "100%s of it"));
         let record = received(&daemon);
         // RFC 3164 4.1.1: daemon is facility 3, error is severity 3.
@@ -106,7 +110,7 @@ mod tests {
     fn finds_a_restarted_or_late_syslogd() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("log");
-        let mut syslog = Syslog::at(&path, 23);
+        let mut syslog = Syslog::at(&path, 23, TAG);
         assert!(!syslog.send(Severity::LOG_INFO, "nobody is there"));
         let daemon = UnixDatagram::bind(&path).unwrap();
         assert!(syslog.send(Severity::LOG_INFO, "one"));
@@ -132,7 +136,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("log");
         let daemon = UnixDatagram::bind(&path).unwrap();
-        let mut syslog = Syslog::at(&path, DAEMON);
+        let mut syslog = Syslog::at(&path, DAEMON, TAG);
         // The queue of a unix datagram socket holds net.unix.max_dgram_qlen records, 10 to 512 by default.
         let sent = (0..100_000).take_while(|_| syslog.send(Severity::LOG_DEBUG, "x")).count();
         assert!(sent < 100_000);

@@ -92,6 +92,18 @@ pub struct Keeping {
     pub link_dest: Vec<RelPath<'static>>,
 }
 
+/// As [`Limit::parse`] reads it.
+impl std::fmt::Display for Limit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            // Nobody says it, since it is what holds when nothing is said.
+            Limit::Guard => f.write_str("25%"),
+            Limit::Count(most) => write!(f, "{most}"),
+            Limit::Percent(most) => write!(f, "{most}%"),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

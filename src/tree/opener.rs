@@ -24,6 +24,12 @@ impl<'r> Opener<'r> {
         Opener { root, cursor: Cursor::new(root, one_file_system), held: Vec::new() }
     }
 
+    /// The root.
+    #[must_use]
+    pub fn root(&self) -> &'r Root {
+        self.root
+    }
+
     /// Opens the regular file at this path.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use crate::path::RelPath;
 use crate::sys::{Dir, FileKind, Stat};
-use crate::terms::Taking;
+use crate::terms::{Policy, Taking};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
@@ -20,6 +20,7 @@ pub struct Root {
     /// may lead anywhere.
     way: Option<Vec<Dir>>,
     taking: Taking,
+    policy: Arc<Policy>,
 }
 
 impl Root {
@@ -29,7 +30,8 @@ impl Root {
     /// It cannot be examined.
     pub fn new(dir: Dir) -> io::Result<Root> {
         let stat = dir.stat_self()?;
-        Ok(Root { dir: Arc::new(dir), stat, grafts: None, way: None, taking: Taking::default() })
+        let (taking, policy) = (Taking::default(), Arc::default());
+        Ok(Root { dir: Arc::new(dir), stat, grafts: None, way: None, taking, policy })
     }
 
     /// The tree below the directory of this path.
@@ -74,6 +76,17 @@ impl Root {
     #[must_use]
     pub fn taking(&self) -> &Taking {
         &self.taking
+    }
+
+    /// From now on the tree is offered under these conditions, with a fence for its paths.
+    pub fn offer_by(&mut self, policy: Policy) {
+        self.policy = Arc::new(policy);
+    }
+
+    /// The conditions under which it is offered.
+    #[must_use]
+    pub fn policy(&self) -> &Arc<Policy> {
+        &self.policy
     }
 
     /// Whether links lead nowhere but into the module.

@@ -17,7 +17,7 @@ use crate::report::Step;
 use crate::spec::{Entry, Keyword, Keywords, Kind, Spec, SpecWriter, WriteError};
 use crate::sys::xattr::ByName;
 use crate::sys::{FileKind, Stat};
-use crate::terms::Taking;
+use crate::terms::{Policy, Taking};
 use crate::tree::scanned::kind;
 use crate::tree::{Remembered, Root, Scanned, is_reserved};
 use ahead::Ahead;
@@ -28,6 +28,7 @@ use level::{Held, Level};
 use place::Place;
 use std::collections::{HashMap, VecDeque};
 use std::io::{self, Write};
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 /// What to describe, and how.
@@ -94,6 +95,7 @@ fn walk<W: Write>(
         let _shift = crew.shift();
         let mut walk = Walk {
             taking: if matches!(what.view, View::Sender) { *root.taking() } else { Taking::default() },
+            policy: root.policy().clone(),
             ids: Vec::new(),
             what,
             examiner: Examiner::new(what, attributes),
@@ -123,6 +125,7 @@ fn walk<W: Write>(
 struct Walk<'a, W: Write> {
     what: Scan<'a>,
     taking: Taking,
+    policy: Arc<Policy>,
     /// Where links are followed: the directories from the root down to the one being walked.
     ids: Vec<Stat>,
     examiner: Examiner<'a>,
@@ -229,6 +232,11 @@ impl<W: Write> Walk<'_, W> {
         if !self.what.scope.covers(&path) {
             return Ok(None);
         }
+        // Whatever it is: that it is there is not to be told even by what is wrong with it.
+        if self.policy.fence.bars(&path, false) && self.policy.fence.bars(&path, true) {
+            self.hide(&level.path);
+            return Ok(None);
+        }
         let Examined { stat, facts } = examined.unwrap_or_else(|| Examined {
             stat: level.dir.of(name).and_then(|dir| dir.stat(name)),
             facts: None,
@@ -245,6 +253,10 @@ impl<W: Write> Walk<'_, W> {
         let Some(place) = self.place(level, name, &path, stat) else { return Ok(None) };
         let stat = place.stat;
         let is_dir = stat.kind == Some(FileKind::Dir);
+        if self.is_barred(&path, is_dir) || self.is_unreadable(&place) {
+            self.hide(&level.path);
+            return Ok(None);
+        }
         let hidden = self.rules.excludes(&path, is_dir, level.doomed) && self.wanted(&path).is_none();
         self.meet(&path, hidden);
         // Of a name on the way that is no directory a sender says nothing.
@@ -283,8 +295,11 @@ impl<W: Write> Walk<'_, W> {
         let leads = self.what.scope.leads(&path);
         let readable =
             listed.as_ref().map_or(true, |listing| mounted || self.read_rules(&listing.dir, &path));
-        if matches!(&listed, Err(error) if error.kind() == io::ErrorKind::NotFound) {
-            return Ok(None);
+        if let Err(error) = &listed {
+            let unseen = error.kind() == io::ErrorKind::PermissionDenied && self.ignores_unreadable();
+            if unseen || error.kind() == io::ErrorKind::NotFound {
+                return Ok(None);
+            }
         }
         let attributes = match &mut listed {
             _ if leads => None,

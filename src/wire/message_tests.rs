@@ -320,7 +320,7 @@ fn each_bound_holds_one_beyond_it() {
         (6, terms_of(b"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01~\0\0")),
         (27, b"\x05\0\0".to_vec()),
         (33, b"\0\0\0".to_vec()),
-        (34, [&[7], &[0; 18][..]].concat()),
+        (34, [&[8], &[0; 18][..]].concat()),
     ];
     for (kind, body) in table {
         let error = Message::decode(kind, &body);

@@ -248,7 +248,10 @@ impl Run<'_> {
             stage.make_node(name, kind, want.mode.unwrap_or(0o600), device).map_err(at(Step::MakeNode))
         };
         match (want.kind, &want.link) {
-            (Kind::Link, Some(target)) => stage.make_link(name, target).map_err(at(Step::MakeLink))?,
+            (Kind::Link, Some(target)) => {
+                let target = self.install.root.policy().link_in(target);
+                stage.make_link(name, &target).map_err(at(Step::MakeLink))?;
+            }
             (Kind::Fifo, _) => special(FileKind::Fifo)?,
             (Kind::Char, _) => special(FileKind::Char)?,
             (Kind::Block, _) => special(FileKind::Block)?,

@@ -1,15 +1,52 @@
-//! The secrets file: one `user:secret` a line, each user once.
+//! Who holds which secrets: the secrets file, one `user:secret` a line, and the secrets of those without a name.
 
-use crate::config::{ConfigErrors, check_user, lines};
+use crate::config::{At, ConfigErrors, check_user, lines};
 use crate::limits;
 use crate::secret::Secret;
 use crate::sys::private::read_private;
 use crate::vis::shown_text;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
 use std::path::Path;
+use zeroize::Zeroizing;
+
+/// The secrets of one user, of which any opens the same.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Secrets(Vec<Secret>);
+
+impl Secrets {
+    pub(super) fn list(&self) -> &[Secret] {
+        &self.0
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// How many a user may have, in words.
+fn too_many() -> String {
+    format!("more than {} secrets at once", limits::SECRETS)
+}
+
+/// One secret, or two with a blank between them.
+impl<'de> Deserialize<'de> for Secrets {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Zeroizing::new(String::deserialize(deserializer)?);
+        let mut words: Vec<&str> = text.split_whitespace().collect();
+        if words.is_empty() {
+            words.push("");
+        }
+        if words.len() > limits::SECRETS {
+            return Err(D::Error::custom(too_many()));
+        }
+        words.into_iter().map(Secret::parse).collect::<Result<_, _>>().map(Secrets).map_err(D::Error::custom)
+    }
+}
 
 /// Reads the secrets file, which must be as private as the configuration.
-pub(super) fn read(path: &Path) -> Result<BTreeMap<String, Secret>, ConfigErrors> {
+pub(super) fn read(path: &Path) -> Result<BTreeMap<String, Vec<Secret>>, ConfigErrors> {
     let mut errors = ConfigErrors::new(path);
     match read_private(path, limits::CONFIG) {
         Ok(bytes) => {
@@ -17,34 +54,37 @@ pub(super) fn read(path: &Path) -> Result<BTreeMap<String, Secret>, ConfigErrors
             errors.finish(Some(users))
         }
         Err(error) => {
-            errors.private(error);
+            errors.private(0, error);
             Err(errors)
         }
     }
 }
 
 /// The users and their secrets. No error repeats what may be a secret.
-pub(super) fn parse(bytes: &[u8], errors: &mut ConfigErrors) -> BTreeMap<String, Secret> {
-    let mut users: BTreeMap<String, (usize, Secret)> = BTreeMap::new();
-    for line in lines(bytes, errors) {
+pub(super) fn parse(bytes: &[u8], errors: &mut ConfigErrors) -> BTreeMap<String, Vec<Secret>> {
+    let mut users: BTreeMap<String, Vec<Secret>> = BTreeMap::new();
+    for line in lines(bytes, At::from(0), errors) {
         let Some((user, secret)) = line.text.split_once(':') else {
-            errors.wrong(line.number, "expected 'user:secret'");
+            errors.wrong(line.at, "expected 'user:secret'");
             continue;
         };
         let (user, secret) = (user.trim(), Secret::parse(secret.trim()));
         if let Err(error) = check_user(user) {
-            errors.wrong(line.number, format!("the user before the ':': {error}"));
-        } else if let Some((first, _)) = users.get(user) {
-            errors.wrong(line.number, format!("user '{}' already given at line {first}", shown_text(user)));
-        } else {
-            match secret {
-                Ok(secret) => {
-                    users.insert(user.to_owned(), (line.number, secret));
+            errors.wrong(line.at, format!("the user before the ':': {error}"));
+            continue;
+        }
+        match secret {
+            Ok(secret) => {
+                let secrets = users.entry(user.to_owned()).or_default();
+                if secrets.len() == limits::SECRETS {
+                    errors.wrong(line.at, format!("user '{}' has {}", shown_text(user), too_many()));
+                } else {
+                    secrets.push(secret);
                 }
-                // Without the user: whoever swapped the two wrote the secret there.
-                Err(error) => errors.wrong(line.number, error.to_string()),
             }
+            // Without the user: whoever swapped the two wrote the secret there.
+            Err(error) => errors.wrong(line.at, error.to_string()),
         }
     }
-    users.into_iter().map(|(user, (_, secret))| (user, secret)).collect()
+    users
 }

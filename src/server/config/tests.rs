@@ -1,11 +1,11 @@
 //! The server's configuration: what it means, what is wrong with it and where, and that nothing makes it panic.
 
 use super::*;
-use crate::config::ConfigError;
 use crate::config::mutate::mutations;
+use crate::config::{ConfigError, Durable};
 use crate::secret::spelled;
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use core::net::IpAddr;
+use std::time::Duration;
 
 const FULL: &str = "\
 # a full one
@@ -13,9 +13,12 @@ secret = <all>
 secrets file = /etc/smsyncd.secrets
 port = 873
 address = 127.0.0.1, ::1
-timeout = 0
+listen backlog = 5
+handshake timeout = 30
 pid file = /run/smsyncd.pid
 Syslog Facility = local3
+syslog tag = mirror
+timeout = 0
 log file = /var/log/smsyncd.log
 state dir = /srv/state
 spool dir = /srv/spool
@@ -50,34 +53,28 @@ fn read_again(config: &Config) -> Result<Config, ConfigErrors> {
     read_bytes(config.describe().replace("secret = (set)", &spelled("secret = <all>")).as_bytes())
 }
 
-fn said(secret: Option<&Secret>) -> String {
-    secret.unwrap().to_base64().to_string()
+/// Secrets as they are spelled.
+fn said(secrets: &[Secret]) -> Vec<String> {
+    secrets.iter().map(|secret| secret.to_base64().to_string()).collect()
 }
 
 fn module(name: &str, path: &str) -> Module {
-    Module {
-        name: name.to_owned(),
-        path: path.into(),
-        comment: String::new(),
-        read_only: true,
-        list: true,
-        durable: Durable::Batch,
-        keep_versions: 0,
-        max_connections: 0,
-        lock_file: None,
-        bandwidth: None,
-    }
+    let mut module = Module { path: path.into(), ..Module::default() };
+    assert_eq!(module.complete(name.to_owned()), Vec::<String>::new());
+    module
 }
 
 #[test]
 fn a_full_configuration() {
     let config = read(FULL).unwrap();
     let globals = &config.globals;
-    assert_eq!(said(config.secret_for("")), spelled("<all>"));
+    assert_eq!(said(config.secrets_of("")), [spelled("<all>")]);
     assert_eq!(globals.secrets_file.as_deref(), Some(Path::new("/etc/smsyncd.secrets")));
     assert_eq!(globals.port, 873);
     assert_eq!(globals.address, [IpAddr::from([127, 0, 0, 1]), "::1".parse().unwrap()]);
-    assert_eq!(globals.timeout, None);
+    assert_eq!(globals.listen_backlog, 5);
+    assert_eq!(globals.handshake_timeout, Duration::from_secs(30));
+    assert_eq!(globals.syslog_tag, "mirror");
     assert_eq!(globals.pid_file.as_deref(), Some(Path::new("/run/smsyncd.pid")));
     // LOG_LOCAL3 of syslog(3) is 19 << 3.
     assert_eq!(globals.syslog_facility.number(), 19);
@@ -89,9 +86,10 @@ fn a_full_configuration() {
         read_only: false,
         list: false,
         durable: Durable::File,
+        timeout: None,
         ..module("home", "/home")
     };
-    let www = Module { durable: Durable::None, ..module("www data", "/srv/www") };
+    let www = Module { durable: Durable::None, timeout: None, ..module("www data", "/srv/www") };
     assert_eq!(config.modules, [home.clone(), www]);
     assert_eq!(config.module("home"), Some(&home));
     assert_eq!(config.module("Home"), None);
@@ -102,7 +100,8 @@ fn defaults() {
     let config = read("secret = <all>\n[m]\npath = /m").unwrap();
     assert_eq!(config.globals.port, 4242);
     assert_eq!(config.globals.address, Vec::<IpAddr>::new());
-    assert_eq!(config.globals.timeout, Some(Duration::from_secs(60)));
+    assert_eq!(config.modules[0].timeout, Some(Duration::from_secs(60)));
+    assert_eq!(config.globals.handshake_timeout, Duration::from_secs(10));
     assert_eq!(config.globals.syslog_facility.number(), 3);
     assert_eq!(config.globals.state_dir, Path::new("/var/lib/smsyncd"));
     assert_eq!(config.globals.spool_dir, Path::new("/var/tmp"));
@@ -147,6 +146,13 @@ fn facilities_are_syslogs() {
 /// How the refusal of a secret ends.
 const KEYGEN: &str = ": run `smsync keygen` and use the line it prints on both sides";
 
+const OF_ALL: &str = "secret, secrets file, port, address, listen backlog, handshake timeout, pid file, \
+    syslog facility, syslog tag, log file, state dir, metrics file, spool dir";
+const OF_MODULES: &str = "path, comment, read only, write only, list, auth users, hosts allow, hosts deny, \
+    reverse lookup, timeout, require marker, exclude, include, exclude from, include from, incoming chmod, \
+    outgoing chmod, numeric ids, munge symlinks, refuse options, dont compress, ignore nonreadable, open noatime, \
+    max delete, max file size, max files, transfer logging, log format, durable, keep versions, max connections, lock file, bandwidth";
+
 #[test]
 fn every_error_has_its_line() {
     let table: &[(&str, &[&str])] = &[
@@ -167,18 +173,11 @@ fn every_error_has_its_line() {
         ("secrets file = here", &["1: secrets file: 'here' is not an absolute path"]),
         (
             "secret = <x>\n[m]\nsecret = <y>\npath = /",
-            &[
-                "3: unknown parameter 'secret'; known here: path, comment, read only, list, durable, keep versions, \
-               max connections, lock file, bandwidth",
-            ],
+            &[&format!("3: unknown parameter 'secret'; known here: {OF_MODULES}")],
         ),
         (
             "secret = <x>\nhosts alow = y",
-            &[
-                "2: unknown parameter 'hosts alow'; known here: secret, secrets file, port, address, timeout, pid file, \
-               syslog facility, log file, state dir, metrics file, spool dir, path, comment, read only, list, durable, keep versions, \
-               max connections, lock file, bandwidth",
-            ],
+            &[&format!("2: unknown parameter 'hosts alow'; known here: {OF_ALL}, {OF_MODULES}")],
         ),
         (
             "secret = <x>\nsyslog facility = log",
@@ -194,8 +193,50 @@ fn every_error_has_its_line() {
         ("secret = <x>\npath = /\n[a:b]", &["3: a name holds ':'"]),
         ("secret = <x>\npath = /\n[[a]]", &["3: a name holds '['"]),
         (
-            "secret = <x>\npath = /\n[Global]",
-            &["3: the name is reserved: global parameters stand before the first section"],
+            "secret = <x>\npath = /\n[Globals]",
+            &["3: the name is reserved: [global] is for what concerns the whole server"],
+        ),
+        ("secret = <x> <y> <z>", &["1: secret: more than 2 secrets at once"]),
+        ("secret = <x> y", &[&format!("1: secret: the secret is not base64{KEYGEN}")]),
+        (
+            "secret = <x>\nlisten backlog = 0",
+            &["2: listen backlog: '0' is not a whole number from 1 to 1024"],
+        ),
+        (
+            "secret = <x>\nhandshake timeout = 601",
+            &["2: handshake timeout: '601' is not a whole number from 1 to 600"],
+        ),
+        (
+            "secret = <x>\nsyslog tag = a b",
+            &["2: syslog tag: 'a b' is not a word of at most 32 letters, digits, '-', '_', '.' or '/'"],
+        ),
+        (
+            "secret = <x>\npath = /\n[m]\nauth users = ann:write",
+            &[
+                "4: auth users: 'ann:write' is not a list of users and @groups, each perhaps with ':ro', ':rw' or ':deny'",
+            ],
+        ),
+        (
+            "secret = <x>\npath = /\n[m]\nhosts deny = 10.0.0.0/33",
+            &["4: hosts deny: '10.0.0.0/33' is not a list of addresses, networks (10.0.0.0/8), names or '*'"],
+        ),
+        (
+            "secret = <x>\npath = /\nhosts deny = *.example.org\n[m]\n[n]\nreverse lookup = yes\n",
+            &["4: 'hosts allow' and 'hosts deny' know names only with 'reverse lookup = yes'"],
+        ),
+        (
+            "secret = <x>\nmax delete = 101%",
+            &["2: max delete: '101%' is not a number, or a percentage up to 100%"],
+        ),
+        ("secret = <x>\nmax file size = 1x", &["2: max file size: '1x' is not a size as 100M, or 0"]),
+        ("secret = <x>\nexclude = a +", &["2: exclude: 'a +' is not a list of patterns"]),
+        (
+            "secret = <x>\nincoming chmod = 9",
+            &["2: incoming chmod: '9' is not a list of changes of modes, as D755,F644 or go-w"],
+        ),
+        (
+            "secret = <x>\npath = /\nrequire marker = /x",
+            &["3: require marker: '/x' is not a path below the module's, without '/' at its start"],
         ),
         (
             "port = 0\n[m]\npath = m\nlist = often",
@@ -229,9 +270,11 @@ secret = (set)
 secrets file = /etc/smsyncd.secrets
 port = 873
 address = 127.0.0.1, ::1
-timeout = 0
+listen backlog = 5
+handshake timeout = 30
 pid file = /run/smsyncd.pid
 syslog facility = local3
+syslog tag = mirror
 log file = /var/log/smsyncd.log
 state dir = /srv/state
 spool dir = /srv/spool
@@ -241,14 +284,42 @@ spool dir = /srv/spool
 path = /home
 comment = everybody's homes = here
 read only = no
+# write only = no
 list = no
+# reverse lookup = no
+timeout = 0
+# numeric ids = no
+# munge symlinks = no
+# ignore nonreadable = no
+# open noatime = no
+# max file size = 0
+# max files = 0
+# transfer logging = no
+# log format = %o %h [%a] %m (%u) %f %l
 durable = file
+# keep versions = 0
+# max connections = 0
+# bandwidth = 0
 
 [www data]
 path = /srv/www
-read only = yes
-list = yes
+# read only = yes
+# write only = no
+# list = yes
+# reverse lookup = no
+timeout = 0
+# numeric ids = no
+# munge symlinks = no
+# ignore nonreadable = no
+# open noatime = no
+# max file size = 0
+# max files = 0
+# transfer logging = no
+# log format = %o %h [%a] %m (%u) %f %l
 durable = none
+# keep versions = 0
+# max connections = 0
+# bandwidth = 0
 ";
     assert_eq!(config.describe(), expected);
     assert!(!format!("{config:?}").contains(&spelled("<zoe>")));
@@ -268,101 +339,6 @@ fn a_backslash_at_the_end_is_described_as_one() {
     let config = read("secret = <x>\nport = 1\n[m]\npath = /a\\\\\n\nlist = no").unwrap();
     assert_eq!(config.modules[0].path, Path::new("/a\\"));
     assert_eq!(read_again(&config).unwrap().modules, config.modules);
-}
-
-#[test]
-fn the_secrets_file() {
-    let long = format!("{}:<x>", "u".repeat(65));
-    /// Text; users and secrets, or errors.
-    type Row<'a> = (&'a str, Result<&'a [(&'a str, &'a str)], &'a [&'a str]>);
-    let table: &[Row<'_>] = &[
-        ("", Ok(&[])),
-        ("# c\r\n\r\n zoe : <zoe> \r\nadam:<adam>\n", Ok(&[("adam", "<adam>"), ("zoe", "<zoe>")])),
-        ("<s>", Err(&["1: expected 'user:secret'"])),
-        ("\nzoe:", Err(&[&format!("2: the secret is not 32 bytes in base64{KEYGEN}")])),
-        (
-            "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=:zoe",
-            Err(&[&format!("1: the secret is not base64{KEYGEN}")]),
-        ),
-        (":<s>", Err(&["1: the user before the ':': a name is empty"])),
-        ("a b:<s>", Err(&["1: the user before the ':': a name holds ' '"])),
-        ("@zoe:<s>", Err(&["1: the user before the ':': a name holds '@'"])),
-        (&long, Err(&["1: the user before the ':': a name is longer than 64 bytes"])),
-        (
-            "zoe:<zoe>\nadam:<adam>\nzoe:<zoe>\nzoe",
-            Err(&["3: user 'zoe' already given at line 1", "4: expected 'user:secret'"]),
-        ),
-    ];
-    for (text, expected) in table {
-        let mut errors = ConfigErrors::new(Path::new("secrets"));
-        let users = secrets::parse(spelled(text).as_bytes(), &mut errors);
-        match (errors.finish(Some(users)), expected) {
-            (Ok(users), Ok(expected)) => {
-                let users: Vec<_> =
-                    users.iter().map(|(user, secret)| (user.clone(), said(Some(secret)))).collect();
-                let expected: Vec<_> =
-                    expected.iter().map(|(user, word)| ((*user).to_owned(), spelled(word))).collect();
-                assert_eq!(users, expected, "{text}");
-            }
-            (Err(errors), Err(expected)) => {
-                let expected: Vec<_> = expected.iter().map(|error| format!("secrets:{error}")).collect();
-                assert_eq!(errors.to_string().lines().collect::<Vec<_>>(), expected, "{text}");
-                assert!(!errors.to_string().contains(&spelled("<s>")));
-            }
-            (found, _) => panic!("{text}: {found:?}"),
-        }
-    }
-}
-
-/// Writes a file with these permission bits.
-fn write(path: &Path, bits: u32, text: &str) {
-    fs::write(path, spelled(text)).unwrap();
-    fs::set_permissions(path, fs::Permissions::from_mode(bits)).unwrap();
-}
-
-#[test]
-fn both_files_must_be_private() {
-    let dir = tempfile::tempdir_in("/tmp").unwrap();
-    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o700)).unwrap();
-    let (file, secrets) = (dir.path().join("smsyncd.conf"), dir.path().join("secrets"));
-    let (shown, shown_secrets) = (file.display(), secrets.display());
-    let text = format!("secrets file = {shown_secrets}\n[m]\npath = /m\n");
-    let lines =
-        || Config::read(&file).unwrap_err().to_string().lines().map(str::to_owned).collect::<Vec<_>>();
-    assert_eq!(lines(), [format!("{shown} cannot be opened: No such file or directory (os error 2)")]);
-
-    write(&file, 0o600, &text);
-    assert_eq!(
-        lines(),
-        [format!("{shown_secrets} cannot be opened: No such file or directory (os error 2)")]
-    );
-
-    write(&secrets, 0o600, "zoe:<zoe>\n");
-    let config = Config::read(&file).unwrap();
-    assert_eq!(said(config.secret_for("zoe")), spelled("<zoe>"));
-    assert!(config.secret_for("").is_none() && config.secret_for("adam").is_none());
-
-    write(&secrets, 0o640, "zoe:<zoe>\n");
-    let loose =
-        format!("{shown_secrets} is not for its owner alone (mode 0640); repair: chmod 0600 {shown_secrets}");
-    assert_eq!(lines(), std::slice::from_ref(&loose));
-
-    write(&file, 0o600, &format!("{text}list = perhaps\n"));
-    assert_eq!(lines(), [format!("{shown}:4: list: 'perhaps' is not yes or no"), loose]);
-
-    write(&file, 0o644, &text);
-    assert_eq!(
-        lines(),
-        [format!("{shown} is not for its owner alone (mode 0644); repair: chmod 0600 {shown}")]
-    );
-
-    write(&secrets, 0o600, "zoe\n");
-    write(&file, 0o600, &text);
-    assert_eq!(lines(), [format!("{shown_secrets}:1: expected 'user:secret'")]);
-
-    let size = usize::try_from(limits::CONFIG).unwrap();
-    write(&file, 0o600, &format!("secret = <x>\n{}", "#".repeat(size)));
-    assert_eq!(lines(), [format!("{shown} is larger than 1048576 bytes")]);
 }
 
 #[test]
@@ -391,10 +367,13 @@ fn damage_never_panics_and_what_passes_is_sound() {
             }
         }
     }
-    assert!(passed > 500 && refused > 500, "{passed} passed, {refused} refused");
+    assert!(passed > 400 && refused > 500, "{passed} passed, {refused} refused");
     for bytes in mutations(spelled("# users\nzoe:<zoe>\n\nadam:<adam>\n").as_bytes(), 2000) {
         for user in secrets::parse(&bytes, &mut ConfigErrors::new(Path::new("s"))).keys() {
             assert!(config::check_user(user).is_ok());
         }
     }
 }
+
+#[path = "tests/files.rs"]
+mod files;

@@ -19,6 +19,7 @@ impl Trial {
         let options = Options {
             addresses: vec![Ipv4Addr::LOCALHOST.into()],
             port,
+            backlog: 8,
             pid_file: Some(dir.path().join("pid")),
             config: "/nonexistent".into(),
             settings: |path| Err(format!("{}: no such file", path.display())),
@@ -164,7 +165,7 @@ fn a_reload_says_what_connections_will_find() {
     trial.listener("/bin/cat", &[]).hear(Signal::Reload);
     assert!(trial.logged().contains("connections will be refused: /nonexistent: no such file"));
     trial.options.settings =
-        |_| Ok(Settings { log: Destination::Stderr, addresses: vec![], port: 1, pid_file: None });
+        |_| Ok(Settings { log: Destination::Stderr, addresses: vec![], port: 1, backlog: 8, pid_file: None });
     std::fs::rename(trial.dir.path().join("log"), trial.dir.path().join("log.1")).unwrap();
     trial.listener("/bin/cat", &[]).hear(Signal::Reload);
     assert!(trial.logged().contains("configuration /nonexistent is good"), "the log was rotated");

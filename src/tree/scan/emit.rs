@@ -167,6 +167,7 @@ impl<W: Write> Walk<'_, W> {
         let mut left = left;
         match facts.target {
             Some(Ok(target)) => {
+                let target = self.policy.link_out(target);
                 left = self.taking.leaves(path, &target);
                 entry.link = Some(target.into());
             }

@@ -1,8 +1,9 @@
 //! What a scan does not describe, and what follows from that.
 
-use super::Walk;
+use super::{Place, View, Walk};
 use crate::path::RelPath;
 use crate::report::{Problem, Step};
+use crate::sys::FileKind;
 use std::io::{self, Write};
 
 impl<W: Write> Walk<'_, W> {
@@ -16,6 +17,26 @@ impl<W: Write> Walk<'_, W> {
         }
         self.found.problems.push(Problem::new(path, step, error));
         !leads && self.what.sockets
+    }
+
+    /// Whether a path is not there to the other side. At the receiver that is what it cannot have, whatever it is.
+    pub(super) fn is_barred(&self, path: &RelPath<'_>, is_dir: bool) -> bool {
+        match self.what.view {
+            View::Sender => self.policy.fence.bars(path, is_dir),
+            View::Receiver { .. } => self.policy.fence.may_bar(path),
+        }
+    }
+
+    /// Whether what cannot be read is not there.
+    pub(super) fn ignores_unreadable(&self) -> bool {
+        matches!(self.what.view, View::Sender) && self.policy.ignore_nonreadable
+    }
+
+    /// Whether it is a file that is not there because it cannot be read.
+    pub(super) fn is_unreadable(&self, place: &Place<'_>) -> bool {
+        self.ignores_unreadable()
+            && place.stat.kind == Some(FileKind::File)
+            && !place.dir().is_ok_and(|dir| dir.can_read(place.name()))
     }
 
     /// Something in `dir` cannot be described, and nothing can stand for it.

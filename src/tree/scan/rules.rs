@@ -37,6 +37,9 @@ impl<W: Write> Walk<'_, W> {
     pub(super) fn read_rules(&mut self, dir: &Dir, path: &RelPath<'_>) -> bool {
         let (View::Sender, scope) = (self.what.view, self.what.scope) else { return true };
         for (file, traits, name) in scope.filter().files() {
+            if path.join(name).is_ok_and(|path| self.policy.fence.bars(&path, false)) {
+                continue;
+            }
             let failed = match read(dir, name) {
                 Ok(None) => None,
                 Ok(Some(text)) => match Local::read(path, file, traits, &text) {

@@ -1,0 +1,56 @@
+//! `&include`: further files of a configuration, each as private as the first.
+
+use super::part::{Part, parts};
+use super::{At, ConfigErrors, lines};
+use crate::limits;
+use crate::sys::Dir;
+use crate::sys::private::read_private;
+use crate::vis::shown_text;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
+
+/// The parts of what a line names after its `&`, in a file that is included by so many others.
+pub(super) fn include(directive: &str, at: At, depth: usize, errors: &mut ConfigErrors) -> Vec<Part> {
+    let name = match directive.split_once(char::is_whitespace) {
+        Some(("include", name)) => name.trim(),
+        _ => {
+            errors.wrong(at, "expected '&include' and the path of a file or a directory");
+            return Vec::new();
+        }
+    };
+    if !name.starts_with('/') || name.len() > limits::PATH {
+        errors.wrong(at, format!("&include: '{}' is not an absolute path", shown_text(name)));
+        return Vec::new();
+    }
+    if depth == limits::INCLUDE_DEPTH {
+        errors.wrong(at, format!("files include each other more than {} deep", limits::INCLUDE_DEPTH));
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    for path in files(Path::new(name)) {
+        if errors.files() > limits::INCLUDE_FILES {
+            errors.wrong(at, format!("more than {} files are included", limits::INCLUDE_FILES));
+            break;
+        }
+        let begin = errors.enter(&path);
+        match read_private(&path, limits::CONFIG) {
+            Ok(bytes) => {
+                let lines = lines(&bytes, begin, errors);
+                found.push(Part::Included(parts(&lines, depth + 1, errors)));
+            }
+            Err(error) => errors.private(begin, error),
+        }
+    }
+    found
+}
+
+/// The file itself; of a directory those with names like `10-site.conf`, sorted. What decides who may write there is
+/// checked when each of them is opened.
+fn files(path: &Path) -> Vec<PathBuf> {
+    let Ok(names) = Dir::open_root(path).and_then(|dir| dir.names()) else { return vec![path.to_owned()] };
+    let mut names: Vec<Vec<u8>> = names.into_iter().map(<[u8]>::into_vec).collect();
+    names.retain(|name| name.ends_with(b".conf") && !name.starts_with(b"."));
+    names.sort_unstable();
+    names.into_iter().map(|name| path.join(OsString::from_vec(name))).collect()
+}

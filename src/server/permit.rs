@@ -1,0 +1,85 @@
+//! What a round may ask for in a module, whoever asks.
+
+use crate::exit::Exit;
+use crate::path::RelPath;
+use crate::server::config::Module;
+use crate::server::log::Log;
+use crate::server::serve::system;
+use crate::session::Error;
+use crate::spec::Keyword;
+use crate::sys::Dir;
+use crate::terms::{Capability, Quick};
+use crate::wire::Flags;
+use crate::wire::message::{Direction, Round};
+use std::fmt::Display;
+
+/// Whether a round may be: any may look, but only a push changes something, or a pull that removes what it took.
+pub(super) fn permit(module: &Module, round: &Round) -> Result<(), Error> {
+    let refused = |text: &str| Err(Error::Refused(Exit::Refused, text.to_owned()));
+    let pull = round.direction == Direction::Pull;
+    if pull && module.write_only {
+        return refused("the module is write only");
+    }
+    if module.read_only && !round.flags.has(Flags::DRY_RUN) && (!pull || round.remove_source) {
+        return refused("the module is read only");
+    }
+    if let Some(name) = refuses(module, round) {
+        let text = format!("the module refuses '{name}' ('refuse options')");
+        return Err(Error::Refused(Exit::Refused, text));
+    }
+    // Names by which what is excluded could be reached all the same.
+    let around = [
+        (pull && round.taking.follows_any(), "no links are followed (-L and the like)"),
+        (!round.keeping.link_dest.is_empty(), "--link-dest is refused"),
+        (!pull && round.keeping.backup.is_some(), "--backup is refused"),
+    ];
+    match around.into_iter().find(|(asked, _)| *asked && module.excludes) {
+        Some((_, what)) => refused(&format!("the module excludes paths, so that {what}")),
+        None => Ok(()),
+    }
+}
+
+/// Whether the tree is there that the module is about, by a name that must be in it; the log of this session is told.
+pub(super) fn marked(module: &Module, dir: &Dir, (log, session): (&Log, &dyn Display)) -> Result<(), Error> {
+    let Some((parent, name)) = module.require_marker.as_ref().and_then(RelPath::split_last) else {
+        return Ok(());
+    };
+    let holder = dir.again().and_then(|dir| parent.components().try_fold(dir, |dir, name| dir.through(name)));
+    holder.and_then(|holder| holder.stat(name)).map(drop).map_err(|error| {
+        let marker = parent.join(name).unwrap_or(RelPath::ROOT);
+        log.error(format_args!("{session}: module {}: {marker}: {}", module.name, system(&error)));
+        let text = "which must be in the module ('require marker'), is not there: is it mounted?";
+        Error::Refused(Exit::Io, format!("{marker}, {text}"))
+    })
+}
+
+/// The name of what is asked for and refused, if anything is.
+fn refuses(module: &Module, round: &Round) -> Option<&'static str> {
+    let refused = module.policy.refused;
+    let push = round.direction == Direction::Push;
+    let says = |keywords: &[Keyword]| keywords.iter().any(|keyword| round.keywords.contains(*keyword));
+    let asks = |capability| match capability {
+        Capability::DELETE => push && round.flags.has(Flags::DELETE),
+        Capability::FORCE_DELETE => push && round.keeping.force,
+        Capability::REMOVE_SOURCE => round.remove_source,
+        Capability::CHECKSUM => {
+            !round.keywords.algorithms().is_empty() || round.comparison.quick == Quick::Never
+        }
+        Capability::COMPRESS => round.flags.has(Flags::COMPRESS),
+        Capability::DELTA => round.flags.has(Flags::DELTA),
+        Capability::OWNER => says(&[Keyword::Uname, Keyword::Uid]),
+        Capability::GROUP => says(&[Keyword::Gname, Keyword::Gid]),
+        Capability::PERMS => says(&[Keyword::Mode]),
+        Capability::XATTRS => says(&[Keyword::Xattr]),
+        Capability::HARD_LINKS => says(&[Keyword::Inode]),
+        Capability::COPY_LINKS => !push && round.taking.follows_any(),
+        Capability::BACKUP => push && round.keeping.backup.is_some(),
+        Capability::LINK_DEST => !round.keeping.link_dest.is_empty(),
+        Capability::CHMOD => !round.guise.is_none(),
+        Capability::DRY_RUN => round.flags.has(Flags::DRY_RUN),
+        // Refused entry by entry, where such an entry comes.
+        _ => false,
+    };
+    let refused = Capability::NAMES.iter().find(|(.., one)| refused.has(*one) && asks(*one));
+    refused.map(|(name, ..)| *name)
+}

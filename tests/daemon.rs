@@ -1,0 +1,45 @@
+//! What an administrator moves over from rsyncd.conf(5), under smsyncd's own listener.
+//!
+//! | row | what | test |
+//! |---|---|---|
+//! | RD-08 | the configuration is read for each connection | every test: the listener is started once |
+//! | RD-21, RD-26 | `[global]` and files that are included | `config::tests`, `rd_26_a_module_of_an_included_file` |
+//! | RD-28 | what is unknown or doubled is an error | `listener::a_bad_configuration_is_refused_with_every_error` |
+//! | RD-30, RD-31, RD-35 | `address`, `port`, `pid file` | `listener` |
+//! | RD-40, RD-42, RD-43 | `path`, `comment`, `list` | `rd_43_a_listing_names_what_may_be_opened` |
+//! | RD-44, RD-45 | `read only`, `write only` | `rd_44_45_one_way_only` |
+//! | RD-67, RD-68 | `auth users`, `secrets file` | `rd_67_*`, `rd_68_two_secrets_are_good_at_once` |
+//! | RD-71, RD-72, RD-73 | `hosts allow`, `hosts deny`, `reverse lookup` | `rd_71_72_*`, `config::hosts` |
+//! | RD-77 | `timeout` | `hostile::silence` |
+//! | RD-90 | `handshake timeout` | `rd_90_who_does_not_greet_in_time_is_given_up` |
+//! | RD-47 | `munge symlinks` | `rd_47_links_lead_nowhere` |
+//! | RD-51 | `numeric ids` | `rd_51_owners_are_numbers` |
+//! | RD-60, RD-61 | `transfer logging`, `log format` | `rd_60_61_each_file_is_logged` |
+//! | RD-62, RD-63, RD-64 | `exclude`, `include`, `exclude from`, `include from` | `rd_62_*`, `rd_64_rules_in_files` |
+//! | RD-65, RD-66 | `incoming chmod`, `outgoing chmod` | `rd_65_66_modes_on_their_way` |
+//! | RD-76, RD-81 | `ignore nonreadable`, `open noatime` | `rd_76_what_cannot_be_read_is_not_there`, `rd_81_*` |
+//! | RD-78 | `refuse options` | `rd_78_*`, `terms::capability` |
+//! | RD-79 | `dont compress` | `rd_79_what_is_not_compressed` |
+//! | RD-91 | `max delete` | `rd_91_a_module_limits_what_is_removed` |
+//! | RD-92 | `require marker` | `rd_92_without_its_marker_a_module_is_left_alone` |
+//! | RD-96 | `max file size`, `max files` | `rd_96_what_is_too_large_stays_away` |
+#![allow(
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout
+)]
+
+mod common;
+
+#[path = "daemon/site.rs"]
+mod site;
+
+#[path = "daemon/policy.rs"]
+mod policy;
+#[path = "daemon/running.rs"]
+mod running;
+#[path = "daemon/who.rs"]
+mod who;

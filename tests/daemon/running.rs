@@ -1,0 +1,59 @@
+//! What is logged of a module, and how one moves here.
+
+use super::common::starter::until;
+use super::common::{self, assert_exit};
+use super::policy::write;
+use super::site::{Daemon, said};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+#[test]
+fn rd_60_61_each_file_is_logged() {
+    let daemon = Daemon::start();
+    let format = "transfer logging = yes\nlog format = %o|%a|%h|%m|%u|%f|%n|%l|%B|%P|%%";
+    daemon.configure("", format);
+    let (src, dst) = (daemon.site.src(), daemon.site.dst());
+    write(&src, "d/odd\nname", "123");
+    write(&dst, "sub/gone", "");
+    common::tree::chmod(&src.join("d/odd\nname"), 0o640);
+    fs::set_permissions(src.join("f"), fs::Permissions::from_mode(0o600)).unwrap();
+    let push = ["push", "--delete", src.to_str().unwrap(), "127.0.0.1::m/sub"];
+    assert_exit(&daemon.run("ann", &push), 0);
+    assert_exit(&daemon.pull("ann", "m"), 0);
+    let root = dst.display();
+    for line in [
+        format!("recv|127.0.0.1|UNDETERMINED|m|ann|sub/d/odd\\012name|d/odd\\012name|3|rw-r-----|{root}|%"),
+        format!("recv|127.0.0.1|UNDETERMINED|m|ann|sub/f|f|8|rw-------|{root}|%"),
+        "del.|127.0.0.1|UNDETERMINED|m|ann|sub/gone|gone|0|".to_owned(),
+        format!("send|127.0.0.1|UNDETERMINED|m|ann|sub/f|sub/f|8|rw-------|{root}|%"),
+    ] {
+        until(&line, || daemon.log().contains(&line));
+    }
+    // Only what was carried, and only where it was asked for.
+    let count = |daemon: &Daemon| daemon.log().matches("|127.0.0.1|").count();
+    let before = count(&daemon);
+    assert_exit(&daemon.run("ann", &push), 0);
+    daemon.configure("", "");
+    fs::remove_dir_all(daemon.site.path("copy")).unwrap();
+    assert_exit(&daemon.pull("ann", "m"), 0);
+    assert_eq!(count(&daemon), before);
+}
+
+#[test]
+fn an_rsyncd_conf_is_imported() {
+    let daemon = Daemon::start();
+    let root = daemon.site.dst().display().to_string();
+    let theirs = format!("pid file = /run/x\nstrict modes = no\n[m]\n\tpath = {root}\n\tauth users = ann\n");
+    let file = daemon.site.write_private("rsyncd.conf", &theirs);
+    let output = daemon.site.smsyncd().arg("--import").arg(&file).output().unwrap();
+    assert_exit(&output, 1);
+    let why = "line 2: strict modes = no: files that hold secrets are always checked\n";
+    assert!(said(&output).ends_with(why), "{}", said(&output));
+    let ours = String::from_utf8(output.stdout).unwrap();
+    let at = |name| daemon.site.path(name).display().to_string();
+    let places = format!("state dir = {}\nspool dir = {}\n[m]", at("state"), at("spool"));
+    let ours = ours.replace("/etc/smsyncd.secrets", &at("secrets")).replace("[m]", &places);
+    daemon.site.write_private("smsyncd.conf", &ours);
+    assert_exit(&daemon.pull("ann", "m"), 0);
+    assert_exit(&daemon.pull("bob", "m"), 77);
+}
