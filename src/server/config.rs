@@ -21,6 +21,7 @@ use crate::secret::Secret;
 use crate::sys::private::read_private;
 use std::collections::BTreeMap;
 use std::path::Path;
+use zeroize::Zeroizing;
 
 /// The whole configuration, checked.
 #[derive(Debug)]
@@ -73,6 +74,34 @@ impl Config {
     #[must_use]
     pub fn module(&self, name: &str) -> Option<&Module> {
         self.modules.iter().find(|module| module.name == name)
+    }
+
+    /// The same with its secrets, those of users for a file of this name: two texts that are read as this one.
+    #[must_use]
+    pub fn spelled(&self, secrets: &Path) -> (Zeroizing<String>, Zeroizing<String>) {
+        let list = |secrets: &[Secret]| {
+            Zeroizing::new(
+                secrets.iter().map(|one| one.to_base64().to_string()).collect::<Vec<_>>().join(" "),
+            )
+        };
+        let mut text = Zeroizing::new(String::new());
+        for (name, value) in self.globals.said() {
+            let value = match name {
+                "secret" => list(self.globals.secret.list()),
+                "secrets file" => Zeroizing::new(secrets.display().to_string()),
+                _ => Zeroizing::new(value),
+            };
+            say::lines(&vec![(name, value.to_string())], &Vec::new(), &mut text);
+        }
+        for module in &self.modules {
+            text.push_str(&format!("[{}]\n", module.name));
+            say::lines(&module.said(), &Vec::new(), &mut text);
+        }
+        let mut users = Zeroizing::new(String::new());
+        for (user, theirs) in &self.users {
+            theirs.iter().for_each(|one| users.push_str(&format!("{user}:{}\n", *one.to_base64())));
+        }
+        (text, users)
     }
 
     /// The configuration as it is in effect, in its own language; what is so by default stands in comments, and `(set)`

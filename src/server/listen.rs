@@ -36,6 +36,8 @@ pub struct Options {
     pub settings: fn(&Path) -> Result<Settings, String>,
     /// Stay in the foreground, with the connections' log on descriptor 2.
     pub foreground: bool,
+    /// Where the last good configuration is kept for them, or why it is not.
+    pub kept: Result<PathBuf, String>,
     /// How many `-d` the connections get.
     pub debug: u8,
     /// Who is told that we serve, look at the configuration again, or end.
@@ -201,6 +203,16 @@ fn detached(options: &Options, sockets: &[OwnedFd]) -> Result<(), ListenError> {
     }
 }
 
+/// What serves a connection: also when the configuration is broken by then, if a good one is kept.
+fn server(options: &Options, kept: &Result<PathBuf, String>, log: &Log) -> Program {
+    let mut arguments = arguments(options, "--inetd");
+    match kept {
+        Ok(kept) => arguments.extend(["--kept".into(), kept.clone().into_os_string()]),
+        Err(error) => log.info(format_args!("the configuration is not kept: {error}")),
+    }
+    Program::itself(arguments)
+}
+
 /// The command line of another process of this program.
 fn arguments(options: &Options, role: &str) -> Vec<OsString> {
     let mut arguments = vec![role.into(), "-c".into(), options.config.clone().into_os_string()];
@@ -217,6 +229,8 @@ struct Listener<'a> {
     log: &'a Log,
     /// What serves a connection.
     program: Program,
+    /// Whether it knows the last good configuration.
+    keeps: bool,
     /// Where connections come in; none once we were asked to end.
     sockets: Vec<OwnedFd>,
     processes: Vec<Process>,
@@ -238,7 +252,8 @@ impl<'a> Listener<'a> {
         Listener {
             options,
             log,
-            program: Program::itself(arguments(options, "--inetd")),
+            program: server(options, &options.kept, log),
+            keeps: options.kept.is_ok(),
             sockets,
             processes: Vec::new(),
             paused: None,
@@ -308,18 +323,27 @@ impl<'a> Listener<'a> {
         });
     }
 
-    /// Each connection reads the configuration anew, so all we do is say early what they will find.
-    fn reload(&self) {
+    /// Each connection reads the configuration anew, so all we do is say early what they will find, and keep a good one.
+    fn reload(&mut self) {
         self.options.tell(self.log, &format!("RELOADING=1\nMONOTONIC_USEC={}", clock::monotonic_micros()));
         if let Err(error) = self.log.reopen() {
             self.log.error(format_args!("cannot open the log file again: {error}"));
         }
         match (self.options.settings)(&self.options.config) {
-            Ok(_) => self.log.notice(format_args!("configuration {} is good", shown(&self.options.config))),
+            Ok(settings) => {
+                self.log.notice(format_args!("configuration {} is good", shown(&self.options.config)));
+                self.program = server(self.options, &settings.kept, self.log);
+                self.keeps = settings.kept.is_ok();
+            }
             // Several errors are several records.
-            Err(reason) => reason
-                .lines()
-                .for_each(|line| self.log.error(format_args!("connections will be refused: {line}"))),
+            Err(reason) => {
+                let now = if self.keeps {
+                    "the last good configuration stays in effect"
+                } else {
+                    "connections will be refused"
+                };
+                reason.lines().for_each(|line| self.log.error(format_args!("{now}: {line}")));
+            }
         }
         self.options.tell(self.log, "READY=1");
     }

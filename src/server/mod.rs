@@ -5,6 +5,7 @@ mod admission;
 pub mod config;
 mod door;
 mod import;
+mod kept;
 pub mod listen;
 pub mod log;
 mod logged;
@@ -21,6 +22,7 @@ use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use crate::exit::Exit;
 use crate::limits;
@@ -29,6 +31,7 @@ use crate::sys::lookup;
 use crate::sys::stdio::{self, Kind, Peer, Start};
 use crate::sys::{Dir, private};
 use config::Config;
+use kept::Found;
 use log::{Destination, Log};
 use options::{Options, Stop};
 use status::Status;
@@ -46,25 +49,28 @@ pub struct Settings {
     pub backlog: u32,
     /// Where a daemon leaves its process id.
     pub pid_file: Option<PathBuf>,
+    /// Where the configuration itself was kept, as the last good one, or why it was not.
+    pub kept: Result<PathBuf, String>,
 }
 
 impl Settings {
-    /// Reads them from a configuration, of which every fault is named.
+    /// Reads them from a configuration, of which every fault is named. A good one is kept.
     fn read(path: &Path) -> Result<Settings, String> {
-        Config::read(path).map(Settings::of).map_err(|errors| errors.to_string())
+        let config = Config::read(path).map_err(|errors| errors.to_string())?;
+        Ok(Settings { kept: kept::keep(&config), ..Settings::of(&config) })
     }
 
-    fn of(config: Config) -> Settings {
-        let globals = config.globals;
+    fn of(config: &Config) -> Settings {
+        let globals = &config.globals;
         let facility = globals.syslog_facility.number();
+        let syslog = || Destination::Syslog(facility, globals.syslog_tag.clone());
         Settings {
-            log: globals
-                .log_file
-                .map_or(Destination::Syslog(facility, globals.syslog_tag), Destination::File),
-            addresses: globals.address,
+            log: globals.log_file.clone().map_or_else(syslog, Destination::File),
+            addresses: globals.address.clone(),
             port: globals.port,
             backlog: globals.listen_backlog,
-            pid_file: globals.pid_file,
+            pid_file: globals.pid_file.clone(),
+            kept: Err("nobody asked for it".into()),
         }
     }
 }
@@ -197,10 +203,24 @@ fn status(options: &Options) -> Result<Exit, Failure> {
 
 /// Serves one connection.
 fn connection(options: &Options, socket: OwnedFd, peer: Peer, stderr: bool) -> Result<Exit, Failure> {
-    let log = open(&read(options)?, options, stderr)?;
+    let begun = Instant::now();
+    let found = kept::find(&options.config, options.kept.as_deref());
+    let Found { config, broken } = found.map_err(|errors| Failure(Exit::Config, errors.to_string()))?;
+    let log = open(&Settings::of(&config), options, stderr)?;
+    match &broken {
+        Some(errors) => {
+            errors.iter().for_each(|error| log.error(error));
+            log.error("going on with the last good configuration");
+        }
+        None if options.kept.is_some() => {
+            let kept = kept::keep(&config);
+            kept.map_or_else(|error| log.info(format_args!("the configuration is not kept: {error}")), drop);
+        }
+        None => {}
+    }
     log.limit();
     warn_unused(options, &log);
-    let exit = serve::serve(socket, peer, &options.config, &log);
+    let exit = serve::serve(socket, peer, (&config, begun), &log);
     log.finish();
     Ok(exit)
 }
@@ -253,6 +273,7 @@ fn listening(options: &Options, settings: Settings) -> listen::Options {
         port: options.port.unwrap_or(settings.port),
         backlog: settings.backlog,
         pid_file: settings.pid_file,
+        kept: settings.kept,
         config: options.config.clone(),
         settings: Settings::read,
         foreground: options.foreground,

@@ -73,6 +73,9 @@ pub struct Options {
     /// With --status: as one object of JSON
     #[arg(long, requires = "status")]
     pub json: bool,
+    /// Where our listener keeps the last good configuration.
+    #[arg(long, hide = true, value_name = "FILE")]
+    pub kept: Option<PathBuf>,
     /// Standard input is the channel to the process that wants us to become its daemon.
     #[arg(long, hide = true)]
     pub detached: bool,
@@ -129,6 +132,7 @@ mod tests {
             import: None,
             status: false,
             json: false,
+            kept: None,
             detached: false,
             name_of: None,
         };

@@ -29,17 +29,9 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// Serves one connection by the configuration of this path.
-pub(super) fn serve(connection: OwnedFd, peer: Peer, config: &Path, log: &Log) -> Exit {
-    let begun = Instant::now();
+/// Serves one connection, which began at this moment, by this configuration.
+pub(super) fn serve(connection: OwnedFd, peer: Peer, (config, begun): (&Config, Instant), log: &Log) -> Exit {
     let stream = Stream::new(connection);
-    let config = match Config::read(config) {
-        Ok(config) => config,
-        Err(errors) => {
-            errors.iter().for_each(|error| log.error(error));
-            return Exit::Config;
-        }
-    };
     let state = private::open_private_dir(&config.globals.state_dir, true).map(Dir::from);
     let metrics = outlet(config.globals.metrics_file.as_deref(), log);
     let turn_away = |reason| refuse(state.as_ref().ok(), metrics.as_ref(), log, reason);
@@ -62,7 +54,7 @@ pub(super) fn serve(connection: OwnedFd, peer: Peer, config: &Path, log: &Log) -
         }
     };
     let visitor = Visitor::new(peer, user);
-    let mut session = Session { config: &config, visitor, log, state, metrics, place, proven: false };
+    let mut session = Session { config, visitor, log, state, metrics, place, proven: false };
     match session.run(&mut channel) {
         Ok(exit) => exit,
         Err(error) => {

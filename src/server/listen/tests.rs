@@ -26,6 +26,7 @@ impl Trial {
             foreground: true,
             debug: 0,
             supervisor: None,
+            kept: Err(String::new()),
         };
         let log = Log::open(&Destination::File(dir.path().join("log")), 2).unwrap();
         Trial { dir, options, log }
@@ -164,8 +165,16 @@ fn a_reload_says_what_connections_will_find() {
     let mut trial = Trial::new(0);
     trial.listener("/bin/cat", &[]).hear(Signal::Reload);
     assert!(trial.logged().contains("connections will be refused: /nonexistent: no such file"));
-    trial.options.settings =
-        |_| Ok(Settings { log: Destination::Stderr, addresses: vec![], port: 1, backlog: 8, pid_file: None });
+    trial.options.settings = |_| {
+        Ok(Settings {
+            log: Destination::Stderr,
+            addresses: vec![],
+            port: 1,
+            backlog: 8,
+            pid_file: None,
+            kept: Err(String::new()),
+        })
+    };
     std::fs::rename(trial.dir.path().join("log"), trial.dir.path().join("log.1")).unwrap();
     trial.listener("/bin/cat", &[]).hear(Signal::Reload);
     assert!(trial.logged().contains("configuration /nonexistent is good"), "the log was rotated");

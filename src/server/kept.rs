@@ -1,0 +1,57 @@
+//! The last good configuration, which our own listener's connections are served by when the one in the file is broken.
+//!
+//! It is kept in the state directory, as private as the file: as one configuration, with defaults and all that was
+//! included, and a secrets file beside it. What `exclude from` and `include from` name is read where it is.
+
+use super::config::Config;
+use crate::config::ConfigErrors;
+use crate::limits;
+use crate::sys::{Dir, Draft, private};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// The names in the state directory.
+const NAME: &str = "configuration";
+const SECRETS: &str = "configuration-secrets";
+
+/// What a connection is served by.
+pub(super) struct Found {
+    pub(super) config: Config,
+    /// What is wrong with the one in the file, if it is the one that was kept.
+    pub(super) broken: Option<ConfigErrors>,
+}
+
+/// Reads the configuration; or the one that was kept, if there is one and the other is broken.
+///
+/// # Errors
+/// Everything that is wrong with the one in the file, when the other is of no use.
+pub(super) fn find(live: &Path, kept: Option<&Path>) -> Result<Found, ConfigErrors> {
+    match (Config::read(live), kept) {
+        (Ok(config), _) => Ok(Found { config, broken: None }),
+        (Err(errors), Some(kept)) => match Config::read(kept) {
+            Ok(config) => Ok(Found { config, broken: Some(errors) }),
+            Err(_) => Err(errors),
+        },
+        (Err(errors), None) => Err(errors),
+    }
+}
+
+/// Keeps this one, which is good. Says where.
+///
+/// # Errors
+/// Why that is not possible.
+pub(super) fn keep(config: &Config) -> Result<PathBuf, String> {
+    let state = &config.globals.state_dir;
+    let dir = private::open_private_dir(state, true).map(Dir::from).map_err(|error| error.to_string())?;
+    let (text, secrets) = config.spelled(&state.join(SECRETS));
+    // The secrets first: nothing names users that are not there yet.
+    for (name, text) in [(SECRETS, &secrets), (NAME, &text)] {
+        let there = dir.recall(name.as_bytes(), limits::CONFIG);
+        if !there.is_ok_and(|there| there == text.as_bytes()) {
+            let mut draft = Draft::begin(&dir, name.as_bytes()).map_err(|error| error.to_string())?;
+            let written = draft.write_all(text.as_bytes()).and_then(|()| draft.keep(name.as_bytes()));
+            written.map_err(|error| error.to_string())?;
+        }
+    }
+    Ok(state.join(NAME))
+}

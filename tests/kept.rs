@@ -1,0 +1,70 @@
+//! Our own listener keeps the last good configuration: a broken one turns nobody away.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // a test
+
+mod common;
+
+use common::starter::{Starter, free_port, until};
+use common::{Site, assert_exit, keygen};
+use std::fs;
+use std::net::TcpStream;
+use std::process::Output;
+
+/// A listener of this site; its log is in `starter.log`.
+fn listener(site: &Site) -> (Starter, u16) {
+    let port = free_port();
+    let mut command = site.smsyncd();
+    command.args(["-f", "-p", &port.to_string(), "--address", "127.0.0.1"]);
+    let starter = Starter::start(site, "", &mut command);
+    until("the listener", || TcpStream::connect(("127.0.0.1", port)).is_ok());
+    (starter, port)
+}
+
+fn list(site: &Site, port: u16, secret: &str) -> Output {
+    site.write_private("smsync.conf", &format!("secret = {secret}\n"));
+    site.run(&["list", &format!("127.0.0.1:{port}::")])
+}
+
+#[test]
+fn a_broken_configuration_leaves_the_last_good_one_in_effect() {
+    let site = Site::new();
+    let (first, second) = (site.secret.clone(), keygen());
+    let good = site.server_conf(&format!("secrets file = {}\n", site.path("secrets").display()));
+    site.write_private("secrets", &format!("zoe:{second}\n"));
+    site.write_private("smsyncd.conf", &good);
+    let (_starter, port) = listener(&site);
+    let log = || fs::read_to_string(site.path("starter.log")).unwrap();
+    let broken = format!("{good}\nno such parameter = 1\n");
+    site.write_private("smsyncd.conf", &broken);
+    let output = list(&site, port, &first);
+    assert_exit(&output, 0);
+    assert!(String::from_utf8_lossy(&output.stdout).contains("a test"), "{output:?}");
+    until("the complaint", || log().contains("going on with the last good configuration"));
+    assert!(log().contains("no such parameter"), "{}", log());
+    // Users too, though their file is gone by now.
+    fs::remove_file(site.path("secrets")).unwrap();
+    site.write_private("smsync.conf", &format!("secret = {second}\n"));
+    assert_exit(&site.run(&["list", &format!("zoe@127.0.0.1:{port}::")]), 0);
+    // What is good again is read, and is the last good one when the next one is broken.
+    let third = keygen();
+    let renewed = site.server_conf("").replace(&first, &third);
+    for text in [renewed.clone(), format!("{renewed}[m]\n")] {
+        site.write_private("smsyncd.conf", &text);
+        assert_exit(&list(&site, port, &third), 0);
+        assert_exit(&list(&site, port, &first), 77);
+    }
+    let mode =
+        |name| std::os::unix::fs::MetadataExt::mode(&fs::metadata(site.path("state").join(name)).unwrap());
+    assert_eq!([mode("configuration") & 0o777, mode("configuration-secrets") & 0o777], [0o600; 2]);
+}
+
+/// Under inetd each connection stands alone, and a broken configuration lets nobody in.
+#[test]
+fn under_inetd_a_broken_configuration_is_refused() {
+    let site = Site::new();
+    let inetd = site.serve();
+    assert_exit(&list(&site, inetd.port, &site.secret), 0);
+    site.write_private("smsyncd.conf", &format!("{}\nx = 1\n", site.server_conf("")));
+    assert_exit(&list(&site, inetd.port, &site.secret), 69);
+    let ended = inetd.ended();
+    assert_eq!(ended.last().unwrap().code(), Some(78));
+}
