@@ -86,6 +86,8 @@ pub const COMPARED_AT_ONCE: u64 = 64 << 20;
 pub const BLOCKS: std::ops::RangeInclusive<usize> = 4096..=4 << 20;
 /// Digests of blocks in one round: 40 MiB of the sender's memory. Those of a file of 2 GiB are 48 thousand.
 pub const SUMS: usize = 1 << 22;
+/// As many of them as an older file counts for that is told in blocks: what its key takes in memory.
+pub const BASE: usize = 128;
 /// Bytes of a specification below which no later one is told by its difference from it: it is as soon sent.
 pub const BASELINE: u64 = 4096;
 /// Places in which a text may differ from the one of which it is made, and directories that may be gone: of more of them

@@ -17,7 +17,7 @@ use crate::spec::{Keyword, Keywords, SpecWriter, WriteError};
 use crate::sys::private::PrivateError;
 use crate::sys::stdio::Peer;
 use crate::sys::{Dir, Spool, Stream, private};
-use crate::terms::{Guise, MUNGED_DIR, Policy};
+use crate::terms::{Guise, MUNGED_DIR, Policy, Taking};
 use crate::tree::{Remembered, Root, Scan, View, is_reserved, scan};
 use crate::vis::{shown, shown_text};
 use crate::wire::message::{Direction, Round};
@@ -152,14 +152,17 @@ impl Session<'_> {
                 Message::Round(round) => {
                     let round = ahead.join(round)?;
                     permit(module, &round)?;
-                    // What a dry run only thought of may be there by now, or is to be made.
+                    // What a dry run only thought of may be there by now, or is to be made; and what may be opened, and how,
+                    // is another thing for each direction.
                     let tree = match &mut tree {
-                        Some(tree) if !tree.root.is_nothing() => tree,
+                        Some(tree) if !tree.root.is_nothing() && tree.direction == round.direction => tree,
                         none => none.insert(self.open(module, &path, &round)?),
                     };
                     fits(tree, &round)?;
                     marked(module, &tree.dir, (self.log, self))?;
-                    tree.root.take(round.taking);
+                    // What the client takes of its own tree is nothing to ours.
+                    let pull = round.direction == Direction::Pull;
+                    tree.root.take(if pull { round.taking } else { Taking::default() });
                     if !std::mem::replace(&mut welcome, true) {
                         // Leaves with the first thing we have to say.
                         channel.speak().say(&Message::Welcome { single: tree.single.borrowed() })?;
@@ -233,7 +236,7 @@ impl Session<'_> {
             return Err(absent());
         }
         root.offer_by(Policy { fence: policy.fence.at(&below), ..policy.clone() });
-        Ok(Tree { dir, root, single })
+        Ok(Tree { dir, root, single, direction: round.direction })
     }
 
     fn round(
@@ -373,6 +376,8 @@ struct Tree {
     root: Root,
     /// The name, when it is a single file.
     single: RelPath<'static>,
+    /// Which way the rounds go for which it was opened.
+    direction: Direction,
 }
 
 pub(super) fn system(error: &io::Error) -> String {

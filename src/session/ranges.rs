@@ -70,6 +70,10 @@ impl<'s> Ranges<'s> {
         self.add(index, 1)?;
         let block = usize::try_from(block).ok().filter(|block| limits::BLOCKS.contains(block));
         let block = block.ok_or(WireError::Violation("a size of blocks that is none"))?;
+        self.sums += limits::BASE;
+        if self.sums > limits::SUMS {
+            return Err(WireError::Violation("too many older files"));
+        }
         let digests = BlockDigests::new(key, block);
         self.bases.insert(index, Base { digests, sums: Vec::new() });
         Ok(())

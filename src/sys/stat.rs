@@ -51,6 +51,13 @@ impl Stat {
         self.dev == other.dev && self.ino == other.ino
     }
 
+    /// Whether this user, and root, alone may write to it. With an access control list, the bits of the group are the most
+    /// that it gives to anybody.
+    #[must_use]
+    pub const fn is_of(&self, user: u32) -> bool {
+        self.uid == user && self.mode & 0o022 == 0
+    }
+
     /// Whether both say that nothing was written between them.
     #[must_use]
     pub fn same_contents(&self, other: &Stat) -> bool {

@@ -15,7 +15,7 @@ impl Dir {
     /// # Errors
     /// The directory cannot be written to.
     pub fn remember(&self, name: &[u8], contents: &[u8]) -> io::Result<()> {
-        self.replace(name, contents, Mode::RUSR | Mode::WUSR)
+        self.replace(name, contents, None)
     }
 
     /// The same for everybody to read.
@@ -23,20 +23,17 @@ impl Dir {
     /// # Errors
     /// The directory cannot be written to.
     pub fn publish(&self, name: &[u8], contents: &[u8]) -> io::Result<()> {
-        self.replace(name, contents, Mode::RUSR | Mode::WUSR | Mode::RGRP | Mode::ROTH)
+        self.replace(name, contents, Some(Mode::RUSR | Mode::WUSR | Mode::RGRP | Mode::ROTH))
     }
 
-    fn replace(&self, name: &[u8], contents: &[u8], mode: Mode) -> io::Result<()> {
-        let new = [name, b".new"].concat();
-        fault::point("openat")?;
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file = rustix::fs::openat(self, one(&new)?, flags, Mode::RUSR | Mode::WUSR)?;
-        fault::point("write")?;
-        let mut file = File::from(file);
-        file.write_all(contents)?;
-        // Whatever the umask, and whatever an interrupted run left.
-        file.set_mode(mode.bits())?;
-        self.rename(&new, self, name)
+    fn replace(&self, name: &[u8], contents: &[u8], mode: Option<Mode>) -> io::Result<()> {
+        // Under a name that nobody knows before, and made anew: another user may own the directory.
+        let mut draft = Draft::begin(self, name)?;
+        draft.write_all(contents)?;
+        if let Some(mode) = mode {
+            draft.out.get_ref().set_mode(mode.bits())?;
+        }
+        draft.keep(name)
     }
 
     /// Puts this behind what the file of this name holds, in one write. An interruption leaves a part of it.

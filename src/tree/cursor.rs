@@ -52,6 +52,20 @@ impl<'r> Cursor<'r> {
         deepest.map(|(_, dir)| (dir, name)).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
+    /// Whether nobody but this user, and root, can put something else in the place of what was asked for last: the
+    /// directories on the way to it are his, and no others may write them.
+    ///
+    /// # Errors
+    /// One cannot be examined.
+    pub fn is_of(&self, user: u32) -> io::Result<bool> {
+        for dir in self.held.iter().map(|(_, dir)| dir).chain([self.root.dir()]) {
+            if !dir.stat_self()?.is_of(user) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// Forgets the way: what was held may have been renamed or replaced.
     pub fn forget(&mut self) {
         self.held.clear();

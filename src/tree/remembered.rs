@@ -75,7 +75,8 @@ impl<'r> Remembered<'r> {
     /// questions. `contents`: whether it would be read otherwise. `near` is where the last one was.
     #[must_use]
     pub(super) fn recall(&self, stat: &Stat, contents: bool, near: &mut usize) -> Option<Known> {
-        let place = self.place.as_ref()?;
+        // A file system that is mounted below may not stamp what changes.
+        let place = self.place.as_ref().filter(|_| stat.dev == self.on)?;
         if !contents && self.old.get().is_none() && !self.is_worth_it(place) {
             return None;
         }
@@ -102,8 +103,8 @@ impl<'r> Remembered<'r> {
 
     /// Whether this says that the file has no extended attributes which we would see.
     #[must_use]
-    pub(super) fn is_plain(&self, stat: &Stat, known: &Known) -> bool {
-        stat.dev == self.on && self.sight.is_some_and(|ours| known.plain.is_some_and(|theirs| theirs >= ours))
+    pub(super) fn is_plain(&self, known: &Known) -> bool {
+        self.sight.is_some_and(|ours| known.plain.is_some_and(|theirs| theirs >= ours))
     }
 
     /// Whether as many questions were asked as it takes to be worth reading the records.
@@ -122,10 +123,9 @@ impl<'r> Remembered<'r> {
     /// The same, where the digest is known; and that the file has no extended attributes which we see, if it is `plain`:
     /// they were looked for after that moment.
     pub(super) fn learn_of(&self, stat: &Stat, begun: (i64, u32), digest: Option<[u8; 32]>, plain: bool) {
-        let plain = self.sight.filter(|_| plain && stat.dev == self.on);
-        let known = Known { digest, plain };
-        let place =
-            self.place.as_ref().filter(|_| known != Known::default() && is_settled(stat.ctime, begun));
+        let known = Known { digest, plain: self.sight.filter(|_| plain) };
+        let learns = known != Known::default() && stat.dev == self.on && is_settled(stat.ctime, begun);
+        let place = self.place.as_ref().filter(|_| learns);
         let Some(place) = place else { return };
         let record = known.of(&which(stat));
         let mut new = self.new.lock().unwrap_or_else(PoisonError::into_inner);

@@ -208,7 +208,7 @@ fn known(
         let stat = stat_of(dir, ino);
         let known = remembered.recall(&stat, true, &mut near).unwrap();
         assert!(known.digest.is_none_or(|known| known == digest(ino)));
-        (ino, known.digest.is_some(), remembered.is_plain(&stat, &known))
+        (ino, known.digest.is_some(), remembered.is_plain(&known))
     });
     known.filter(|(_, digest, plain)| *digest || *plain).collect()
 }

@@ -145,11 +145,7 @@ impl Root {
         let Some((parent, last)) = path.split_last() else {
             return Ok(Root { way: Some(Vec::new()), ..Root::new(module.again()?)? });
         };
-        let mut way = vec![module.again()?];
-        for name in parent.components() {
-            let dir = way.last().ok_or(io::ErrorKind::NotFound)?.through(name)?;
-            way.push(dir);
-        }
+        let mut way = way(module, &parent)?;
         let dir = way.last().ok_or(io::ErrorKind::NotFound)?.again()?;
         if dir.stat(last)?.kind == Some(FileKind::Dir) {
             return Ok(Root { way: Some(way), ..Root::new(dir.subdir(last)?)? });
@@ -161,27 +157,36 @@ impl Root {
     }
 
     /// The directory at `path` below a module's root, which is to be filled. When only its last component is missing,
-    /// it is made, or with `dry`, is a tree of nothing.
+    /// it is made, or with `dry`, is a tree of nothing. Links lead nowhere but into the module, as in [`Root::below`].
     ///
     /// # Errors
     /// A component is missing, or is no directory.
     pub fn to_fill(module: &Dir, path: &RelPath<'_>, dry: bool) -> io::Result<Root> {
-        let Some((parent, last)) = path.split_last() else { return Root::new(module.again()?) };
-        let dir = through(module, &parent)?;
-        match dir.subdir(last) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound && dry => Root::nothing(dir),
+        let Some((parent, last)) = path.split_last() else {
+            return Ok(Root { way: Some(Vec::new()), ..Root::new(module.again()?)? });
+        };
+        let way = way(module, &parent)?;
+        let dir = way.last().ok_or(io::ErrorKind::NotFound)?;
+        let root = match dir.subdir(last) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && dry => Root::nothing(dir.again()?)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 dir.make_dir(last)?;
                 let made = dir.subdir(last)?;
                 made.set_own_mode(0o755)?;
-                Root::new(made)
+                Root::new(made)?
             }
-            there => Root::new(there?),
-        }
+            there => Root::new(there?)?,
+        };
+        Ok(Root { way: Some(way), ..root })
     }
 }
 
-/// The directory at this path, to go on from.
-fn through(module: &Dir, path: &RelPath<'_>) -> io::Result<Dir> {
-    path.components().try_fold(module.again()?, |dir, name| dir.through(name))
+/// The directories from a module's root to this path, from the top.
+fn way(module: &Dir, path: &RelPath<'_>) -> io::Result<Vec<Dir>> {
+    let mut way = vec![module.again()?];
+    for name in path.components() {
+        let dir = way.last().ok_or(io::ErrorKind::NotFound)?.through(name)?;
+        way.push(dir);
+    }
+    Ok(way)
 }

@@ -356,7 +356,8 @@ impl<W: Write> Walk<'_, W> {
             return self.skip(path, Step::Stat, &io::Error::from_raw_os_error(libc::EFBIG));
         }
         if kind == Kind::File {
-            self.found.holes += stat.size.saturating_sub(stat.blocks.saturating_mul(512));
+            let holes = stat.size.saturating_sub(stat.blocks.saturating_mul(512));
+            self.found.holes = self.found.holes.saturating_add(holes);
         }
         let left = kind == Kind::File && !self.taking.takes(stat.size);
         let facts = match facts.filter(|_| !place.is_elsewhere()) {

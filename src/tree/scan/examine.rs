@@ -113,7 +113,7 @@ impl<'a> Examiner<'a> {
         }
         let known = self.recall(stat)?;
         let digests = if self.digests() { Some(Ok(known.digests(self.algorithms)?)) } else { None };
-        let plain = self.attributes.is_none() || self.is_plain(stat, Some(known));
+        let plain = self.attributes.is_none() || self.is_plain(Some(known));
         let attributes = self.attributes.map(|_| Ok(Vec::new()));
         plain.then_some(Facts { target: None, digests, attributes })
     }
@@ -128,9 +128,9 @@ impl<'a> Examiner<'a> {
     }
 
     /// Whether it is remembered that there are no extended attributes.
-    fn is_plain(&self, stat: &Stat, known: Option<Known>) -> bool {
+    fn is_plain(&self, known: Option<Known>) -> bool {
         let remembered = self.what.remembered.zip(known);
-        remembered.is_some_and(|(remembered, known)| remembered.is_plain(stat, &known))
+        remembered.is_some_and(|(remembered, known)| remembered.is_plain(&known))
     }
 
     /// The extended attributes of a name, if they are asked for.
@@ -165,7 +165,7 @@ impl<'a> Examiner<'a> {
         };
         // Its name need not be looked up again.
         let attributes = match self.attributes {
-            Some(_) if self.is_plain(&now, known) => Some(Ok(Vec::new())),
+            Some(_) if self.is_plain(known) => Some(Ok(Vec::new())),
             asked => asked.map(|_| xattr::of_open(&file)),
         };
         let digests = if now.same_contents(stat) {
@@ -182,7 +182,7 @@ impl<'a> Examiner<'a> {
 
     /// What is to be known of what is not open.
     fn unread(&mut self, dir: &Arc<Dir>, name: &[u8], stat: &Stat, known: Option<Known>) -> Facts {
-        if self.attributes.is_some() && self.is_plain(stat, known) {
+        if self.attributes.is_some() && self.is_plain(known) {
             return Facts { attributes: Some(Ok(Vec::new())), ..Facts::default() };
         }
         let begun = clock::now();
