@@ -165,6 +165,9 @@ pub const DRAIN: Duration = Duration::from_secs(2);
 /// A connection must be made within this, unless `--contimeout` says otherwise.
 pub const CONNECT: Duration = Duration::from_secs(30);
 
+/// A thread that has been waited for is gone after this long at most, also on a host that has much to do.
+pub const THREAD: Duration = Duration::from_secs(2);
+
 /// A hook is killed after this long: a snapshot or a restart takes minutes, and what hangs must not hold a connection.
 pub const HOOK: Duration = Duration::from_secs(600);
 

@@ -104,7 +104,9 @@ const TABLE: &[(&str, &str, Operation)] = &[
     ("look above what is held", "++--", |w| {
         Ok(rustix::fs::statat(&w.held[0], "../out/secret", AtFlags::SYMLINK_NOFOLLOW).map(drop)?)
     }),
-    ("chmod by a path", "+---", |w| Ok(rustix::fs::chmod(w.outside.join("secret"), Mode::RUSR)?)),
+    ("chmod by a path", "+---", |w| {
+        Ok(rustix::fs::chmod(w.outside.join("secret"), Mode::RUSR | Mode::WUSR)?)
+    }),
     ("set an attribute by a path", "++--", |w| {
         let path = w.outside.join("secret");
         Ok(rustix::fs::lsetxattr(path, "user.x", b"1", XattrFlags::empty())?)
@@ -202,7 +204,8 @@ fn confined(top: &Path, port: &str, layers: Vec<Layer>, writable: bool) {
     let (module, held, outside) = (open("module"), [open("held")], top.join("out"));
     let mut world = World { module, held, tcp, port, parent, outside };
     std::env::set_current_dir(top.join("module")).unwrap();
-    let confinement = Confinement { layers, strict: true, writable, identity: None };
+    let confinement =
+        Confinement { layers, strict: true, writable, keep_access_times: false, identity: None };
     let confined = confinement.confine(&world.module, &mut world.held).unwrap();
     let mut said = format!("by {confined}\n");
     for (name, _, operation, _) in rows(writable) {

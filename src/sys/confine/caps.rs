@@ -1,6 +1,6 @@
 //! Capabilities: those that replicating takes, and none that could be had again.
 
-use crate::sys::confine::Identity;
+use crate::sys::confine::Confinement;
 use rustix::io::Errno;
 use rustix::thread::{
     CapabilitiesSecureBits, CapabilitySet, CapabilitySets, capabilities, capability_is_in_bounding_set,
@@ -23,11 +23,13 @@ const WRITING: CapabilitySet = READING
     .union(CapabilitySet::SETFCAP);
 
 /// Those that a process keeps: none, unless it is root and stays so.
-pub(super) fn needed(writable: bool, identity: Option<&Identity>) -> CapabilitySet {
-    if identity.is_some_and(|identity| identity.uid != 0) {
+pub(super) fn needed(confinement: &Confinement) -> CapabilitySet {
+    if confinement.identity.as_ref().is_some_and(|identity| identity.uid != 0) {
         CapabilitySet::empty()
-    } else if writable {
+    } else if confinement.writable {
         WRITING
+    } else if confinement.keep_access_times {
+        READING | CapabilitySet::FOWNER
     } else {
         READING
     }

@@ -72,6 +72,7 @@ const PLAIN: &[i64] = &[
     libc::SYS_getgid,
     libc::SYS_getegid,
     libc::SYS_getgroups,
+    libc::SYS_capget,
     libc::SYS_rt_sigaction,
     libc::SYS_rt_sigprocmask,
     libc::SYS_rt_sigreturn,
@@ -156,6 +157,7 @@ fn allowed() -> Result<Rules, BackendError> {
         // Of what we made in a directory where nobody else may.
         some(libc::SYS_fchmodat, vec![vec![held(0)?]])?;
     }
+    some(libc::SYS_ioctl, vec![vec![is(1, libc::FICLONERANGE)?]])?;
     // To where the socket is connected, and nowhere else.
     some(libc::SYS_sendto, vec![vec![null(4)?]])?;
     for call in [libc::SYS_mmap, libc::SYS_mprotect] {

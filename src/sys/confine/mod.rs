@@ -9,6 +9,7 @@ mod fence;
 mod filter;
 mod identity;
 mod jail;
+mod memory;
 mod proof;
 
 pub use identity::{Identity, by_group_name, by_user_name, groups_of, primary_group};
@@ -57,6 +58,8 @@ pub struct Confinement {
     pub strict: bool,
     /// Whether the module may be written to.
     pub writable: bool,
+    /// Whether files that are read keep their time of access, which takes the rights of their owner.
+    pub keep_access_times: bool,
     /// Whom to become.
     pub identity: Option<Identity>,
 }
@@ -112,8 +115,9 @@ impl Confinement {
     pub fn confine(&self, module: &Dir, held: &mut [Dir]) -> Result<Confined, ConfineError> {
         let mut confined = Confined::default();
         proof::one_thread().map_err(|error| ConfineError::new("one thread", words(error)))?;
+        memory::settle();
         let outside = jail::outside().map_err(|error| ConfineError::new("/", words(error)))?;
-        let kept = caps::needed(self.writable, self.identity.as_ref());
+        let kept = caps::needed(self);
         self.lay(Layer::Chroot, &mut confined, || {
             jail::enter(module, held).map_err(words)?;
             Ok(Some(Layer::Chroot.to_string()))

@@ -1,16 +1,27 @@
 //! Each layer is tried once it is laid: one that does not hold is as good as none.
 
+use crate::limits;
 use crate::sys::Dir;
 use nix::sched::{CloneFlags, unshare};
 use rustix::fs::{CWD, Mode, OFlags, fstat, openat};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketType, socket};
 use std::io;
+use std::time::{Duration, Instant};
 
 /// What is laid around one thread holds for those that it starts, and for no others. The kernel lets a process that has
 /// just one leave its thread group, which changes nothing.
 pub(in crate::sys) fn one_thread() -> io::Result<()> {
-    Ok(unshare(CloneFlags::CLONE_THREAD)?)
+    let deadline = Instant::now() + limits::THREAD;
+    loop {
+        match unshare(CloneFlags::CLONE_THREAD) {
+            // One that has been waited for is still on its way out of the kernel.
+            Err(nix::errno::Errno::EINVAL) if Instant::now() < deadline => {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            done => return Ok(done?),
+        }
+    }
 }
 
 /// Tries to list the root of the host, which is beyond the fence unless the module is all of it.
