@@ -167,6 +167,12 @@ pub const DRAIN: Duration = Duration::from_secs(2);
 /// A connection must be made within this, unless `--contimeout` says otherwise.
 pub const CONNECT: Duration = Duration::from_secs(30);
 
+/// A thread that has been waited for is gone after this long at most, also on a host that has much to do.
+pub const THREAD: Duration = Duration::from_secs(2);
+
+/// A hook is killed after this long: a snapshot or a restart takes minutes, and what hangs must not hold a connection.
+pub const HOOK: Duration = Duration::from_secs(600);
+
 /// Bytes of a configuration or secrets file.
 pub const CONFIG: u64 = 1 << 20;
 /// Files of a configuration that include each other, one in the other: more is a circle.

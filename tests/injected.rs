@@ -58,10 +58,12 @@ const ERRORS: [(&str, &str); 6] = [
     ("EINTR", "Interrupted system call"),
 ];
 
-/// One call at the receiver: which, and the how many-th of its kind in its thread.
+/// One call at the receiver: which, and the how many-th of its kind in its thread. A file is made by a call that also opens
+/// everything else; of this one, the how many-th in a directory.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Target {
     call: String,
+    within: Option<String>,
     when: usize,
 }
 
@@ -99,17 +101,18 @@ impl Traced {
         let output = self.play.run_on(&inetd, &[], &[]);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let module = self.play.site.dst().display().to_string();
-        let (mut counts, mut targets) = (BTreeMap::<(String, String), usize>::new(), Vec::new());
+        let (mut counts, mut targets) = (BTreeMap::<_, usize>::new(), Vec::new());
         for line in self.trace() {
             let Some((thread, rest)) = line.split_once(' ') else { continue };
             let Some((call, arguments)) = rest.trim_start().split_once('(') else { continue };
-            let when = counts.entry((thread.into(), call.into())).or_default();
+            let within = arguments.split(['<', '>']).nth(1).filter(|_| call == "openat").map(str::to_owned);
+            let when = counts.entry((thread.to_owned(), call.to_owned(), within.clone())).or_default();
             *when += 1;
             let changes = call != "openat" || arguments.contains("O_CREAT");
             // These are made by name, in the directory where their thread stands.
             let there = ["lsetxattr", "lremovexattr"].contains(&call) || arguments.contains(&module);
             if changes && there {
-                targets.push(Target { call: call.into(), when: *when });
+                targets.push(Target { call: call.into(), within, when: *when });
             }
         }
         targets.sort();
@@ -122,12 +125,14 @@ impl Traced {
         let point = format!("{target:?} {error}");
         self.play.rewind();
         let since = now();
-        let inetd = self.serve(vec![
+        let mut options = vec![
             "-e".into(),
             format!("trace={}", target.call),
             "-e".into(),
             format!("inject={}:error={error}:when={}", target.call, target.when),
-        ]);
+        ];
+        options.extend(target.within.iter().flat_map(|dir| ["-P".into(), dir.clone()]));
+        let inetd = self.serve(options);
         let output = self.play.run_on(&inetd, &[], &[]);
         let injected = self.trace().iter().any(|line| line.contains("(INJECTED)"));
         self.judge(&output, words, &point);

@@ -34,7 +34,7 @@ const fn direction(round: &Round) -> &'static str {
 impl<'a> Account<'a> {
     /// Of a session that has opened a module.
     pub(super) fn open(
-        (state, metrics): (Option<&'a Dir>, Option<&'a Outlet>),
+        state: Option<&Dir>,
         log: &'a Log,
         (peer, user): (&Peer, &str),
         module: &str,
@@ -47,7 +47,13 @@ impl<'a> Account<'a> {
                 None
             })
         });
-        Account { state, metrics, log, host, user: user.to_owned(), module: module.to_owned(), place }
+        let (user, module) = (user.to_owned(), module.to_owned());
+        Account { state: None, metrics: None, log, host, user, module, place }
+    }
+
+    /// From now on it is told there how rounds ended: what a confined session can reach.
+    pub(super) fn keep_in(&mut self, state: Option<&'a Dir>, metrics: Option<&'a Outlet>) {
+        (self.state, self.metrics) = (state, metrics);
     }
 
     /// A round begins now.

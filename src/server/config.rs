@@ -1,18 +1,24 @@
 //! `/etc/smsyncd.conf`: what the server offers, to whom, and how.
 
+mod command;
 mod facility;
 mod globals;
 pub mod hosts;
+mod identity;
 pub mod log_format;
 mod module;
 mod rules;
+mod sandbox;
 mod say;
 mod secrets;
 mod users;
 
+pub use command::Command;
 pub use facility::Facility;
 pub use globals::Globals;
+pub use identity::{GroupIds, UserId, directory, identity};
 pub use module::Module;
+pub use sandbox::Sandbox;
 pub use users::{Access, AuthUsers};
 
 use crate::config::{self, ConfigError, ConfigErrors, check_module};

@@ -151,6 +151,14 @@ impl Log {
         self.sink().room = Some(limits::LOG_RECORDS);
     }
 
+    /// From now on nothing is opened or connected anew: the process is about to confine itself. What is not taken is
+    /// counted.
+    pub fn confine(&self) {
+        if let Out::Syslog(syslog) = &mut self.sink().out {
+            syslog.confine();
+        }
+    }
+
     /// Says how many records the limit held back. To be called at the end.
     pub fn finish(&self) {
         let mut sink = self.sink();

@@ -4,6 +4,7 @@
 //! They are kept in the state directory, and written from there to the file that the configuration names. Both are
 //! replaced as a whole.
 
+use super::log::Log;
 use crate::limits;
 use crate::sys::Dir;
 use crate::sys::slots::Slots;
@@ -35,6 +36,23 @@ impl Outlet {
         };
         Ok(Outlet { dir: Dir::open_root(dir)?, name: name.as_encoded_bytes().to_vec() })
     }
+
+    /// The directory, and the name in it.
+    pub(super) fn into_parts(self) -> (Dir, Vec<u8>) {
+        (self.dir, self.name)
+    }
+
+    /// Of a directory that is held, and a name in it.
+    pub(super) const fn of_parts(dir: Dir, name: Vec<u8>) -> Outlet {
+        Outlet { dir, name }
+    }
+}
+
+/// Where metrics are shown, if they are. That they cannot be stops no session.
+pub(super) fn outlet(path: Option<&Path>, log: &Log) -> Option<Outlet> {
+    let path = path?;
+    let failed = |error| log.warning(format_args!("metrics file {}: {error}", path.display()));
+    Outlet::open(path).map_err(failed).ok()
 }
 
 /// What is measured.

@@ -3,7 +3,9 @@
 mod account;
 mod admission;
 pub mod config;
+mod confine;
 mod door;
+mod hooks;
 mod import;
 mod kept;
 pub mod listen;

@@ -6,10 +6,12 @@ use crate::report::{Report, Side};
 use crate::server::account::{Account, refuse};
 use crate::server::admission::{module_place, strange};
 use crate::server::config::{Config, Module};
+use crate::server::confine::{Asked, Places, confine};
 use crate::server::door::Visitor;
+use crate::server::hooks::Transfers;
 use crate::server::log::Log;
 use crate::server::logged::Logged;
-use crate::server::metrics::Outlet;
+use crate::server::metrics::{Outlet, outlet};
 use crate::server::permit::{marked, permit};
 use crate::server::strangers::Place;
 use crate::session::{Baselines, Error, Memory, Offer, Receiver, deliver, greet_server, offer, receive};
@@ -53,9 +55,9 @@ pub(super) fn serve(connection: OwnedFd, peer: Peer, (config, begun): (&Config, 
             return error.exit();
         }
     };
-    let visitor = Visitor::new(peer, user);
-    let mut session = Session { config, visitor, log, state, metrics, place, proven: false };
-    match session.run(&mut channel) {
+    let (visitor, transfers) = (Visitor::new(peer, user), Transfers::default());
+    let mut session = Session { config, visitor, log, place, proven: false, transfers };
+    let exit = match session.run(&mut channel, state, metrics) {
         Ok(exit) => exit,
         Err(error) => {
             log.error(format_args!("{session}: {error}"));
@@ -64,7 +66,13 @@ pub(super) fn serve(connection: OwnedFd, peer: Peer, (config, begun): (&Config, 
             }
             error.exit()
         }
+    };
+    // The client does not wait for what comes after.
+    drop(channel);
+    if let Some(fault) = std::mem::take(&mut session.transfers).end(exit) {
+        log.warning(format_args!("{session}: {fault}"));
     }
+    exit
 }
 
 /// One connection whose greeting is over.
@@ -72,21 +80,11 @@ struct Session<'s> {
     config: &'s Config,
     visitor: Visitor,
     log: &'s Log,
-    /// Where locks and memories are kept.
-    state: Result<Dir, PrivateError>,
-    /// Where metrics are shown.
-    metrics: Option<Outlet>,
     /// Among strangers, until the client's first record has opened: before that it may be a recording.
     place: Option<Place>,
     /// Whether it has.
     proven: bool,
-}
-
-/// Where metrics are shown, if they are. That they cannot be stops no session.
-fn outlet(path: Option<&Path>, log: &Log) -> Option<Outlet> {
-    let path = path?;
-    let failed = |error| log.warning(format_args!("metrics file {}: {error}", path.display()));
-    Outlet::open(path).map_err(failed).ok()
+    transfers: Transfers,
 }
 
 impl std::fmt::Display for Session<'_> {
@@ -104,7 +102,12 @@ fn refused(exit: Exit, text: impl Into<String>) -> Error {
 }
 
 impl Session<'_> {
-    fn run(&mut self, channel: &mut Channel) -> Result<Exit, Error> {
+    fn run(
+        &mut self,
+        channel: &mut Channel,
+        state: Result<Dir, PrivateError>,
+        metrics: Option<Outlet>,
+    ) -> Result<Exit, Error> {
         let asked = match channel.listen().message()? {
             Message::List => None,
             Message::Open { module, path } => Some((module.into_owned(), path.into_owned())),
@@ -136,10 +139,14 @@ impl Session<'_> {
         if module.open_noatime {
             crate::sys::keep_access_times();
         }
-        let _place = module_place(module, &self.state, &format!("{self}: module {}", module.name), self.log)?;
-        let kept = (self.state.as_ref().ok(), self.metrics.as_ref());
+        let who = format!("{self}: module {}", module.name);
+        let _place = module_place(module, &state, &who, self.log)?;
         let who = (&self.visitor.peer(), self.visitor.user());
-        let mut account = Account::open(kept, self.log, who, &module.name);
+        let mut account = Account::open(state.as_ref().ok(), self.log, who, &module.name);
+        let (config, log, visitor) = (self.config, self.log, &self.visitor);
+        let places = confine(&Asked { config, module, visitor, session: &*self, log }, state, metrics)?;
+        account.keep_in(places.state.as_ref().ok(), places.metrics.as_ref());
+        self.transfers = Transfers::new(places.broker);
         let mut exit = Exit::Ok;
         let mut tree: Option<Tree> = None;
         let mut welcome = false;
@@ -156,10 +163,11 @@ impl Session<'_> {
                     // is another thing for each direction.
                     let tree = match &mut tree {
                         Some(tree) if !tree.root.is_nothing() && tree.direction == round.direction => tree,
-                        none => none.insert(self.open(module, &path, &round)?),
+                        none => none.insert(self.open(module, &places, &path, &round)?),
                     };
                     fits(tree, &round)?;
                     marked(module, &tree.dir, (self.log, self))?;
+                    self.transfers.begin(channel, round.direction == Direction::Push)?;
                     // What the client takes of its own tree is nothing to ours.
                     let pull = round.direction == Direction::Pull;
                     tree.root.take(if pull { round.taking } else { Taking::default() });
@@ -168,10 +176,12 @@ impl Session<'_> {
                         channel.speak().say(&Message::Welcome { single: tree.single.borrowed() })?;
                     }
                     let began = account.begin(&round);
-                    let ended =
-                        self.round(channel, (module, &mut account), (tree, &path), (&round, held.take()));
+                    let (tree, asked) = ((&*tree, &path), (&round, held.take()));
+                    let ended = self.round(channel, (module, &places, &mut account), tree, asked);
                     account.end(&round, began, &ended);
-                    exit = exit.max_of(ended?.exit());
+                    let report = ended?;
+                    self.transfers.add(&report);
+                    exit = exit.max_of(report.exit());
                 }
                 Message::Bye => return Ok(exit),
                 _ => return Err(WireError::Violation("something else than a round").into()),
@@ -200,13 +210,15 @@ impl Session<'_> {
     }
 
     /// Opens the tree a first round is about.
-    fn open(&self, module: &Module, path: &RelPath<'static>, round: &Round) -> Result<Tree, Error> {
-        let failed = |error: io::Error| {
-            self.log.error(format_args!("{self}: module {}: {}", module.name, system(&error)));
-            refused(Exit::Io, format!("the module cannot be opened: {}", system(&error)))
-        };
+    fn open(
+        &self,
+        module: &Module,
+        places: &Places,
+        path: &RelPath<'static>,
+        round: &Round,
+    ) -> Result<Tree, Error> {
         let push = round.direction == Direction::Push;
-        let dir = Dir::open_root(&module.path).map_err(failed)?;
+        let dir = places.module.again().map_err(|error| Error::System("hold the module", error))?;
         marked(module, &dir, (self.log, self))?;
         let policy = &module.policy;
         let absent = || {
@@ -242,19 +254,16 @@ impl Session<'_> {
     fn round(
         &self,
         channel: &mut Channel,
-        (module, account): (&Module, &mut Account<'_>),
+        (module, places, account): (&Module, &Places, &mut Account<'_>),
         (tree, path): (&Tree, &RelPath<'_>),
         (round, held): (&Round, Option<[u8; 32]>),
     ) -> Result<Report, Error> {
-        let globals = &self.config.globals;
-        let spool = Dir::open_root(&globals.spool_dir)
-            .map_err(|error| Error::System("open the spool directory ('spool dir')", error))?;
+        let Places { state, spool, .. } = places;
         let client = if round.direction == Direction::Push { Side::Sender } else { Side::Receiver };
         let (session, visitor) = (self.to_string(), &self.visitor);
         let below = shown(path.as_bytes());
         let mut monitor = Logged { log: self.log, session, module, client, visitor, below, account };
         let started = Instant::now();
-        let state = &self.state;
         let names = [self.visitor.user(), &module.name].map(|name| name.as_bytes().to_vec());
         let names = [&names[..], &[path.as_bytes().to_vec()]].concat();
         let baselines = match state {
@@ -262,15 +271,15 @@ impl Session<'_> {
             Err(_) => Baselines::none(),
         };
         let remembered =
-            state.as_ref().ok().and_then(|state| Remembered::of(state, &spool, tree.root.dir()).ok());
+            state.as_ref().ok().and_then(|state| Remembered::of(state, spool, tree.root.dir()).ok());
         let remembered = remembered.unwrap_or(Remembered::none());
         let report = match round.direction {
             Direction::Push => {
-                let state = state.as_ref().map_err(|error| refused(Exit::Config, error.to_string()))?;
+                let state = state.as_ref().map_err(|error| refused(Exit::Config, error.clone()))?;
                 let receiver = Receiver {
                     module: &tree.dir,
                     root: &tree.root,
-                    spool: &spool,
+                    spool,
                     state,
                     durable: module.durable,
                     below: path.borrowed(),
@@ -301,14 +310,14 @@ impl Session<'_> {
                 };
                 let begun = crate::sys::clock::now();
                 let mut described = channel.while_working(|| {
-                    let mut writer = Spool::create(&spool)
+                    let mut writer = Spool::create(spool)
                         .and_then(|spool| SpecWriter::new(spool, keywords))
                         .map_err(WriteError::Io)?;
                     let scanned = scan(&tree.root, what, &mut writer)?;
                     let described = Offer::new(writer.seal().map_err(WriteError::Io)?, scanned, begun);
                     described
-                        .in_guise(&outgoing, || Spool::create(&spool))?
-                        .in_guise(&round.guise, || Spool::create(&spool))
+                        .in_guise(&outgoing, || Spool::create(spool))?
+                        .in_guise(&round.guise, || Spool::create(spool))
                 })??;
                 described.doubt = memory.doubt(&tree.root, &round.scope);
                 let said = offer(channel, &described, &baselines, &mut monitor)?;

@@ -1,6 +1,6 @@
 //! `smsyncd --status`: what is going on, and how it went last.
 
-use super::config::Config;
+use super::config::{self, Config};
 use super::roll::{self, Entry, Last};
 use crate::sys::Dir;
 use crate::sys::clock::Local;
@@ -30,8 +30,12 @@ impl Status {
     /// The state directory cannot be used.
     pub(super) fn of(config: &Config, state: &Dir) -> io::Result<Status> {
         let sessions = roll::sessions(state)?;
-        let module = |name: &String| Module { name: name.clone(), last: Last::of(state, name) };
-        Ok(Status { sessions, modules: config.modules.iter().map(|of| module(&of.name)).collect() })
+        let module = |of: &config::Module| {
+            // Who becomes another user keeps it where that one can.
+            let own = of.uid.as_ref().and_then(|user| state.subdir(&user.directory()).ok());
+            Module { name: of.name.clone(), last: Last::of(own.as_ref().unwrap_or(state), &of.name) }
+        };
+        Ok(Status { sessions, modules: config.modules.iter().map(module).collect() })
     }
 
     /// As one object of JSON on a line.

@@ -41,7 +41,7 @@ impl<'s> Had<'s> {
 pub(super) fn place(dir: &Dir) -> io::Result<[u8; 32]> {
     let stat = dir.stat_self()?;
     let mut content = Content::new();
-    content.update(&sys::ids::boot_id());
+    content.update(sys::ids::boot_id());
     for number in [u64::from(stat.dev.0), u64::from(stat.dev.1), stat.ino] {
         content.update(&number.to_be_bytes());
     }

@@ -4,7 +4,25 @@ use crate::sys::dir::one;
 use crate::sys::file::{ids, modified};
 use crate::sys::{Dir, File, FileKind, Flushed, fault};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags};
+use std::ffi::{CStr, CString};
 use std::io;
+use std::os::fd::{AsFd, AsRawFd, RawFd};
+
+/// fchmodat2(2), which follows no link.
+fn fchmodat2(directory: RawFd, name: &CStr, mode: u32) -> io::Result<()> {
+    // SAFETY: the call takes a number, which is refused if it is no descriptor, a string ended by NUL, which `name`
+    // keeps alive, and two numbers; it writes to no memory of ours.
+    #[allow(unsafe_code)]
+    let done = unsafe {
+        libc::syscall(libc::SYS_fchmodat2, directory, name.as_ptr(), mode, libc::AT_SYMLINK_NOFOLLOW)
+    };
+    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Whether the kernel has that call. No directory has this number, which every kernel that has the call says.
+pub(crate) fn has_fchmodat2() -> bool {
+    fchmodat2(-1, c"-", 0).is_err_and(|error| error.raw_os_error() != Some(libc::ENOSYS))
+}
 
 impl Dir {
     /// Makes a directory, 0700.
@@ -163,25 +181,27 @@ impl Dir {
     /// Not permitted, or the kernel is older: ENOSYS.
     pub fn set_mode(&self, name: &[u8], mode: u32) -> io::Result<()> {
         fault::point("fchmodat2")?;
-        let name = std::ffi::CString::new(one(name)?)?;
-        let directory = std::os::fd::AsRawFd::as_raw_fd(&std::os::fd::AsFd::as_fd(self));
-        // SAFETY: the call takes a descriptor, which `self` keeps open, a string ended by NUL, which `name` keeps alive,
-        // and two numbers; it writes to no memory of ours.
-        #[allow(unsafe_code)]
-        let done = unsafe {
-            libc::syscall(libc::SYS_fchmodat2, directory, name.as_ptr(), mode, libc::AT_SYMLINK_NOFOLLOW)
-        };
-        if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+        self.chmod(one(name)?, mode)
     }
 
-    /// Sets the mode of what we made under this name in a directory where nobody else may: no link, which the call would
-    /// follow, can have taken its place. Every kernel can do that.
+    /// Sets the mode of what we made under this name in a directory where nobody else may: no link, which an older kernel
+    /// would follow, can have taken its place. Every kernel can do that.
     ///
     /// # Errors
     /// The file system refuses.
     pub fn set_mode_of_own(&self, name: &[u8], mode: u32) -> io::Result<()> {
         fault::point("fchmodat")?;
-        Ok(rustix::fs::chmodat(self, one(name)?, Mode::from_raw_mode(mode), AtFlags::empty())?)
+        let name = one(name)?;
+        match self.chmod(name, mode) {
+            Err(error) if error.raw_os_error() == Some(libc::ENOSYS) => {
+                Ok(rustix::fs::chmodat(self, name, Mode::from_raw_mode(mode), AtFlags::empty())?)
+            }
+            done => done,
+        }
+    }
+
+    fn chmod(&self, name: &[u8], mode: u32) -> io::Result<()> {
+        fchmodat2(self.as_fd().as_raw_fd(), &CString::new(name)?, mode)
     }
 
     /// Drops what a default ACL of the parent gave this directory: its own default, and its access list. The directory

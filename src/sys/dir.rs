@@ -95,7 +95,12 @@ impl Dir {
     /// # Errors
     /// It cannot be read.
     pub fn to_list(&self) -> io::Result<Dir> {
-        Ok(Dir(rustix::fs::openat(&self.0, c".", DIRECTORY | OFlags::RDONLY, Mode::empty())?))
+        Ok(Dir(rustix::fs::openat(
+            &self.0,
+            c".",
+            DIRECTORY | OFlags::RDONLY | OFlags::NOFOLLOW,
+            Mode::empty(),
+        )?))
     }
 
     /// The names in it, in no order. The directory must have been opened for listing.
@@ -231,7 +236,7 @@ impl Dir {
 
     /// A file without a name, which can never get one.
     pub(super) fn nameless_file(&self) -> io::Result<std::fs::File> {
-        let flags = OFlags::TMPFILE | OFlags::EXCL | OFlags::RDWR | OFlags::CLOEXEC;
+        let flags = OFlags::TMPFILE | OFlags::EXCL | OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         Ok(rustix::fs::openat(&self.0, c".", flags, Mode::RUSR | Mode::WUSR)?.into())
     }
 }

@@ -20,9 +20,16 @@ pub fn point(call: &str) -> io::Result<()> {
     Ok(())
 }
 
+/// Opens the file that says that a fault happened, for a process that is about to confine itself: it is empty until then.
+pub fn before_confinement() {
+    #[cfg(debug_assertions)]
+    armed::open();
+}
+
 #[cfg(debug_assertions)]
 mod armed {
-    use std::io;
+    use std::fs::File;
+    use std::io::{self, Write};
     use std::sync::OnceLock;
     use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -38,7 +45,16 @@ mod armed {
     }
 
     static FAULTS: OnceLock<Vec<Fault>> = OnceLock::new();
+    static FIRED: OnceLock<Option<File>> = OnceLock::new();
     static PASSED: AtomicU64 = AtomicU64::new(0);
+
+    fn fired() -> Option<File> {
+        File::create(std::env::var_os("SMSYNC_FAULT_FIRED")?).ok()
+    }
+
+    pub(super) fn open() {
+        FIRED.get_or_init(fired);
+    }
 
     fn read() -> Vec<Fault> {
         let wish = std::env::var("SMSYNC_FAULT").unwrap_or_default();
@@ -57,8 +73,8 @@ mod armed {
             At::Call(name) => name == call,
         });
         let Some(fault) = met else { return Ok(()) };
-        if let Some(path) = std::env::var_os("SMSYNC_FAULT_FIRED") {
-            std::fs::write(path, call)?;
+        if let Some(mut file) = FIRED.get_or_init(fired).as_ref() {
+            file.write_all(call.as_bytes())?;
         }
         match fault.errno {
             None => std::process::abort(),

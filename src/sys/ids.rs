@@ -1,8 +1,11 @@
-//! Who we are, and the names of users and groups.
+//! Who we are, and the names of users and groups. A confined process asks its broker for them.
 
 use std::io::Read;
+use std::sync::OnceLock;
 
 use nix::unistd::{Gid, Group, Uid, User};
+
+use super::broker;
 
 /// Our effective user id.
 #[must_use]
@@ -35,35 +38,51 @@ pub fn is_member(user: &str, group: &str) -> bool {
 
 /// What names this host from one boot to the next; nothing where the kernel does not tell.
 #[must_use]
-pub fn boot_id() -> Vec<u8> {
-    let mut id = Vec::new();
-    let file = std::fs::File::open("/proc/sys/kernel/random/boot_id");
-    match file.and_then(|file| file.take(64).read_to_end(&mut id)) {
-        Ok(_) => id,
-        Err(_) => Vec::new(),
-    }
+pub fn boot_id() -> &'static [u8] {
+    // A process reads it before it confines itself.
+    static ID: OnceLock<Vec<u8>> = OnceLock::new();
+    ID.get_or_init(|| {
+        let mut id = Vec::new();
+        let file = std::fs::File::open("/proc/sys/kernel/random/boot_id");
+        match file.and_then(|file| file.take(64).read_to_end(&mut id)) {
+            Ok(_) => id,
+            Err(_) => Vec::new(),
+        }
+    })
 }
 
 /// The name of a user; `None` when there is none.
 #[must_use]
 pub fn user_name(uid: u32) -> Option<Vec<u8>> {
-    Some(User::from_uid(Uid::from_raw(uid)).ok()??.name.into_bytes())
+    match broker::running() {
+        Some(broker) => broker.user_name(uid),
+        None => Some(User::from_uid(Uid::from_raw(uid)).ok()??.name.into_bytes()),
+    }
 }
 
 /// The name of a group; `None` when there is none.
 #[must_use]
 pub fn group_name(gid: u32) -> Option<Vec<u8>> {
-    Some(Group::from_gid(Gid::from_raw(gid)).ok()??.name.into_bytes())
+    match broker::running() {
+        Some(broker) => broker.group_name(gid),
+        None => Some(Group::from_gid(Gid::from_raw(gid)).ok()??.name.into_bytes()),
+    }
 }
 
 /// The id of a user; `None` when there is no such name. Never 0 for want of an answer.
 #[must_use]
 pub fn user_id(name: &[u8]) -> Option<u32> {
-    Some(User::from_name(std::str::from_utf8(name).ok()?).ok()??.uid.as_raw())
+    match broker::running() {
+        Some(broker) => broker.user_id(name),
+        None => Some(User::from_name(std::str::from_utf8(name).ok()?).ok()??.uid.as_raw()),
+    }
 }
 
 /// The id of a group; `None` when there is no such name. Never 0 for want of an answer.
 #[must_use]
 pub fn group_id(name: &[u8]) -> Option<u32> {
-    Some(Group::from_name(std::str::from_utf8(name).ok()?).ok()??.gid.as_raw())
+    match broker::running() {
+        Some(broker) => broker.group_id(name),
+        None => Some(Group::from_name(std::str::from_utf8(name).ok()?).ok()??.gid.as_raw()),
+    }
 }

@@ -1,7 +1,9 @@
 //! The kernel: every system call of the program is in this folder, and every `unsafe`.
 
+pub mod broker;
 mod change;
 pub mod clock;
+pub mod confine;
 pub mod detach;
 mod dir;
 pub mod env;
@@ -30,6 +32,7 @@ pub mod syslog;
 pub mod tick;
 pub mod xattr;
 
+pub(crate) use change::has_fchmodat2;
 pub use dir::{Dir, keep_access_times};
 pub use errno::{errno, errno_words};
 pub use file::{File, Flushed};

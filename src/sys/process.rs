@@ -6,6 +6,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
@@ -40,7 +41,9 @@ pub fn end_if(id: u32, still: impl FnOnce() -> bool) -> bool {
 /// How many threads can run at once.
 #[must_use]
 pub fn parallelism() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
+    // It is read from files too, which a process does before it confines itself.
+    static THREADS: OnceLock<usize> = OnceLock::new();
+    *THREADS.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from))
 }
 
 /// A program to start with a socket on its standard descriptors. It inherits our environment, which `sys::stdio`

@@ -76,6 +76,28 @@ impl Dir {
         }
     }
 
+    /// The directory of this name, which is another user's alone. Made, by root, when it is missing.
+    ///
+    /// # Errors
+    /// It is somebody else's, can be read by others, or cannot be made.
+    pub fn dir_of(&self, name: &[u8], uid: u32, gid: u32) -> io::Result<Dir> {
+        let made = match rustix::fs::mkdirat(self, one(name)?, Mode::RWXU) {
+            Ok(()) => true,
+            Err(rustix::io::Errno::EXIST) => false,
+            Err(error) => return Err(error.into()),
+        };
+        let dir = self.subdir(name)?;
+        if made {
+            dir.set_own_owner(Some(uid), Some(gid))?;
+        }
+        let stat = dir.stat_self()?;
+        if stat.uid == uid && stat.mode & 0o077 == 0 {
+            Ok(dir)
+        } else {
+            Err(io::ErrorKind::PermissionDenied.into())
+        }
+    }
+
     /// The contents of the file of this name, if it has no more than `max` bytes.
     ///
     /// # Errors

@@ -23,6 +23,8 @@ pub struct Syslog {
     path: PathBuf,
     form: Form,
     logger: Option<Logger<LoggerBackend, Form>>,
+    /// Whether no other socket can be had any more.
+    confined: bool,
 }
 
 /// RFC 3164 with the host's own time, which is what syslogd expects; the crate's form has UTC.
@@ -53,7 +55,12 @@ impl Syslog {
     /// A syslogd with its datagram socket at `path`.
     fn at(path: &Path, facility: u8, tag: &str) -> Syslog {
         let form = Form { facility, pid: std::process::id(), tag: tag.to_owned() };
-        Syslog { path: path.to_owned(), logger: connect(path, form.clone()).ok(), form }
+        Syslog { path: path.to_owned(), logger: connect(path, form.clone()).ok(), form, confined: false }
+    }
+
+    /// From now on the socket stays what it is: a syslogd that is started anew is not reached by it.
+    pub fn confine(&mut self) {
+        self.confined = true;
     }
 
     /// Sends one record of one line, and says whether syslogd has it. A full socket loses the record.
@@ -66,6 +73,9 @@ impl Syslog {
                 }
                 Err(_) => {}
             }
+        }
+        if self.confined {
+            return false;
         }
         self.logger = connect(&self.path, self.form.clone()).ok();
         let Some(logger) = &mut self.logger else { return false };
@@ -129,6 +139,15 @@ mod tests {
         let daemon = UnixDatagram::bind(&path).unwrap();
         assert!(syslog.send(Severity::LOG_INFO, "three"));
         assert!(received(&daemon).ends_with(": three"));
+
+        // Who is confined has this one socket.
+        syslog.confine();
+        assert!(syslog.send(Severity::LOG_INFO, "four"));
+        assert!(received(&daemon).ends_with(": four"));
+        drop(daemon);
+        std::fs::remove_file(&path).unwrap();
+        let _daemon = UnixDatagram::bind(&path).unwrap();
+        assert!(!syslog.send(Severity::LOG_INFO, "five"));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use rustix::thread::CapabilitySet;
 use std::ffi::{CStr, CString};
 use std::io;
 use std::os::fd::AsFd;
+use std::sync::OnceLock;
 use std::thread::{Builder, Scope};
 
 /// Names with their values.
@@ -53,8 +54,7 @@ impl Sight {
             return Some(Sight::Own);
         }
         let may = rustix::thread::capabilities(None).ok()?.effective;
-        let namespace = rustix::fs::stat(c"/proc/self/ns/user").ok()?;
-        let all = may.contains(CapabilitySet::SYS_ADMIN) && namespace.st_ino == FIRST_NAMESPACE;
+        let all = may.contains(CapabilitySet::SYS_ADMIN) && namespace()? == FIRST_NAMESPACE;
         Some(if all { Sight::All } else { Sight::Part })
     }
 
@@ -78,6 +78,12 @@ impl Sight {
             _ => None,
         }
     }
+}
+
+/// The number of our user namespace. A process asks for it before it confines itself.
+fn namespace() -> Option<u64> {
+    static NUMBER: OnceLock<Option<u64>> = OnceLock::new();
+    *NUMBER.get_or_init(|| Some(rustix::fs::stat(c"/proc/self/ns/user").ok()?.st_ino))
 }
 
 /// Room for what most lists and values need.

@@ -190,3 +190,28 @@ fn way(module: &Dir, path: &RelPath<'_>) -> io::Result<Vec<Dir>> {
     }
     Ok(way)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// However a tree of a module is opened: what may follow links could follow them out of it otherwise.
+    #[test]
+    fn a_tree_of_a_module_is_confined() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(dir.path().join("a/b")).unwrap();
+        std::fs::write(dir.path().join("a/f"), "").unwrap();
+        let module = Dir::open_root(dir.path()).unwrap();
+        for (path, dry) in [("", true), ("a", true), ("a/b", false), ("a/new", true), ("a/new", false)] {
+            let path = RelPath::new(path.as_bytes()).unwrap();
+            let root = Root::to_fill(&module, &path, dry).unwrap();
+            assert!(root.is_confined(), "{path}");
+            let depth = path.components().count();
+            assert_eq!(root.above().count(), depth, "{path}");
+        }
+        for path in ["", "a", "a/b", "a/f"] {
+            let path = RelPath::new(path.as_bytes()).unwrap();
+            assert!(Root::below(&module, &path).unwrap().is_confined(), "{path}");
+        }
+    }
+}

@@ -13,6 +13,7 @@
     clippy::cast_sign_loss
 )]
 
+pub mod audit;
 pub mod deeds;
 pub mod dice;
 pub mod edits;
@@ -250,6 +251,11 @@ impl Drop for Inetd {
             child.wait().unwrap();
         }
     }
+}
+
+/// The call that met a fault, by the file that says so; a confined process makes it before it knows.
+pub fn fired(path: &Path) -> Option<String> {
+    fs::read_to_string(path).ok().filter(|call| !call.is_empty())
 }
 
 /// Waits for the end of a process until the deadline, and kills it then.

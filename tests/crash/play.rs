@@ -2,7 +2,7 @@
 #![allow(dead_code)] // each of the tests that use it leaves something out
 
 use super::common::walk::{Node, Tree, differences, names, walk};
-use super::common::{Inetd, Site, assert_exit, output_within, scenario};
+use super::common::{Inetd, Site, assert_exit, fired, output_within, scenario};
 use std::fs;
 use std::path::PathBuf;
 use std::process::Output;
@@ -107,7 +107,7 @@ impl Play {
 
     /// Which call met the fault, if one did.
     pub(crate) fn fired(&self) -> Option<String> {
-        fs::read_to_string(self.site.path("fired")).ok()
+        fired(&self.site.path("fired"))
     }
 
     /// Everything in the receiver's tree is wholly old or wholly new, and nothing else was touched. What is `away` may

@@ -5,6 +5,7 @@ use super::log_format::LogFormat;
 use super::rules::{self, Patterns};
 use super::say::{self, Said, say};
 use super::users::{Access, AuthUsers};
+use super::{Command, GroupIds, Sandbox, UserId};
 use crate::config::{Durable, Rate, value};
 use crate::limits;
 use crate::path::{Fence, Pattern, RelPath, Rule};
@@ -106,6 +107,24 @@ pub struct Module {
     /// How much is read and written in a second at most by each connection.
     #[serde(default, deserialize_with = "value::rate")]
     pub bandwidth: Option<Rate>,
+    /// Whom a connection becomes.
+    #[serde(default)]
+    pub uid: Option<UserId>,
+    /// His groups.
+    #[serde(default)]
+    pub gid: Option<GroupIds>,
+    /// Whether the tree becomes the root of its process; if root starts it, unless switched off.
+    #[serde(default, rename = "use chroot", deserialize_with = "value::yes_no")]
+    pub use_chroot: Option<bool>,
+    /// How much of the confinement must be had.
+    #[serde(default)]
+    pub sandbox: Sandbox,
+    /// What is run before the first round.
+    #[serde(default, rename = "pre-xfer exec")]
+    pub before: Option<Command>,
+    /// What is run after the last.
+    #[serde(default, rename = "post-xfer exec")]
+    pub after: Option<Command>,
 }
 
 /// Changes of modes, where nobody is named by the mask that most people have.
@@ -186,6 +205,12 @@ impl Default for Module {
             max_connections: 0,
             lock_file: None,
             bandwidth: None,
+            uid: None,
+            gid: None,
+            use_chroot: None,
+            sandbox: Sandbox::default(),
+            before: None,
+            after: None,
         }
     }
 }
@@ -278,6 +303,12 @@ impl Module {
             say("max connections", self.max_connections),
             say::path("lock file", self.lock_file.as_ref()),
             say::maybe("bandwidth", self.bandwidth.as_ref()).or(say("bandwidth", 0)),
+            say::maybe("uid", self.uid.as_ref()),
+            say::maybe("gid", self.gid.as_ref()),
+            self.use_chroot.and_then(|on| say::yes_no("use chroot", on)),
+            say("sandbox", self.sandbox),
+            say::maybe("pre-xfer exec", self.before.as_ref()),
+            say::maybe("post-xfer exec", self.after.as_ref()),
         ];
         all.into_iter().flatten().collect()
     }

@@ -1,5 +1,7 @@
 //! The server's configuration: what it means, what is wrong with it and where, and that nothing makes it panic.
 
+mod confining;
+
 use super::*;
 use crate::config::mutate::mutations;
 use crate::config::{ConfigError, Durable};

@@ -1,0 +1,170 @@
+//! Confines the process of a connection to the module that its client opened: what it needs is opened, its broker is
+//! forked, and then it is let in.
+
+use crate::exit::Exit;
+use crate::server::config::{Config, Module, Sandbox, directory, identity};
+use crate::server::door::Visitor;
+use crate::server::log::Log;
+use crate::server::metrics::Outlet;
+use crate::session::Error;
+use crate::sys::broker::{self, Broker, Hook, Hooks};
+use crate::sys::confine::{Confinement, Identity, Layer};
+use crate::sys::private::PrivateError;
+use crate::sys::stdio::Peer;
+use crate::sys::{self, Dir};
+use std::ffi::OsString;
+use std::fmt::Display;
+use std::io;
+
+/// What a confined process can reach.
+#[derive(Debug)]
+pub(super) struct Places {
+    /// The root of the module.
+    pub(super) module: Dir,
+    /// Where locks and memories are kept, or why there is no such place.
+    pub(super) state: Result<Dir, String>,
+    /// Where specifications are spooled.
+    pub(super) spool: Dir,
+    /// Where metrics are shown; not by who is another user than the server, and so cannot add to what it counted.
+    pub(super) metrics: Option<Outlet>,
+    /// Who does what cannot be done from inside.
+    pub(super) broker: Option<&'static Broker>,
+}
+
+/// Who asks for what.
+pub(super) struct Asked<'a> {
+    pub(super) config: &'a Config,
+    pub(super) module: &'a Module,
+    pub(super) visitor: &'a Visitor,
+    /// What its records begin with.
+    pub(super) session: &'a dyn Display,
+    pub(super) log: &'a Log,
+}
+
+/// Opens what the module needs and confines this process to it.
+///
+/// # Errors
+/// Something cannot be opened, or the confinement that the module requires cannot be had. The log has the reason.
+pub(super) fn confine(
+    asked: &Asked<'_>,
+    state: Result<Dir, PrivateError>,
+    metrics: Option<Outlet>,
+) -> Result<Places, Error> {
+    let Asked { config, module, log, .. } = asked;
+    let refuse = |exit, told: &str, reason: &dyn Display| {
+        log.error(format_args!("{}: module {}: {reason}", asked.session, module.name));
+        Error::Refused(exit, told.to_owned())
+    };
+    let identity = identity(module.uid.as_ref(), module.gid.as_ref())
+        .map_err(|reason| refuse(Exit::Config, "the module's uid or gid is wrong", &reason))?;
+    let dir = Dir::open_root(&module.path).map_err(|error| {
+        let reason = format!("the module cannot be opened: {}", system(&error));
+        refuse(Exit::Io, &reason, &reason)
+    })?;
+    let spool = Dir::open_root(&config.globals.spool_dir)
+        .map_err(|error| Error::System("open the spool directory ('spool dir')", error))?;
+    let state = state.map_err(|error| error.to_string());
+    let state = state.and_then(|state| own_state(state, identity.as_ref()));
+    let metrics = metrics.filter(|_| !is_other(identity.as_ref())).map(Outlet::into_parts);
+
+    let confinement = Confinement {
+        layers: layers(module),
+        strict: module.sandbox == Sandbox::Require,
+        writable: !module.read_only,
+        keep_access_times: module.open_noatime,
+        identity,
+    };
+    let hooked = module.before.is_some() || module.after.is_some();
+    let alone = confinement.layers.is_empty() && confinement.identity.is_none();
+    let cannot = "the server cannot confine itself; its log says why";
+    let broker = if alone && !hooked {
+        None
+    } else {
+        let broker = broker::start(hooks(asked)).map_err(|error| {
+            refuse(Exit::System, cannot, &format!("cannot start its broker: {}", system(&error)))
+        })?;
+        Some(broker)
+    };
+    before_it(log);
+    let mut held: Vec<Dir> = Vec::new();
+    let state = state.map(|state| held.push(state));
+    let metrics = metrics.map(|(dir, name)| {
+        held.push(dir);
+        name
+    });
+    held.push(spool);
+    let confined = confinement
+        .confine(&dir, &mut held)
+        .map_err(|error| refuse(Exit::System, cannot, &format!("cannot confine itself: {error}")))?;
+    for layer in &confined.missing {
+        log.warning(format_args!("{}: module {}: not confined by {layer}", asked.session, module.name));
+    }
+    log.info(format_args!("{}: module {}: confined by {confined}", asked.session, module.name));
+    let spool = held.pop().ok_or_else(|| refuse(Exit::Software, cannot, &"no spool directory"))?;
+    let metrics = metrics.and_then(|name| Some(Outlet::of_parts(held.pop()?, name)));
+    let state = state.and_then(|()| held.pop().ok_or_else(String::new));
+    Ok(Places { module: dir, state, spool, metrics, broker })
+}
+
+/// What is read from files once and must be known before they are out of reach.
+fn before_it(log: &Log) {
+    log.confine();
+    let _ = sys::ids::boot_id();
+    let _ = sys::process::parallelism();
+    let _ = sys::xattr::Sight::ours();
+    sys::fault::before_confinement();
+}
+
+/// The layers that the module is to have: all that this user can have. Who is not root has no capabilities to give up,
+/// and cannot change his root.
+fn layers(module: &Module) -> Vec<Layer> {
+    let root = sys::ids::euid() == 0;
+    let wanted = |layer: &Layer| match layer {
+        Layer::Chroot => module.use_chroot.unwrap_or(root),
+        Layer::Capabilities => root,
+        Layer::Landlock | Layer::Seccomp => true,
+    };
+    let all = if module.sandbox == Sandbox::Off { &[][..] } else { &Layer::ALL };
+    all.iter().copied().filter(wanted).collect()
+}
+
+/// Whether the connection becomes another user than the server is.
+fn is_other(identity: Option<&Identity>) -> bool {
+    identity.is_some_and(|identity| identity.uid != sys::ids::euid())
+}
+
+/// The state directory of the user that the connection becomes: the one of the server, or one in it.
+fn own_state(state: Dir, identity: Option<&Identity>) -> Result<Dir, String> {
+    match identity {
+        Some(Identity { uid, gid, .. }) if is_other(identity) => {
+            let own = state.dir_of(&directory(*uid), *uid, *gid);
+            own.map_err(|error| format!("the directory of uid {uid} in 'state dir': {}", system(&error)))
+        }
+        _ => Ok(state),
+    }
+}
+
+/// What the hooks are, and what they are told: nothing of it is the client's to choose.
+fn hooks(asked: &Asked<'_>) -> Hooks {
+    let Module { name, path, before, after, .. } = asked.module;
+    let address = match asked.visitor.peer() {
+        Peer::Inet(address) => address.ip().to_string(),
+        Peer::Local => String::new(),
+    };
+    let environment: [(&str, OsString); 5] = [
+        ("SMSYNC_MODULE_NAME", name.into()),
+        ("SMSYNC_MODULE_PATH", path.into()),
+        ("SMSYNC_HOST_ADDR", address.into()),
+        ("SMSYNC_USER_NAME", asked.visitor.user().into()),
+        ("SMSYNC_PID", sys::process::id().to_string().into()),
+    ];
+    Hooks {
+        before: before.as_ref().map(|command| Hook::clone(command.hook())),
+        after: after.as_ref().map(|command| Hook::clone(command.hook())),
+        environment: environment.map(|(name, value)| (name.to_owned(), value)).to_vec(),
+    }
+}
+
+fn system(error: &io::Error) -> String {
+    sys::errno_words(sys::errno(error))
+}

@@ -1,0 +1,141 @@
+//! The broker: a process that is forked before the one that serves a connection confines itself, and does for it what
+//! cannot be done from inside: names of users and groups, and the administrator's hooks.
+//!
+//! Asked for what it should not be asked, it ends.
+
+mod hook;
+mod message;
+mod service;
+
+pub use hook::Hook;
+pub use message::{Ended, How, Outcome};
+pub use service::Hooks;
+
+use message::{LONGEST, Reply, Request};
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+/// The way to the broker.
+#[derive(Debug)]
+pub struct Broker {
+    socket: Mutex<OwnedFd>,
+}
+
+/// The one of this process, if it has one.
+static BROKER: OnceLock<Broker> = OnceLock::new();
+
+/// Forks the broker. It has what this process has by then, but for its open files; and no more than these hooks.
+///
+/// # Errors
+/// There are other threads, there is a broker already, or no process or descriptor is left.
+pub fn start(hooks: Hooks) -> io::Result<&'static Broker> {
+    super::confine::one_thread()?;
+    let flags = SocketFlags::CLOEXEC;
+    let (ours, theirs) = rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
+    // SAFETY: this process has one thread, as was just found out, so no lock is held by another and all memory is whole
+    // in the child. The child closes every descriptor but 0, 1, 2 and its socket, which no value of it uses any more: it
+    // never returns from here, and ends without running what would close them again.
+    #[allow(unsafe_code)]
+    let child = unsafe {
+        let child = libc::fork();
+        if child == 0 {
+            let own = theirs.as_raw_fd();
+            libc::syscall(libc::SYS_close_range, 3, own - 1, 0);
+            libc::syscall(libc::SYS_close_range, own + 1, i32::MAX, 0);
+        }
+        child
+    };
+    match child {
+        -1 => return Err(io::Error::last_os_error()),
+        0 => end(service::serve(&theirs, hooks)),
+        _ => {}
+    }
+    drop(theirs);
+    BROKER
+        .set(Broker { socket: Mutex::new(ours) })
+        .map_err(|_| io::Error::from(io::ErrorKind::AlreadyExists))?;
+    running().ok_or_else(|| io::ErrorKind::NotFound.into())
+}
+
+/// Ends the forked process, without what the program does at its end.
+fn end(code: i32) -> ! {
+    // SAFETY: the call ends the process at once and touches none of its memory.
+    #[allow(unsafe_code)]
+    unsafe {
+        libc::_exit(code)
+    }
+}
+
+/// The broker of this process, if one was started.
+pub fn running() -> Option<&'static Broker> {
+    BROKER.get()
+}
+
+impl Broker {
+    fn ask(&self, request: &Request) -> io::Result<Reply> {
+        let socket = self.socket.lock().unwrap_or_else(PoisonError::into_inner);
+        rustix::net::send(&*socket, &request.encode(), SendFlags::NOSIGNAL)?;
+        let mut reply = [0; LONGEST];
+        let (length, _) =
+            rustix::io::retry_on_intr(|| rustix::net::recv(&*socket, &mut reply[..], RecvFlags::empty()))?;
+        let reply = reply.get(..length).and_then(Reply::decode);
+        reply.ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+    }
+
+    /// The number of a user or group. A broker that is gone knows none.
+    fn id(&self, request: &Request) -> Option<u32> {
+        match self.ask(request) {
+            Ok(Reply::Id(id)) => Some(id),
+            _ => None,
+        }
+    }
+
+    fn name(&self, request: &Request) -> Option<Vec<u8>> {
+        match self.ask(request) {
+            Ok(Reply::Name(name)) => Some(name),
+            _ => None,
+        }
+    }
+
+    pub(super) fn user_name(&self, uid: u32) -> Option<Vec<u8>> {
+        self.name(&Request::UserName(uid))
+    }
+
+    pub(super) fn group_name(&self, gid: u32) -> Option<Vec<u8>> {
+        self.name(&Request::GroupName(gid))
+    }
+
+    pub(super) fn user_id(&self, name: &[u8]) -> Option<u32> {
+        self.id(&Request::UserId(name.to_vec()))
+    }
+
+    pub(super) fn group_id(&self, name: &[u8]) -> Option<u32> {
+        self.id(&Request::GroupId(name.to_vec()))
+    }
+
+    /// Has the hook run that comes before a transfer; `None` if there is none.
+    ///
+    /// # Errors
+    /// The broker is gone.
+    pub fn before(&self, push: bool) -> io::Result<Option<Ended>> {
+        self.hook(&Request::Before { push })
+    }
+
+    /// Has the hook run that comes after a transfer; `None` if there is none. The broker ends with it.
+    ///
+    /// # Errors
+    /// The broker is gone.
+    pub fn after(&self, outcome: Outcome) -> io::Result<Option<Ended>> {
+        self.hook(&Request::After(outcome))
+    }
+
+    fn hook(&self, request: &Request) -> io::Result<Option<Ended>> {
+        match self.ask(request)? {
+            Reply::Ended(ended) => Ok(Some(ended)),
+            Reply::None => Ok(None),
+            Reply::Id(_) | Reply::Name(_) => Err(io::ErrorKind::InvalidData.into()),
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! The user and groups that a process becomes, for good.
+
+use nix::unistd::{Gid, Group, Uid, User, getgrouplist};
+use std::ffi::CString;
+use std::fmt;
+use std::io;
+
+/// A user with his groups.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The user.
+    pub uid: u32,
+    /// His group, which what he makes belongs to.
+    pub gid: u32,
+    /// His other groups.
+    pub groups: Vec<u32>,
+}
+
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "uid {} gid {}", self.uid, self.gid)
+    }
+}
+
+fn refused(text: &'static str) -> io::Error {
+    io::Error::other(text)
+}
+
+impl Identity {
+    /// Becomes this user: groups first, since only root may change them; then proves it. Root's rights are gone with the
+    /// user id, in every thread.
+    pub(super) fn assume(&self) -> io::Result<()> {
+        let (uid, gid) = (Uid::from_raw(self.uid), Gid::from_raw(self.gid));
+        let groups: Vec<Gid> = self.groups.iter().map(|gid| Gid::from_raw(*gid)).collect();
+        if Uid::effective().is_root() {
+            nix::unistd::setgroups(&groups)?;
+            nix::unistd::setresgid(gid, gid, gid)?;
+            nix::unistd::setresuid(uid, uid, uid)?;
+            // A change of user may have made our memory readable again.
+            rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)?;
+            if nix::unistd::getgroups()?.iter().any(|gid| !groups.contains(gid)) {
+                return Err(refused("other groups were left"));
+            }
+        }
+        let (users, mine) = (nix::unistd::getresuid()?, nix::unistd::getresgid()?);
+        if [users.real, users.effective, users.saved].iter().any(|id| *id != uid) {
+            return Err(refused("only root can become another user"));
+        }
+        if [mine.real, mine.effective, mine.saved].iter().any(|id| *id != gid) {
+            return Err(refused("only root can change its group"));
+        }
+        self.no_way_back()
+    }
+
+    /// Tries to be root again.
+    fn no_way_back(&self) -> io::Result<()> {
+        let root = Uid::from_raw(0);
+        let back = || {
+            nix::unistd::setuid(root).is_ok()
+                || nix::unistd::seteuid(root).is_ok()
+                || nix::unistd::setgroups(&[Gid::from_raw(0)]).is_ok()
+        };
+        if self.uid != 0 && back() { Err(refused("root's rights could be had again")) } else { Ok(()) }
+    }
+}
+
+/// The user of this name. Nobody, and never root, for want of an answer.
+///
+/// # Errors
+/// Users cannot be looked up.
+pub fn by_user_name(name: &str) -> io::Result<Option<u32>> {
+    Ok(User::from_name(name)?.map(|user| user.uid.as_raw()))
+}
+
+/// The group of this name. As [`by_user_name`].
+///
+/// # Errors
+/// Groups cannot be looked up.
+pub fn by_group_name(name: &str) -> io::Result<Option<u32>> {
+    Ok(Group::from_name(name)?.map(|group| group.gid.as_raw()))
+}
+
+/// The group that a user has at login.
+///
+/// # Errors
+/// Users cannot be looked up.
+pub fn primary_group(uid: u32) -> io::Result<Option<u32>> {
+    Ok(User::from_uid(Uid::from_raw(uid))?.map(|user| user.gid.as_raw()))
+}
+
+/// Every group that a user is in, the one he has at login first; `None` for a number that nobody has.
+///
+/// # Errors
+/// Users or groups cannot be looked up.
+pub fn groups_of(uid: u32) -> io::Result<Option<Vec<u32>>> {
+    let Some(user) = User::from_uid(Uid::from_raw(uid))? else { return Ok(None) };
+    let name = CString::new(user.name)?;
+    let list = getgrouplist(&name, user.gid)?;
+    let others = list.into_iter().filter(|gid| *gid != user.gid);
+    Ok(Some([user.gid].into_iter().chain(others).map(Gid::as_raw).collect()))
+}

@@ -1,0 +1,154 @@
+//! `pre-xfer exec` and `post-xfer exec`: when they run, with what, and what becomes of a session that they refuse.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout
+)] // a test
+
+mod common;
+
+use common::starter::until;
+use common::{Inetd, Site, assert_exit};
+use rustix::process::{Pid, Signal, kill_process};
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Output, Stdio};
+
+/// A program that leaves its environment and arguments in a file, by the name of the hook, and then does this.
+fn script(site: &Site, name: &str, then: &str) -> String {
+    let (path, left) = (site.path(name), site.path(format!("{name}.left")));
+    let text = format!(
+        "#!/bin/sh\n{{ env; printf 'argument=%s\\n' \"$@\"; }} >{left}.new && mv {left}.new {left}\n{then}\n",
+        left = left.display()
+    );
+    fs::write(&path, text).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    path.display().to_string()
+}
+
+/// A site with these lines more in the module.
+fn site_with(lines: impl FnOnce(&Site) -> String) -> Site {
+    let site = Site::new();
+    let conf = site.server_conf("").replace("[ro]", &format!("{}\n[ro]", lines(&site)));
+    site.write_private("smsyncd.conf", &conf);
+    fs::write(site.src().join("f"), "contents").unwrap();
+    site
+}
+
+fn push(site: &Site, inetd: &Inetd) -> Output {
+    let output = site.run(&["push", site.src().to_str().unwrap(), &inetd.remote("m")]);
+    inetd.ended();
+    output
+}
+
+/// What a hook found in its environment, without what its shell put there.
+fn left(path: &Path) -> BTreeMap<String, String> {
+    let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let pairs = text.lines().filter_map(|line| line.split_once('='));
+    let shells = ["PWD", "OLDPWD", "SHLVL", "_"];
+    pairs.filter(|(name, _)| !shells.contains(name)).map(|(a, b)| (a.to_owned(), b.to_owned())).collect()
+}
+
+#[test]
+fn they_run_around_a_session_and_are_told_of_it() {
+    let site = site_with(|site| {
+        let (before, after) = (script(site, "before", ""), script(site, "after", ""));
+        format!("pre-xfer exec = {before} 'one $HOME; word'\npost-xfer exec = {after}")
+    });
+    let inetd = site.serve();
+    let id = || inetd.ids();
+    assert_exit(&site.run(&["push", site.src().to_str().unwrap(), &inetd.remote("m")]), 0);
+    let pid = id()[0].to_string();
+    inetd.ended();
+    let mut expected: BTreeMap<String, String> = [
+        ("SMSYNC_MODULE_NAME", "m"),
+        ("SMSYNC_MODULE_PATH", site.dst().to_str().unwrap()),
+        ("SMSYNC_HOST_ADDR", "127.0.0.1"),
+        ("SMSYNC_USER_NAME", ""),
+        ("SMSYNC_PID", &pid),
+        ("SMSYNC_DIRECTION", "push"),
+        ("argument", "one $HOME; word"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into();
+    assert_eq!(left(&site.path("before.left")), expected);
+    // The session waits for it, so it is there.
+    for (name, value) in
+        [("argument", ""), ("SMSYNC_EXIT_STATUS", "0"), ("SMSYNC_FILES", "1"), ("SMSYNC_BYTES", "8")]
+    {
+        expected.insert(name.to_owned(), value.to_owned());
+    }
+    assert_eq!(left(&site.path("after.left")), expected);
+    // Who only lists modules or is refused begins nothing.
+    for name in ["before.left", "after.left"] {
+        fs::remove_file(site.path(name)).unwrap();
+    }
+    assert_exit(&site.run(&["list", &format!("127.0.0.1:{}", inetd.port)]), 0);
+    assert_exit(&site.run(&["push", site.src().to_str().unwrap(), &inetd.remote("m/.smsync")]), 77);
+    inetd.ended();
+    assert!(!site.path("before.left").exists() && !site.path("after.left").exists());
+}
+
+#[test]
+fn one_that_fails_ends_the_session_with_its_words() {
+    for (then, exit, words) in [
+        ("echo not now; echo 'a \x1b[2J' >&2; exit 3", 77, "ended with exit code 3: not now\\012a \\033[2J"),
+        ("kill -9 $$", 71, "was ended by signal 9"),
+    ] {
+        let site = site_with(|site| {
+            let (before, after) = (script(site, "before", then), script(site, "after", "echo sorry; exit 1"));
+            format!("pre-xfer exec = {before}\npost-xfer exec = {after}")
+        });
+        let inetd = site.serve();
+        let output = push(&site, &inetd);
+        assert_exit(&output, exit);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(said.contains(&format!("'pre-xfer exec' {words}")), "{said}");
+        assert!(!site.dst().join("f").exists());
+        let after = left(&site.path("after.left"));
+        assert_eq!(after["SMSYNC_EXIT_STATUS"], exit.to_string());
+        assert_eq!((&after["SMSYNC_FILES"][..], &after["SMSYNC_BYTES"][..]), ("0", "0"));
+        // It is too late to refuse anything: that is for the log.
+        assert!(site.log().contains("'post-xfer exec' ended with exit code 1: sorry"), "{}", site.log());
+    }
+    let site = site_with(|_| "pre-xfer exec = /nonexistent/program".into());
+    let output = push(&site, &site.serve());
+    assert_exit(&output, 71);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("'pre-xfer exec' cannot be run: No such file or directory"), "{said}");
+}
+
+#[test]
+fn the_last_one_runs_though_the_session_is_killed() {
+    let site = site_with(|site| {
+        // The session waits while this one does.
+        let before = script(site, "before", "while [ ! -e \"$SMSYNC_MODULE_PATH/go\" ]; do sleep 0.05; done");
+        format!("pre-xfer exec = {before}\npost-xfer exec = {}", script(site, "after", ""))
+    });
+    let inetd = site.serve();
+    let mut client = site
+        .smsync()
+        .args(["push", site.src().to_str().unwrap(), &inetd.remote("m")])
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    until("the hook before", || site.path("before.left").exists());
+    let pid = inetd.ids()[0];
+    kill_process(Pid::from_raw(i32::try_from(pid).unwrap()).unwrap(), Signal::KILL).unwrap();
+    assert_eq!(client.wait().unwrap().code(), Some(69));
+    fs::write(site.dst().join("go"), "").unwrap();
+    until("the hook after", || site.path("after.left").exists());
+    let after = left(&site.path("after.left"));
+    assert_eq!((&after["SMSYNC_EXIT_STATUS"][..], &after["SMSYNC_PID"]), ("-1", &pid.to_string()));
+}
+
+#[test]
+fn they_run_without_a_sandbox_too() {
+    let site = site_with(|site| format!("sandbox = off\npost-xfer exec = {}", script(site, "after", "")));
+    assert_exit(&push(&site, &site.serve()), 0);
+    assert_eq!(left(&site.path("after.left"))["SMSYNC_EXIT_STATUS"], "0");
+}
