@@ -202,6 +202,9 @@ pub const PROCESSES: usize = 512;
 pub const STRANGERS: u32 = 128;
 /// A connection that gets no place among them within this is refused.
 pub const ADMISSION: Duration = Duration::from_secs(5);
+/// A client waits this long for a place in a module before it is told to try again later: what a server does after its
+/// client has gone takes less.
+pub const PLACE: Duration = Duration::from_secs(2);
 /// Sessions that `--status` lists: twice what our own listener serves at once.
 pub const SESSIONS: u32 = 1024;
 /// How often a session says how far it is.

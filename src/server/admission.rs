@@ -4,12 +4,17 @@ use super::config::Module;
 use super::log::Log;
 use super::strangers::{Admission, Place, admit};
 use crate::exit::Exit;
+use crate::limits;
 use crate::session::Error;
 use crate::sys::Dir;
 use crate::sys::private::PrivateError;
 use crate::sys::slots::Slots;
 use crate::sys::stdio::Peer;
 use std::fmt::Display;
+use std::time::{Duration, Instant};
+
+/// How long whoever found no place sleeps before it looks again.
+const NAP: Duration = Duration::from_millis(20);
 
 /// A place for a connection that has not proven anything, if there is where to keep places.
 pub(super) fn strange(
@@ -28,9 +33,10 @@ pub(super) fn strange(
             }
             place.map(Some).ok_or(Exit::TryAgain)
         }
+        // A full disk must not turn everybody away: a flood is held off less well until it has room again.
         Err(error) => {
             log.error(format_args!("{peer}: cannot count greetings in the state directory: {error}"));
-            Err(Exit::System)
+            Ok(None)
         }
     }
 }
@@ -61,8 +67,16 @@ pub(super) fn module_place(
         (None, Err(error)) => return Err(failed(error)),
     };
     let slots = slots.map_err(|error| failed(&error))?;
-    match slots.take(most).map_err(|error| failed(&error))? {
-        Some(_) => Ok(Some(slots)),
-        None => Err(refused(Exit::TryAgain, &format!("max connections ({most}) reached: try again later"))),
+    // Who has just ended, and comes again, finds the server of before still writing down what it learned.
+    let deadline = Instant::now() + limits::PLACE;
+    loop {
+        if slots.take(most).map_err(|error| failed(&error))?.is_some() {
+            return Ok(Some(slots));
+        }
+        if Instant::now() >= deadline {
+            let text = format!("max connections ({most}) reached: try again later");
+            return Err(refused(Exit::TryAgain, &text));
+        }
+        std::thread::sleep(NAP);
     }
 }

@@ -23,7 +23,8 @@ fn stat(ino: u64) -> Stat {
         blocks: 0,
         mtime: (1_000_000_000, 5),
         ctime: (1_000_000_000, 500),
-        dev: (8, 1),
+        // Where the trees of these tests are.
+        dev: Dir::open_root(&std::env::temp_dir()).unwrap().stat_self().unwrap().dev,
         ino,
         nlink: 1,
         rdev: (0, 0),
@@ -31,11 +32,6 @@ fn stat(ino: u64) -> Stat {
 }
 
 const LATER: (i64, u32) = (1_000_000_001, 0);
-
-/// Of a file on the file system of the trees.
-fn stat_of(dir: &tempfile::TempDir, ino: u64) -> Stat {
-    Stat { dev: open(dir, "tree").stat_self().unwrap().dev, ..stat(ino) }
-}
 
 fn digest(of: u64) -> [u8; 32] {
     *blake3::hash(&of.to_be_bytes()).as_bytes()
@@ -72,8 +68,8 @@ fn what_was_learned_is_known_until_one_thing_of_five_is_another() {
         }
         let was = stat(7);
         for (what, now) in [
-            ("file system", Stat { dev: (8, 2), ..was }),
-            ("file system", Stat { dev: (9, 1), ..was }),
+            ("file system", Stat { dev: (was.dev.0, was.dev.1 + 1), ..was }),
+            ("file system", Stat { dev: (was.dev.0 + 1, was.dev.1), ..was }),
             ("number", Stat { ino: 8, ..was }),
             ("size", Stat { size: was.size + 1, ..was }),
             ("time of modification", Stat { mtime: (was.mtime.0 + 1, was.mtime.1), ..was }),
@@ -205,7 +201,7 @@ fn known(
     let remembered = Remembered { sight, ..Remembered::of(&state, &spool, &tree).unwrap() };
     let mut near = 0;
     let known = inos.map(|ino| {
-        let stat = stat_of(dir, ino);
+        let stat = stat(ino);
         let known = remembered.recall(&stat, true, &mut near).unwrap();
         assert!(known.digest.is_none_or(|known| known == digest(ino)));
         (ino, known.digest.is_some(), remembered.is_plain(&known))
@@ -216,8 +212,8 @@ fn known(
 fn learn_by(dir: &tempfile::TempDir, sight: Sight, digests: &[u64], plain: &[u64]) {
     let (state, spool, tree) = (open(dir, "state"), open(dir, "spool"), open(dir, "tree"));
     let remembered = Remembered { sight: Some(sight), ..Remembered::of(&state, &spool, &tree).unwrap() };
-    digests.iter().for_each(|ino| remembered.learn(&stat_of(dir, *ino), LATER, &digest(*ino)));
-    plain.iter().for_each(|ino| remembered.learn_of(&stat_of(dir, *ino), LATER, None, true));
+    digests.iter().for_each(|ino| remembered.learn(&stat(*ino), LATER, &digest(*ino)));
+    plain.iter().for_each(|ino| remembered.learn_of(&stat(*ino), LATER, None, true));
     remembered.keep();
 }
 
@@ -242,7 +238,7 @@ fn that_there_are_no_attributes_holds_for_those_who_see_no_more() {
 fn of_another_file_system_no_attributes_are_remembered() {
     let dir = site();
     let other = Stat { dev: (200, 200), ..stat(1) };
-    let young = Stat { ctime: LATER, ..stat_of(&dir, 2) };
+    let young = Stat { ctime: LATER, ..stat(2) };
     with(&dir, |remembered| {
         remembered.learn_of(&other, LATER, None, true);
         remembered.learn_of(&young, LATER, None, true);
@@ -319,7 +315,7 @@ fn what_is_torn_behind_the_rest_is_not_believed() {
     // Nor without having been asked before, when the number of records tells.
     fs::write(&path, &whole[..whole.len() - 5]).unwrap();
     with(&dir, |remembered| {
-        remembered.learn(&stat_of(&dir, 1500), LATER, &digest(1500));
+        remembered.learn(&stat(1500), LATER, &digest(1500));
         remembered.keep();
     });
     assert_eq!(count(), 1011);
@@ -330,13 +326,13 @@ fn few_questions_are_not_worth_reading_it() {
     let dir = site();
     learn_some(&dir, 0..1000);
     with(&dir, |remembered| {
-        let ask = |contents| remembered.recall(&stat_of(&dir, 7), contents, &mut 0);
+        let ask = |contents| remembered.recall(&stat(7), contents, &mut 0);
         let few = (0..1000).take_while(|_| ask(false).is_none()).count();
         assert!((20..40).contains(&few), "{few}");
         assert!(ask(false).unwrap().digest.is_some());
     });
     with(&dir, |remembered| {
-        let ask = |contents| remembered.recall(&stat_of(&dir, 7), contents, &mut 0);
+        let ask = |contents| remembered.recall(&stat(7), contents, &mut 0);
         // What saves reading contents does so at once.
         assert!(ask(false).is_none() && ask(true).is_some() && ask(false).is_some());
     });
