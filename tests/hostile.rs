@@ -14,6 +14,8 @@ mod greeting;
 mod opening;
 #[path = "hostile/peer.rs"]
 mod peer;
+#[path = "hostile/policy.rs"]
+mod policy;
 #[path = "hostile/pulls.rs"]
 mod pulls;
 #[path = "hostile/pushes.rs"]

@@ -5,8 +5,7 @@ use crate::path::RelPath;
 use crate::server::config::Module;
 use crate::server::log::Log;
 use crate::server::serve::system;
-use crate::session::Error;
-use crate::spec::Keyword;
+use crate::session::{Error, refuse, words};
 use crate::sys::Dir;
 use crate::terms::{Capability, Quick};
 use crate::wire::Flags;
@@ -23,10 +22,8 @@ pub(super) fn permit(module: &Module, round: &Round) -> Result<(), Error> {
     if module.read_only && !round.flags.has(Flags::DRY_RUN) && (!pull || round.remove_source) {
         return refused("the module is read only");
     }
-    if let Some(name) = refuses(module, round) {
-        let text = format!("the module refuses '{name}' ('refuse options')");
-        return Err(Error::Refused(Exit::Refused, text));
-    }
+    refuse(module.policy.refused, |capability| asks(round, capability))?;
+    words(round.keywords, module.policy.refused)?;
     // Names by which what is excluded could be reached all the same.
     let around = [
         (pull && round.taking.follows_any(), "no links are followed (-L and the like)"),
@@ -53,33 +50,22 @@ pub(super) fn marked(module: &Module, dir: &Dir, (log, session): (&Log, &dyn Dis
     })
 }
 
-/// The name of what is asked for and refused, if anything is.
-fn refuses(module: &Module, round: &Round) -> Option<&'static str> {
-    let refused = module.policy.refused;
+/// Whether a round asks for this, besides by its words.
+fn asks(round: &Round, capability: Capability) -> bool {
     let push = round.direction == Direction::Push;
-    let says = |keywords: &[Keyword]| keywords.iter().any(|keyword| round.keywords.contains(*keyword));
-    let asks = |capability| match capability {
+    match capability {
         Capability::DELETE => push && round.flags.has(Flags::DELETE),
         Capability::FORCE_DELETE => push && round.keeping.force,
         Capability::REMOVE_SOURCE => round.remove_source,
-        Capability::CHECKSUM => {
-            !round.keywords.algorithms().is_empty() || round.comparison.quick == Quick::Never
-        }
+        Capability::CHECKSUM => round.comparison.quick == Quick::Never,
         Capability::COMPRESS => round.flags.has(Flags::COMPRESS),
         Capability::DELTA => round.flags.has(Flags::DELTA),
-        Capability::OWNER => says(&[Keyword::Uname, Keyword::Uid]),
-        Capability::GROUP => says(&[Keyword::Gname, Keyword::Gid]),
-        Capability::PERMS => says(&[Keyword::Mode]),
-        Capability::XATTRS => says(&[Keyword::Xattr]),
-        Capability::HARD_LINKS => says(&[Keyword::Inode]),
         Capability::COPY_LINKS => !push && round.taking.follows_any(),
         Capability::BACKUP => push && round.keeping.backup.is_some(),
         Capability::LINK_DEST => !round.keeping.link_dest.is_empty(),
         Capability::CHMOD => !round.guise.is_none(),
         Capability::DRY_RUN => round.flags.has(Flags::DRY_RUN),
-        // Refused entry by entry, where such an entry comes.
+        // Refused by its words, or entry by entry where such an entry comes.
         _ => false,
-    };
-    let refused = Capability::NAMES.iter().find(|(.., one)| refused.has(*one) && asks(*one));
-    refused.map(|(name, ..)| *name)
+    }
 }

@@ -5,9 +5,9 @@ use crate::exit::Exit;
 use crate::path::RelPath;
 use crate::report::{Problem, Problems, Side, Step};
 use crate::session::{Error, guise};
-use crate::spec::{Entry, Keywords, Kind, Spec, SpecWriter};
+use crate::spec::{Entry, Keyword, Keywords, Kind, Spec, SpecWriter};
 use crate::sys::Spool;
-use crate::terms::{Capability, Guise, Policy};
+use crate::terms::{Capabilities, Capability, Guise, Policy};
 
 /// What is left of a specification.
 pub(super) struct Admitted {
@@ -98,6 +98,41 @@ fn fault(entry: &Entry<'_>, policy: &Policy) -> Option<i32> {
     let size = entry.size.filter(|_| entry.kind == Kind::File);
     let large = size.zip(*max_file_size).is_some_and(|(size, most)| size > most);
     large.then_some(libc::EFBIG)
+}
+
+/// Whether these words are ones that the module takes, in a round as in a specification: a sender may say more in this
+/// than in that, and all of it is done.
+///
+/// # Errors
+/// One of them is refused; the message has its name.
+pub fn words(keywords: Keywords, refused: Capabilities) -> Result<(), Error> {
+    let said = |capability| {
+        let any = |words: &[Keyword]| words.iter().any(|word| keywords.contains(*word));
+        match capability {
+            Capability::CHECKSUM => !keywords.algorithms().is_empty(),
+            Capability::OWNER => any(&[Keyword::Uname, Keyword::Uid]),
+            Capability::GROUP => any(&[Keyword::Gname, Keyword::Gid]),
+            Capability::PERMS => any(&[Keyword::Mode]),
+            Capability::XATTRS => any(&[Keyword::Xattr]),
+            Capability::HARD_LINKS => any(&[Keyword::Inode]),
+            _ => false,
+        }
+    };
+    refuse(refused, said)
+}
+
+/// Ends the round if something is asked for that is refused.
+///
+/// # Errors
+/// Something is; the message has its name.
+pub fn refuse(refused: Capabilities, asks: impl Fn(Capability) -> bool) -> Result<(), Error> {
+    match Capability::NAMES.iter().find(|(.., one)| refused.has(*one) && asks(*one)) {
+        Some((name, ..)) => {
+            let text = format!("the module refuses '{name}' ('refuse options')");
+            Err(Error::Refused(Exit::Refused, text))
+        }
+        None => Ok(()),
+    }
 }
 
 /// Whether a specification of so many entries is taken.

@@ -32,6 +32,7 @@ mod tell;
 mod text;
 mod turns;
 
+pub use admit::{refuse, words};
 pub use baseline::Baselines;
 pub use error::Error;
 pub use greet::{Hello, VERSION, greet_client, greet_server};

@@ -244,8 +244,9 @@ fn prepare(
 ) -> Result<Prepared, Error> {
     let delete = round.flags.has(Flags::DELETE) && offered.whole;
     let (said, locals) = offered.seal(&round.scope)?;
-    let (want, said, refused) = match admit::admit(&said, receiver.root.policy(), || survey::spool(receiver))?
-    {
+    let policy = receiver.root.policy();
+    admit::words(said.keywords(), policy.refused)?;
+    let (want, said, refused) = match admit::admit(&said, policy, || survey::spool(receiver))? {
         Some(Admitted { want, refused }) => (want, Some(said), refused),
         None => (said, None, Problems::default()),
     };

@@ -1,0 +1,50 @@
+//! What the owner of a module refuses stays refused, whatever a sender says later than in its round.
+
+use crate::peer::Peer;
+use crate::target::{attack, session, site_with};
+use smsync::exit::Exit;
+use smsync::path::Scope;
+use smsync::spec::Keywords;
+use smsync::wire::Message;
+use smsync::wire::message::{Direction, Flags, Round};
+
+/// A push of this specification after a round that speaks of nothing but types, sizes, times and targets of links.
+fn push_more(peer: &mut Peer, spec: &str) {
+    let keywords = Keywords::parse("type,size,time,link").unwrap();
+    peer.open_path("m", "");
+    peer.say(&[Message::Round(Round::new(Direction::Push, Flags::NONE, keywords, Scope::default()))]);
+    peer.offer(spec);
+}
+
+#[test]
+fn words_of_a_specification_are_refused_like_those_of_a_round() {
+    let sha256 = "0".repeat(64);
+    let file = |more: &str| format!("#mtree\n. type=dir\n./new type=file {more}\n");
+    let table = [
+        ("perms", file("mode=0777 size=5 time=7.000000000")),
+        ("perms", "#mtree\n. type=dir mode=0777\n".to_owned()),
+        ("owner", file("uid=1 size=5 time=7.000000000")),
+        ("owner", file("uname=daemon size=5 time=7.000000000")),
+        ("group", file("gid=1 size=5 time=7.000000000")),
+        ("group", file("gname=daemon size=5 time=7.000000000")),
+        ("checksum", file(&format!("size=5 time=7.000000000 sha256={sha256}"))),
+        ("checksum", file(&format!("size=5 time=7.000000000 blake3={sha256}"))),
+        ("hard-links", file("size=5 time=7.000000000 inode=1 resdevice=native,0,1")),
+        ("xattrs", file("size=5 time=7.000000000 xattr.user.a=eA==")),
+    ];
+    for (name, spec) in &table {
+        let site = site_with(&format!("refuse options = {name}"));
+        let outcome = attack(&site, |peer| push_more(peer, spec));
+        outcome.assert(Exit::Refused, &format!("the module refuses '{name}' ('refuse options')"));
+    }
+    // That is what ends it: where the others are refused, a sender may say more.
+    for (name, spec) in &table {
+        let site = site_with(&format!("refuse options = * !{name}"));
+        session(&site, |peer| {
+            push_more(peer, spec);
+            let next = peer.hear();
+            let abort = next.as_ref().is_some_and(|heard| matches!(heard.message(), Message::Abort { .. }));
+            assert!(next.is_some() && !abort, "{name}: {next:?}");
+        });
+    }
+}
