@@ -19,6 +19,9 @@ pub(super) struct Admitted {
 /// Permissions that are changed where none are said: those that a new file would get, and a new directory.
 const MODES: (u32, u32) = (0o644, 0o755);
 
+/// The extended attribute that holds the capabilities of a file; see capabilities(7).
+const CAPABILITIES: &[u8] = b"security.capability";
+
 /// Nothing when it is taken as it is; `spool` makes a nameless file.
 ///
 /// # Errors
@@ -85,7 +88,10 @@ fn fault(entry: &Entry<'_>, policy: &Policy) -> Option<i32> {
     if fence.may_bar(&entry.path) {
         return Some(libc::EACCES);
     }
-    let set_id = entry.kind == Kind::File && entry.mode.is_some_and(|mode| mode & 0o6000 != 0);
+    // File capabilities are what a set-id bit is: who runs the file may do more.
+    let raises = entry.mode.is_some_and(|mode| mode & 0o6000 != 0)
+        || entry.xattrs.iter().any(|(name, _)| name == CAPABILITIES);
+    let set_id = entry.kind == Kind::File && raises;
     let of_kind = match entry.kind {
         Kind::Block | Kind::Char => refused.has(Capability::DEVICES),
         Kind::Fifo => refused.has(Capability::SPECIALS),

@@ -25,7 +25,7 @@ impl Capability {
     pub const GROUP: Capability = Capability(1 << 7);
     /// That permissions are set.
     pub const PERMS: Capability = Capability(1 << 8);
-    /// That files with a set-id bit come.
+    /// That files with a set-id bit or capabilities come.
     pub const SETUID: Capability = Capability(1 << 9);
     /// That extended attributes and access lists are carried.
     pub const XATTRS: Capability = Capability(1 << 10);

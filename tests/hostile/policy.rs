@@ -4,6 +4,7 @@ use crate::peer::Peer;
 use crate::target::{attack, session, site_with};
 use smsync::exit::Exit;
 use smsync::path::Scope;
+use smsync::report::{Problem, Side, Step};
 use smsync::spec::Keywords;
 use smsync::wire::Message;
 use smsync::wire::message::{Direction, Flags, Round};
@@ -47,4 +48,42 @@ fn words_of_a_specification_are_refused_like_those_of_a_round() {
             assert!(next.is_some() && !abort, "{name}: {next:?}");
         });
     }
+}
+
+/// The one problem that a session tells, which is over then.
+#[track_caller]
+fn problem(peer: &mut Peer) -> Problem {
+    let heard = peer.hear_until(&Message::Report(Default::default()));
+    peer.say(&[Message::Bye]);
+    let mut problems = heard.iter().filter_map(|heard| match heard.message() {
+        Message::Problem(problem) => Some(problem),
+        _ => None,
+    });
+    let first = problems.next().expect("no problem was told");
+    assert_eq!(problems.next(), None);
+    first
+}
+
+#[test]
+fn capabilities_of_a_file_are_refused_like_a_set_id_bit() {
+    let entry = |more: &str| format!("#mtree\n. type=dir\n./new type=file {more}\n");
+    for more in [
+        "mode=04755 size=5 time=7.000000000",
+        // Of cap_net_raw.
+        "size=5 time=7.000000000 xattr.security.capability=AQAAAgAgAAAAAAAAAAAAAAAAAAA=",
+        "size=5 time=7.000000000 xattr.security.a=eA== xattr.security.capability=AQAAAgAgAAAAAAAAAAAAAAAAAAA=",
+    ] {
+        let outcome = attack(&site_with("refuse options = setuid"), |peer| {
+            peer.push(&entry(more));
+            let Problem { path, step, side, errno } = problem(peer);
+            assert_eq!((step, side, errno), (Step::Accept, Side::Receiver, libc::EPERM), "{more}");
+            assert_eq!(path.as_bytes(), b"new");
+        });
+        assert_eq!(outcome.code, 1, "{more}: {outcome:?}");
+    }
+    // Other attributes are nothing of the kind.
+    session(&site_with("refuse options = setuid"), |peer| {
+        peer.push(&entry("mode=0755 size=5 time=7.000000000 xattr.user.security.capability=eA=="));
+        peer.hear_until(&Message::WantEnd);
+    });
 }
