@@ -2,12 +2,14 @@
 //! wants them. Each entry stays at its index.
 
 use crate::exit::Exit;
+use crate::install::Failure;
 use crate::path::RelPath;
 use crate::report::{Problem, Problems, Side, Step};
 use crate::session::{Error, guise};
 use crate::spec::{Entry, Keyword, Keywords, Kind, Spec, SpecWriter};
 use crate::sys::Spool;
 use crate::terms::{Capabilities, Capability, Guise, Policy};
+use std::io;
 
 /// What is left of a specification.
 pub(super) struct Admitted {
@@ -101,9 +103,18 @@ fn fault(entry: &Entry<'_>, policy: &Policy) -> Option<i32> {
     if of_kind || set_id && refused.has(Capability::SETUID) {
         return Some(libc::EPERM);
     }
-    let size = entry.size.filter(|_| entry.kind == Kind::File);
-    let large = size.zip(*max_file_size).is_some_and(|(size, most)| size > most);
-    large.then_some(libc::EFBIG)
+    let size = entry.size.filter(|_| entry.kind == Kind::File)?;
+    is_large(size, *max_file_size).then_some(libc::EFBIG)
+}
+
+/// Whether a file of this size is not taken. When it comes it may have another than the specification said.
+pub(super) fn is_large(size: u64, most: Option<u64>) -> bool {
+    most.is_some_and(|most| size > most)
+}
+
+/// What becomes of such a file.
+pub(super) fn too_large() -> Failure {
+    (Step::Accept, io::Error::from_raw_os_error(libc::EFBIG))
 }
 
 /// Whether these words are ones that the module takes, in a round as in a specification: a sender may say more in this

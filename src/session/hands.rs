@@ -5,6 +5,7 @@ use crate::install::{Places, Staged, is_final};
 use crate::limits;
 use crate::report::{Problem, Problems, Progress};
 use crate::session::Error;
+use crate::session::admit;
 use crate::session::intake::{Intake, full};
 use crate::spec::Index;
 use crate::sys::process;
@@ -70,7 +71,7 @@ impl<'h> Hands<'h> {
     }
 
     fn write(&self, places: &mut Places<'_>, load: &Load) {
-        let Intake { want, meta, durable, arrivals, .. } = self.intake;
+        let Intake { want, meta, durable, max_file_size, arrivals, .. } = self.intake;
         let mut arrived = Vec::with_capacity(load.files.len());
         let mut problems = Vec::new();
         let mut failed = None;
@@ -84,7 +85,12 @@ impl<'h> Hands<'h> {
                 break;
             }
             let entry = want.entry(*index);
-            match places.take(*index, &entry, (contents, file.time), &file.digest, (meta, durable)) {
+            let taken = if admit::is_large(contents.len() as u64, max_file_size) {
+                Err(admit::too_large())
+            } else {
+                places.take(*index, &entry, (contents, file.time), &file.digest, (meta, durable))
+            };
+            match taken {
                 Ok(whole) => {
                     arrivals.note(*index, &file.digest);
                     arrived.push((*index, entry, whole));

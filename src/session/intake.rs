@@ -8,6 +8,7 @@ use crate::install::{
 };
 use crate::report::{Monitor, Problem, Problems, Progress, Side, Step};
 use crate::session::Error;
+use crate::session::admit;
 use crate::session::arrivals::Arrivals;
 use crate::session::bases::Bases;
 use crate::session::hands::{Hands, Load, Written};
@@ -27,6 +28,8 @@ pub(super) struct Intake<'i> {
     pub(super) fresh: &'i Fresh,
     pub(super) meta: &'i Meta<'i>,
     pub(super) durable: Durable,
+    /// Larger files are not taken.
+    pub(super) max_file_size: Option<u64>,
     /// Where digests of what arrived are noted.
     pub(super) arrivals: &'i Arrivals<'i>,
     /// Of what older files are here.
@@ -290,18 +293,19 @@ impl<'i> Writer<'i> {
         let again = self.again.is_some();
         let index = self.next(index)?;
         let want = self.intake.want.entry(index);
-        let durable = self.intake.durable;
+        let Intake { durable, max_file_size, .. } = self.intake;
         let there = self.partial.remove(&index).filter(|_| std::mem::take(&mut self.resumed));
-        let (offset, begun) = match there {
+        let (offset, incoming) = match there {
             Some(_) if want.size != Some(size) || want.time != Some(time) => {
                 return Err(WireError::Violation("another file than the one that was begun").into());
             }
-            Some(there) => (there.offset(), there.go_on(size, time, durable)),
-            None => (0, self.places.begin(index, &want, (size, time), durable)),
+            Some(there) => (there.offset(), usable(there.go_on(size, time, durable))?),
+            None if admit::is_large(size, max_file_size) => (0, Err(admit::too_large())),
+            None => (0, usable(self.places.begin(index, &want, (size, time), durable))?),
         };
         self.progress.bytes = self.progress.bytes.saturating_add(offset);
         let left = size.saturating_sub(offset);
-        self.current = Some(Current { index, want, left, again, basis: None, incoming: usable(begun)? });
+        self.current = Some(Current { index, want, left, again, basis: None, incoming });
         Ok(())
     }
 

@@ -151,7 +151,17 @@ pub fn receive(
     };
     let fresh = &fresh;
     let (want, bases) = (&prepared.want, &bases);
-    let intake = Intake { want, stage: &stage, fresh, meta: &meta, durable, arrivals: &arrivals, bases };
+    let max_file_size = receiver.root.policy().max_file_size;
+    let intake = Intake {
+        want,
+        stage: &stage,
+        fresh,
+        meta: &meta,
+        durable,
+        max_file_size,
+        arrivals: &arrivals,
+        bases,
+    };
     let versions = (receiver.versions > 0).then(|| Versions {
         module: receiver.module,
         below: &receiver.below,

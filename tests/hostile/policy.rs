@@ -5,7 +5,7 @@ use crate::target::{attack, session, site_with};
 use smsync::exit::Exit;
 use smsync::path::Scope;
 use smsync::report::{Problem, Side, Step};
-use smsync::spec::Keywords;
+use smsync::spec::{Keywords, Time};
 use smsync::wire::Message;
 use smsync::wire::message::{Direction, Flags, Round};
 
@@ -86,4 +86,48 @@ fn capabilities_of_a_file_are_refused_like_a_set_id_bit() {
         peer.push(&entry("mode=0755 size=5 time=7.000000000 xattr.user.security.capability=eA=="));
         peer.hear_until(&Message::WantEnd);
     });
+}
+
+#[test]
+fn a_file_may_not_grow_beyond_what_is_taken() {
+    let spec = "#mtree\n. type=dir\n./a type=file size=5 time=7.000000000\n\
+                ./b type=file size=5 time=7.000000000\n";
+    let file = |index, size| Message::File { index, size, time: Time { sec: 8, nsec: 0 } };
+    let end = |contents: &[u8]| Message::FileEnd { digest: *blake3::hash(contents).as_bytes() };
+    let (large, fits) = (b"123456789", b"12345678");
+    let parts = zstd::encode_all(&large[..], 3).unwrap();
+    let packed = Message::Packed { size: 9, piece: &parts };
+    let mut hole = large.to_vec();
+    hole.resize(hole.len() + (1 << 20), 0);
+    let table = [
+        vec![file(1, 9), Message::Data(large), end(large)],
+        vec![file(1, 9), packed, end(large)],
+        vec![file(1, hole.len() as u64), Message::Data(large), Message::Hole(1 << 20), end(&hole)],
+        // Once more, when it has become too large meanwhile.
+        vec![file(1, 5), Message::Data(b"12"), Message::Again, file(1, 9), Message::Data(large), end(large)],
+    ];
+    for messages in table {
+        // All that is in one record is taken in another way.
+        for at_once in [false, true] {
+            let site = site_with("max file size = 8");
+            let outcome = session(&site, |peer| {
+                peer.push(spec);
+                peer.hear_until(&Message::WantEnd);
+                let rest = [file(2, 8), Message::Data(fits), end(fits), Message::FilesEnd];
+                let all = [&messages[..], &rest].concat();
+                if at_once {
+                    peer.say(&all);
+                } else {
+                    all.iter().for_each(|message| peer.say(std::slice::from_ref(message)));
+                }
+                let Problem { path, step, side, errno } = problem(peer);
+                assert_eq!((step, side, errno), (Step::Accept, Side::Receiver, libc::EFBIG), "{messages:?}");
+                assert_eq!(path.as_bytes(), b"a");
+            });
+            assert_eq!(outcome.code, 1, "{messages:?}: {outcome:?}");
+            assert!(!site.dst().join("a").exists(), "{messages:?}");
+            assert_eq!(std::fs::read(site.dst().join("b")).unwrap(), fits, "{messages:?}");
+            assert!(!site.dst().join(".smsync").exists(), "{messages:?}: something waits in the stage");
+        }
+    }
 }
