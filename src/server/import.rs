@@ -2,6 +2,7 @@
 
 use super::config;
 use crate::config::{At, ConfigErrors, lines};
+use crate::sys::ids;
 use crate::vis::shown_text;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -59,6 +60,7 @@ pub(super) fn import(bytes: &[u8]) -> Imported {
         in_module: false,
         names: Names::Default,
     };
+    import.defaults(&said);
     let mut goes_on = false;
     for (number, raw) in (1..).zip(bytes.split(|byte| *byte == b'\n')) {
         let raw = String::from_utf8_lossy(raw.trim_ascii());
@@ -91,6 +93,20 @@ struct Import {
 }
 
 impl Import {
+    /// Says what rsyncd does where nothing is said, and we do not.
+    fn defaults(&mut self, said: &BTreeMap<usize, String>) {
+        let globals = || said.values().take_while(|line| !line.starts_with('['));
+        let has =
+            |name| globals().any(|line| line.split('=').next().is_some_and(|given| folded(given) == name));
+        let nobody = if ids::group_id(b"nogroup").is_some() { "nogroup" } else { "nobody" };
+        for (name, value) in [("uid", "nobody"), ("gid", nobody)] {
+            let line = format!("{name} = {value}");
+            if !has(name) && fault(&line, false).is_none() {
+                self.out.push_str(&format!("# As rsyncd does where nothing is said:\n{line}\n"));
+            }
+        }
+    }
+
     fn line(&mut self, number: usize, text: &str) {
         if text.starts_with('[') {
             self.in_module = !text.trim_matches(['[', ']', ' ']).eq_ignore_ascii_case("global");
@@ -112,10 +128,12 @@ impl Import {
     }
 
     fn parameter(&mut self, number: usize, text: &str, (name, value): (&str, &str)) {
-        let folded = |name: &str| name.split_whitespace().collect::<String>().to_lowercase();
         let given = folded(name);
         if let Some((_, why)) = WITHOUT.iter().find(|(known, _)| folded(known) == given) {
             return self.lose(number, text, why);
+        }
+        if given.ends_with("xferexec") && value.contains(SHELL) {
+            return self.lose(number, text, "hooks run without a shell: name a program and its arguments");
         }
         if value.contains('%') && value.split('%').count() > 2 && given != "logformat" {
             return self.lose(number, text, "nothing stands for '%' names");
@@ -168,6 +186,15 @@ impl Import {
     }
 }
 
+/// The name of a parameter as everybody may spell it.
+fn folded(name: &str) -> String {
+    name.split_whitespace().collect::<String>().to_lowercase()
+}
+
+/// What a shell would make something else of.
+const SHELL: [char; 20] =
+    ['$', '|', '&', ';', '<', '>', '(', ')', '`', '*', '?', '[', ']', '{', '}', '~', '#', '!', '\\', '='];
+
 /// Why we cannot read a line, if we cannot: in a module, or outside of one.
 fn fault(line: &str, in_module: bool) -> Option<String> {
     let has_path = line.to_lowercase().starts_with("path");
@@ -205,6 +232,8 @@ dont compress = *.gz *.tgz *.zip \\
 [cvs]
         path = /data/cvs
         auth users = tridge, @rsyncops:rw, susan:deny
+        pre-xfer exec = /bin/true | /bin/false
+        post-xfer exec = /bin/true \"two words\"
         secrets file = /etc/rsyncd.secrets
         refuse options = c delete
         bogus
@@ -228,11 +257,24 @@ dont compress = *.gz *.tgz *.zip \\
             assert!(text.contains(line), "{line}\n---\n{text}");
         }
         let lost: Vec<_> = imported.lost.iter().map(|lost| lost.split(": ").nth(1).unwrap()).collect();
-        for name in ["strict modes = yes", "secrets file = /etc/rsyncd.secrets", "bogus"] {
+        assert!(text.contains("\tpost-xfer exec = /bin/true"), "{text}");
+        for name in [
+            "pre-xfer exec = /bin/true | /bin/false",
+            "strict modes = yes",
+            "secrets file = /etc/rsyncd.secrets",
+            "bogus",
+        ] {
             assert!(lost.contains(&name), "{lost:?}");
         }
         // All of it that is not in comments is a configuration.
         assert_eq!(config::faults(text.as_bytes()), Vec::<String>::new(), "{text}");
+    }
+
+    #[test]
+    fn who_serves_is_the_same_as_before() {
+        let imported = import(b"[m]\npath = /srv\nuid = root\n");
+        assert!(imported.text.contains("uid = nobody\n") && imported.text.contains("\tuid = root\n"));
+        assert!(!import(b"uid = root\n[m]\npath = /srv\n").text.contains("uid = nobody"));
     }
 
     #[test]
