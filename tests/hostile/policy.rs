@@ -6,6 +6,7 @@ use smsync::exit::Exit;
 use smsync::path::Scope;
 use smsync::report::{Problem, Side, Step};
 use smsync::spec::{Keywords, Time};
+use smsync::terms::Taking;
 use smsync::wire::Message;
 use smsync::wire::message::{Direction, Flags, Round};
 
@@ -129,5 +130,46 @@ fn a_file_may_not_grow_beyond_what_is_taken() {
             assert_eq!(std::fs::read(site.dst().join("b")).unwrap(), fits, "{messages:?}");
             assert!(!site.dst().join(".smsync").exists(), "{messages:?}: something waits in the stage");
         }
+    }
+}
+
+/// The text of a specification that comes.
+fn spec(peer: &mut Peer) -> String {
+    let mut packed = Vec::new();
+    loop {
+        let heard = peer.hear().expect("the session ended");
+        match heard.message() {
+            Message::Spec(piece) => packed.extend_from_slice(piece),
+            Message::SpecEnd { .. } => {
+                return String::from_utf8(zstd::decode_all(&packed[..]).unwrap()).unwrap();
+            }
+            _ => {}
+        }
+    }
+}
+
+/// What a round may open does not depend on the rounds before it.
+#[test]
+fn a_pull_after_a_push_follows_no_link_out_of_the_module() {
+    let keywords = || Keywords::parse("type,size,time,link").unwrap();
+    for (module, flags) in [("ro", Flags::DRY_RUN), ("m", Flags::DRY_RUN), ("m", Flags::NONE)] {
+        let site = site_with("");
+        std::fs::create_dir(site.path("outside")).unwrap();
+        std::fs::write(site.path("outside/canary"), "secret").unwrap();
+        std::os::unix::fs::symlink("../outside", site.dst().join("out")).unwrap();
+        std::os::unix::fs::symlink(site.path("outside/canary"), site.dst().join("absolute")).unwrap();
+        let outcome = session(&site, |peer| {
+            peer.open_path(module, "");
+            peer.say(&[Message::Round(Round::new(Direction::Push, flags, keywords(), Scope::default()))]);
+            peer.offer("#mtree\n. type=dir\n");
+            peer.hear_until(&Message::Report(Default::default()));
+            let taking = Taking::new(Taking::COPY_LINKS, 0, u64::MAX).unwrap();
+            let round = Round::new(Direction::Pull, Flags::NONE, keywords(), Scope::default());
+            peer.say(&[Message::Round(Round { taking, ..round })]);
+            let text = spec(peer);
+            assert!(text.contains("\n. type=dir"), "{text}");
+            assert!(!text.contains("canary") && !text.contains("./absolute type=file"), "{text}");
+        });
+        outcome.assert_sound();
     }
 }
