@@ -43,7 +43,11 @@ fn rd_60_61_each_file_is_logged() {
 fn an_rsyncd_conf_is_imported() {
     let daemon = Daemon::start();
     let root = daemon.site.dst().display().to_string();
-    let theirs = format!("pid file = /run/x\nstrict modes = no\n[m]\n\tpath = {root}\n\tauth users = ann\n");
+    // Nobody, as whom rsyncd serves otherwise, may not write here.
+    let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+    let theirs = format!(
+        "pid file = /run/x\nstrict modes = no\nuid = {uid}\ngid = {gid}\n[m]\n\tpath = {root}\n\tauth users = ann\n"
+    );
     let file = daemon.site.write_private("rsyncd.conf", &theirs);
     let output = daemon.site.smsyncd().arg("--import").arg(&file).output().unwrap();
     assert_exit(&output, 1);

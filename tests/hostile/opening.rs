@@ -221,7 +221,7 @@ fn a_file_opened_for_a_pull_is_no_directory_to_push_into() {
         peer.round(Direction::Push, Flags::NONE);
         peer.offer("#mtree\n. type=dir mode=0777\n");
     });
-    outcome.assert(Exit::Refused, "is no directory");
+    outcome.assert(Exit::Io, "keep: cannot open: Not a directory");
 }
 
 #[test]
