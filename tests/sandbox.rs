@@ -254,13 +254,8 @@ fn compare(column: &(&[Layer], Option<usize>), writable: bool) -> usize {
             _ if *root && !is_root() => "-",
             // Who cannot have the layer is not stopped by it; all of his are Landlock and the filter.
             Some(2) if !is_root() => "+",
-            Some(3) if !is_root() => {
-                if row[..2].contains('-') {
-                    "-"
-                } else {
-                    "+"
-                }
-            }
+            Some(3) if !is_root() && row[..2].contains('-') => "-",
+            Some(3) if !is_root() => "+",
             Some(place) => &row[place..=place],
             None => "+",
         };
