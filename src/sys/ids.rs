@@ -22,8 +22,9 @@ pub fn egid() -> u32 {
 /// Every group we are in.
 #[must_use]
 pub fn groups() -> Vec<u32> {
-    let mut groups: Vec<u32> =
-        nix::unistd::getgroups().unwrap_or_default().into_iter().map(Gid::as_raw).collect();
+    // The one of libc looks up in a file how many there may be, which a confined process cannot open.
+    let listed = rustix::process::getgroups().unwrap_or_default();
+    let mut groups: Vec<u32> = listed.into_iter().map(rustix::process::Gid::as_raw).collect();
     groups.push(egid());
     groups
 }

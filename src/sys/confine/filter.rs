@@ -151,6 +151,7 @@ fn allowed() -> Result<Rules, BackendError> {
     some(libc::SYS_fchownat, vec![vec![held(0)?, has(4, NOFOLLOW)?]])?;
     // Without a name it is of what is open.
     some(libc::SYS_utimensat, vec![vec![held(0)?, has(3, NOFOLLOW)?], vec![held(0)?, null(1)?]])?;
+    some(libc::SYS_faccessat2, vec![vec![held(0)?, has(3, NOFOLLOW)?]])?;
     if crate::sys::has_fchmodat2() {
         some(libc::SYS_fchmodat2, vec![vec![held(0)?, has(3, NOFOLLOW)?]])?;
     } else {
