@@ -165,7 +165,6 @@ impl Session<'_> {
                         Some(tree) if !tree.root.is_nothing() && tree.direction == round.direction => tree,
                         none => none.insert(self.open(module, &places, &path, &round)?),
                     };
-                    fits(tree, &round)?;
                     marked(module, &tree.dir, (self.log, self))?;
                     self.transfers.begin(channel, round.direction == Direction::Push)?;
                     // What the client takes of its own tree is nothing to ours.
@@ -365,15 +364,6 @@ impl Session<'_> {
             }
         }
         Ok(links)
-    }
-}
-
-/// Nothing can be pushed into a file.
-fn fits(tree: &Tree, round: &Round) -> Result<(), Error> {
-    if round.direction == Direction::Push && tree.root.is_bare() && !tree.root.is_nothing() {
-        Err(refused(Exit::Refused, format!("{}: is no directory", tree.single)))
-    } else {
-        Ok(())
     }
 }
 
