@@ -4,10 +4,10 @@
 mod common;
 
 use common::gate::Gate;
-use common::{Site, assert_exit, ended_within};
+use common::{Inetd, Site, assert_exit, ended_within};
 use serde_json::Value;
 use std::fs;
-use std::process::Stdio;
+use std::process::{Child, Stdio};
 use std::time::Duration;
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -39,10 +39,8 @@ fn metrics(site: &Site) -> String {
     fs::read_to_string(site.path("smsyncd.prom")).unwrap_or_default()
 }
 
-#[test]
-fn a_session_in_progress_is_shown_until_it_ends() {
-    let site = site();
-    assert_eq!(text(&site), "no session in progress\nm: nothing yet\nro: nothing yet\nhidden: nothing yet\n");
+/// A push that has sent half of a large file.
+fn half_sent(site: &Site) -> (Inetd, Gate, Child) {
     fs::write(site.src().join("large"), vec![7; 8 << 20]).unwrap();
     let inetd = site.serve();
     let gate = Gate::to(inetd.port);
@@ -51,6 +49,14 @@ fn a_session_in_progress_is_shown_until_it_ends() {
     push.args(["push", "-W"]).arg(site.src()).arg(gate.remote("m"));
     let client = push.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     gate.up.wait_held();
+    (inetd, gate, client)
+}
+
+#[test]
+fn a_session_in_progress_is_shown_until_it_ends() {
+    let site = site();
+    assert_eq!(text(&site), "no session in progress\nm: nothing yet\nro: nothing yet\nhidden: nothing yet\n");
+    let (inetd, gate, client) = half_sent(&site);
     let said = status(&site);
     let session = &said["sessions"][0];
     assert_eq!(said["sessions"].as_array().unwrap().len(), 1);
@@ -74,14 +80,7 @@ fn a_session_in_progress_is_shown_until_it_ends() {
 #[test]
 fn what_ends_badly_is_told() {
     let site = site();
-    fs::write(site.src().join("large"), vec![7; 8 << 20]).unwrap();
-    let inetd = site.serve();
-    let gate = Gate::to(inetd.port);
-    gate.up.hold_after(4 << 20);
-    let mut push = site.smsync();
-    push.args(["push", "-W"]).arg(site.src()).arg(gate.remote("m"));
-    let mut client = push.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    gate.up.wait_held();
+    let (inetd, gate, mut client) = half_sent(&site);
     client.kill().unwrap();
     client.wait().unwrap();
     gate.up.release();

@@ -14,7 +14,7 @@ mod logged;
 mod metrics;
 pub mod options;
 mod permit;
-pub mod roll;
+mod roll;
 mod serve;
 mod status;
 mod strangers;
@@ -59,22 +59,25 @@ impl Settings {
     /// Reads them from a configuration, of which every fault is named. A good one is kept.
     fn read(path: &Path) -> Result<Settings, String> {
         let config = Config::read(path).map_err(|errors| errors.to_string())?;
-        Ok(Settings { kept: kept::keep(&config), ..Settings::of(&config) })
-    }
-
-    fn of(config: &Config) -> Settings {
-        let globals = &config.globals;
-        let facility = globals.syslog_facility.number();
-        let syslog = || Destination::Syslog(facility, globals.syslog_tag.clone());
-        Settings {
-            log: globals.log_file.clone().map_or_else(syslog, Destination::File),
-            addresses: globals.address.clone(),
+        let kept = kept::keep(&config);
+        let log = destination(&config);
+        let globals = config.globals;
+        Ok(Settings {
+            log,
+            addresses: globals.address,
             port: globals.port,
             backlog: globals.listen_backlog,
-            pid_file: globals.pid_file.clone(),
-            kept: Err("nobody asked for it".into()),
-        }
+            pid_file: globals.pid_file,
+            kept,
+        })
     }
+}
+
+/// Where a configuration has the log go.
+fn destination(config: &Config) -> Destination {
+    let globals = &config.globals;
+    let syslog = || Destination::Syslog(globals.syslog_facility.number(), globals.syslog_tag.clone());
+    globals.log_file.clone().map_or_else(syslog, Destination::File)
 }
 
 /// Runs smsyncd. To be called first of all by a program, before it opens a file, starts a thread or prints.
@@ -155,7 +158,7 @@ fn route(start: Start, options: &Options, first: &Log) -> Result<Exit, Failure> 
             let settings = read(options)?;
             // Until it is detached, a daemon speaks to whoever starts it.
             let stay = options.foreground || !start.handed.is_empty();
-            let log = if stay { open(&settings, options, start.stderr)? } else { first.clone() };
+            let log = if stay { open(&settings.log, options, start.stderr)? } else { first.clone() };
             if !start.handed.is_empty() {
                 warn_unused(options, &log);
             }
@@ -208,7 +211,7 @@ fn connection(options: &Options, socket: OwnedFd, peer: Peer, stderr: bool) -> R
     let begun = Instant::now();
     let found = kept::find(&options.config, options.kept.as_deref());
     let Found { config, broken } = found.map_err(|errors| Failure(Exit::Config, errors.to_string()))?;
-    let log = open(&Settings::of(&config), options, stderr)?;
+    let log = open(&destination(&config), options, stderr)?;
     match &broken {
         Some(errors) => {
             errors.iter().for_each(|error| log.error(error));
@@ -238,7 +241,7 @@ fn warn_unused(options: &Options, log: &Log) {
 fn detached(options: &Options, channel: OwnedFd) -> Result<Exit, Failure> {
     let starter = Starter::new(channel);
     let prepared = read(options).and_then(|settings| {
-        let log = open(&settings, options, false)?;
+        let log = open(&settings.log, options, false)?;
         let sockets = starter.sockets().map_err(|error| Failure(Exit::System, error.to_string()))?;
         Ok((settings, log, sockets))
     });
@@ -258,10 +261,11 @@ fn read(options: &Options) -> Result<Settings, Failure> {
     Settings::read(&options.config).map_err(|reason| Failure(Exit::Config, reason))
 }
 
-/// The log the settings and options want, which panics are reported to from now on.
-fn open(settings: &Settings, options: &Options, stderr: bool) -> Result<Log, Failure> {
+/// The log, which panics are reported to from now on: the one that the configuration names, unless the options say
+/// standard error.
+fn open(configured: &Destination, options: &Options, stderr: bool) -> Result<Log, Failure> {
     let to_stderr = options.foreground && stderr;
-    let destination = if to_stderr { &Destination::Stderr } else { &settings.log };
+    let destination = if to_stderr { &Destination::Stderr } else { configured };
     let log =
         Log::open(destination, options.debug).map_err(|error| Failure(Exit::System, error.to_string()))?;
     log.report_panics();

@@ -16,55 +16,55 @@ const LAST: &[u8] = b"last-";
 
 /// A session in progress.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entry {
+pub(super) struct Entry {
     /// Its process.
-    pub process: u32,
+    pub(super) process: u32,
     /// When it was let in, in seconds since 1970.
-    pub since: i64,
+    pub(super) since: i64,
     /// Where its client is.
-    pub host: String,
+    pub(super) host: String,
     /// Who its client is.
-    pub user: String,
+    pub(super) user: String,
     /// What it opened.
-    pub module: String,
+    pub(super) module: String,
     /// `push` or `pull`; empty before the first round.
-    pub direction: String,
+    pub(super) direction: String,
     /// Files that went over in this round so far.
-    pub files: u64,
+    pub(super) files: u64,
     /// And their bytes.
-    pub bytes: u64,
+    pub(super) bytes: u64,
 }
 
 /// How a round ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Last {
+pub(super) struct Last {
     /// When, in seconds since 1970.
-    pub ended: i64,
+    pub(super) ended: i64,
     /// How long it took.
-    pub seconds: f64,
+    pub(super) seconds: f64,
     /// Where its client is.
-    pub host: String,
+    pub(super) host: String,
     /// Who its client is.
-    pub user: String,
+    pub(super) user: String,
     /// `push` or `pull`.
-    pub direction: String,
+    pub(super) direction: String,
     /// Files that went over.
-    pub files: u64,
+    pub(super) files: u64,
     /// And their bytes.
-    pub bytes: u64,
+    pub(super) bytes: u64,
     /// Names removed.
-    pub removed: u64,
+    pub(super) removed: u64,
     /// Entries that failed.
-    pub problems: u64,
+    pub(super) problems: u64,
     /// The exit code of the round; 0 is success.
-    pub exit: u8,
+    pub(super) exit: u8,
     /// Why it ended before its end, if it did.
-    pub error: Option<String>,
+    pub(super) error: Option<String>,
 }
 
 /// Our place on the roll.
 #[derive(Debug)]
-pub struct Place {
+pub(super) struct Place {
     slots: Slots,
     at: u32,
     entry: Entry,
@@ -77,7 +77,7 @@ impl Place {
     ///
     /// # Errors
     /// The state directory cannot be written to.
-    pub fn enter(state: &Dir, host: String, user: &str, module: &str) -> io::Result<Option<Place>> {
+    pub(super) fn enter(state: &Dir, host: String, user: &str, module: &str) -> io::Result<Option<Place>> {
         let slots = Slots::in_dir(state, SESSIONS)?;
         // A slot that is held has its holder's record: whoever reads does so under the gate as well.
         let gate = slots.gate(Instant::now() + limits::ADMISSION)?;
@@ -98,14 +98,14 @@ impl Place {
     }
 
     /// Says that a round begins.
-    pub fn begin(&mut self, direction: &str) {
+    pub(super) fn begin(&mut self, direction: &str) {
         direction.clone_into(&mut self.entry.direction);
         (self.entry.files, self.entry.bytes) = (0, 0);
         self.write();
     }
 
     /// Says how far it is, when that was not said for a while.
-    pub fn go_on(&mut self, files: u64, bytes: u64) {
+    pub(super) fn go_on(&mut self, files: u64, bytes: u64) {
         (self.entry.files, self.entry.bytes) = (files, bytes);
         if self.written.elapsed() >= limits::ROLL {
             self.write();
@@ -125,7 +125,7 @@ impl Place {
 ///
 /// # Errors
 /// The state directory cannot be used.
-pub fn sessions(state: &Dir) -> io::Result<Vec<Entry>> {
+pub(super) fn sessions(state: &Dir) -> io::Result<Vec<Entry>> {
     let slots = Slots::in_dir(state, SESSIONS)?;
     let gate = slots.gate(Instant::now() + limits::ADMISSION)?;
     let mut entries = Vec::new();
@@ -145,13 +145,13 @@ impl Last {
     ///
     /// # Errors
     /// The state directory cannot be written to.
-    pub fn keep(&self, state: &Dir, module: &str) -> io::Result<()> {
+    pub(super) fn keep(&self, state: &Dir, module: &str) -> io::Result<()> {
         state.remember(&[LAST, module.as_bytes()].concat(), &serde_json::to_vec(self)?)
     }
 
     /// How the last round of a module ended, if there was one. What cannot be read is none.
     #[must_use]
-    pub fn of(state: &Dir, module: &str) -> Option<Last> {
+    pub(super) fn of(state: &Dir, module: &str) -> Option<Last> {
         let text = state.recall(&[LAST, module.as_bytes()].concat(), limits::CONFIG).ok()?;
         serde_json::from_slice(&text).ok()
     }

@@ -1,4 +1,4 @@
-//! The time of day: where this host stands, for log records, and against the stamps of files.
+//! The time: of day where this host stands, for log records; against the stamps of files; and for a service manager.
 
 use std::time::{Duration, SystemTime};
 

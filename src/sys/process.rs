@@ -1,4 +1,4 @@
-//! Starting this very program once more, and ending what was started.
+//! Processes: starting this very program once more, and ending what was started, or one that is known by its number.
 
 use std::ffi::OsString;
 use std::io::{self, Read};

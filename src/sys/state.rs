@@ -1,4 +1,5 @@
-//! Files of a state directory, which is private: replaced as a whole; the small ones read up to a bound.
+//! Files that are replaced as a whole: those of a state directory, which is private, and what is shown to others; the
+//! small ones are read up to a bound.
 
 use crate::sys::dir::one;
 use crate::sys::{Dir, File, FileKind, fault};
