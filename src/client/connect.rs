@@ -57,7 +57,7 @@ fn reach(host: &str, port: u16, network: &Network) -> Result<Stream, Failure> {
                 last = Some(format!("{address}: no connection within {} s", limit.as_secs()));
             }
             Err(error) => {
-                let reason = crate::sys::errno_words(crate::sys::errno(&error));
+                let reason = crate::sys::error_words(&error);
                 last = Some(format!("cannot connect to {address}: {reason}"));
             }
         }

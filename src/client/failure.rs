@@ -46,5 +46,5 @@ impl From<crate::wire::WireError> for Failure {
 
 /// An error of the system, in words, while doing something to a path.
 pub(super) fn system(exit: Exit, what: impl Display, error: &std::io::Error) -> Failure {
-    Failure::new(exit, format_args!("{what}: {}", crate::sys::errno_words(crate::sys::errno(error))))
+    Failure::new(exit, format_args!("{what}: {}", crate::sys::error_words(error)))
 }

@@ -49,11 +49,11 @@ impl std::fmt::Display for StageError {
                 )
             }
             StageError::Lock(error) => {
-                let reason = sys::errno_words(sys::errno(error));
+                let reason = sys::error_words(error);
                 write!(f, "cannot lock the tree in the state directory: {reason}")
             }
             StageError::Io(error) => {
-                write!(f, "cannot use the stage '.smsync': {}", sys::errno_words(sys::errno(error)))
+                write!(f, "cannot use the stage '.smsync': {}", sys::error_words(error))
             }
         }
     }

@@ -11,10 +11,9 @@ use crate::sys::broker::{self, Broker, Hook, Hooks};
 use crate::sys::confine::{Confinement, Identity, Layer};
 use crate::sys::private::PrivateError;
 use crate::sys::stdio::Peer;
-use crate::sys::{self, Dir};
+use crate::sys::{self, Dir, error_words};
 use std::ffi::OsString;
 use std::fmt::Display;
-use std::io;
 
 /// What a confined process can reach.
 #[derive(Debug)]
@@ -58,7 +57,7 @@ pub(super) fn confine(
     let identity = identity(module.uid.as_ref(), module.gid.as_ref())
         .map_err(|reason| refuse(Exit::Config, "the module's uid or gid is wrong", &reason))?;
     let dir = Dir::open_root(&module.path).map_err(|error| {
-        let reason = format!("the module cannot be opened: {}", system(&error));
+        let reason = format!("the module cannot be opened: {}", error_words(&error));
         refuse(Exit::Io, &reason, &reason)
     })?;
     let spool = Dir::open_root(&config.globals.spool_dir)
@@ -81,7 +80,7 @@ pub(super) fn confine(
         None
     } else {
         let broker = broker::start(hooks(asked)).map_err(|error| {
-            refuse(Exit::System, cannot, &format!("cannot start its broker: {}", system(&error)))
+            refuse(Exit::System, cannot, &format!("cannot start its broker: {}", error_words(&error)))
         })?;
         Some(broker)
     };
@@ -138,7 +137,7 @@ fn own_state(state: Dir, identity: Option<&Identity>) -> Result<Dir, String> {
     match identity {
         Some(Identity { uid, gid, .. }) if is_other(identity) => {
             let own = state.dir_of(&directory(*uid), *uid, *gid);
-            own.map_err(|error| format!("the directory of uid {uid} in 'state dir': {}", system(&error)))
+            own.map_err(|error| format!("the directory of uid {uid} in 'state dir': {}", error_words(&error)))
         }
         _ => Ok(state),
     }
@@ -163,8 +162,4 @@ fn hooks(asked: &Asked<'_>) -> Hooks {
         after: after.as_ref().map(|command| Hook::clone(command.hook())),
         environment: environment.map(|(name, value)| (name.to_owned(), value)).to_vec(),
     }
-}
-
-fn system(error: &io::Error) -> String {
-    sys::errno_words(sys::errno(error))
 }

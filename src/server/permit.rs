@@ -4,9 +4,8 @@ use crate::exit::Exit;
 use crate::path::RelPath;
 use crate::server::config::Module;
 use crate::server::log::Log;
-use crate::server::serve::system;
 use crate::session::{Error, refuse, words};
-use crate::sys::Dir;
+use crate::sys::{Dir, error_words};
 use crate::terms::{Capability, Quick};
 use crate::wire::Flags;
 use crate::wire::message::{Direction, Round};
@@ -44,7 +43,7 @@ pub(super) fn marked(module: &Module, dir: &Dir, (log, session): (&Log, &dyn Dis
     let holder = dir.again().and_then(|dir| parent.components().try_fold(dir, |dir, name| dir.through(name)));
     holder.and_then(|holder| holder.stat(name)).map(drop).map_err(|error| {
         let marker = parent.join(name).unwrap_or(RelPath::ROOT);
-        log.error(format_args!("{session}: module {}: {marker}: {}", module.name, system(&error)));
+        log.error(format_args!("{session}: module {}: {marker}: {}", module.name, error_words(&error)));
         let text = "which must be in the module ('require marker'), is not there: is it mounted?";
         Error::Refused(Exit::Io, format!("{marker}, {text}"))
     })

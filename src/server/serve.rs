@@ -18,7 +18,7 @@ use crate::session::{Baselines, Error, Memory, Offer, Receiver, deliver, greet_s
 use crate::spec::{Keyword, Keywords, SpecWriter, WriteError};
 use crate::sys::private::PrivateError;
 use crate::sys::stdio::Peer;
-use crate::sys::{Dir, Spool, Stream, private};
+use crate::sys::{Dir, Spool, Stream, error_words, private};
 use crate::terms::{Guise, MUNGED_DIR, Policy, Taking};
 use crate::tree::{Remembered, Root, Scan, View, is_reserved, scan};
 use crate::vis::{shown, shown_text};
@@ -222,7 +222,7 @@ impl Session<'_> {
         let policy = &module.policy;
         let absent = || {
             let absent = io::Error::from_raw_os_error(libc::ENOENT);
-            refused(Exit::Io, format!("{path}: cannot open: {}", system(&absent)))
+            refused(Exit::Io, format!("{path}: cannot open: {}", error_words(&absent)))
         };
         // A round that goes into the module begins with a directory, which is made if need be.
         if policy.fence.bars_way(path, true) || push && policy.fence.may_bar(path) {
@@ -234,7 +234,7 @@ impl Session<'_> {
             Root::below(&dir, path)
         };
         let mut root =
-            root.map_err(|error| refused(Exit::Io, format!("{path}: cannot open: {}", system(&error))))?;
+            root.map_err(|error| refused(Exit::Io, format!("{path}: cannot open: {}", error_words(&error))))?;
         let single = match path.split_last() {
             Some((_, name)) if !push && root.is_bare() => RelPath::ROOT.join(name).unwrap_or(RelPath::ROOT),
             _ => RelPath::ROOT,
@@ -358,7 +358,7 @@ impl Session<'_> {
             match Root::below(&tree.dir, path) {
                 Ok(root) if !root.is_bare() => links.push(root),
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(refused(Exit::Io, format!("{path}: cannot open: {}", system(&error))));
+                    return Err(refused(Exit::Io, format!("{path}: cannot open: {}", error_words(&error))));
                 }
                 _ => self.log.notice(format_args!("{self}: {path}: no such directory to link from")),
             }
@@ -377,8 +377,4 @@ struct Tree {
     single: RelPath<'static>,
     /// Which way the rounds go for which it was opened.
     direction: Direction,
-}
-
-pub(super) fn system(error: &io::Error) -> String {
-    crate::sys::errno_words(crate::sys::errno(error))
 }

@@ -90,7 +90,7 @@ impl Error {
 impl std::fmt::Display for Error {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let system = |f: &mut std::fmt::Formatter<'_>, step: &str, error: &io::Error| {
-            write!(f, "cannot {step}: {}", sys::errno_words(sys::errno(error)))
+            write!(f, "cannot {step}: {}", sys::error_words(error))
         };
         match self {
             Error::Wire(error) => error.fmt(f),

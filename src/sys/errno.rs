@@ -19,3 +19,9 @@ pub fn errno(error: &io::Error) -> i32 {
 pub fn errno_words(errno: i32) -> String {
     nix::errno::Errno::from_raw(errno).desc().to_owned()
 }
+
+/// The same of an error, whoever made it.
+#[must_use]
+pub fn error_words(error: &io::Error) -> String {
+    errno_words(errno(error))
+}

@@ -45,7 +45,7 @@ impl std::fmt::Display for WireError {
             WireError::Closed => f.write_str("the peer closed the connection before it was done"),
             WireError::Silent => f.write_str("the peer was silent for too long"),
             WireError::Io(error) => {
-                write!(f, "the connection broke: {}", crate::sys::errno_words(crate::sys::errno(error)))
+                write!(f, "the connection broke: {}", crate::sys::error_words(error))
             }
             WireError::Seal => f.write_str("a record does not open: it was changed on the way"),
             WireError::Malformed(what) => write!(f, "the peer sent a malformed message: {what}"),

@@ -102,7 +102,7 @@ impl std::error::Error for ConfineError {}
 
 /// An error of the system in our words.
 fn words(error: impl Into<io::Error>) -> String {
-    crate::sys::errno_words(crate::sys::errno(&error.into()))
+    crate::sys::error_words(&error.into())
 }
 
 impl Confinement {

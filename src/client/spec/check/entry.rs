@@ -46,7 +46,7 @@ impl Differences {
                 match dir.read_link(name) {
                     Ok(there) if there == **target => {}
                     Ok(there) => found.push(mtree::difference(Aspects::LINK, target, &there)),
-                    Err(error) => found.push(format!("link ref: {}", reason(&error))),
+                    Err(error) => found.push(format!("link ref: {}", sys::error_words(&error))),
                 }
             }
         }
@@ -115,7 +115,7 @@ impl Differences {
                 let words = algorithms.iter().map(|algorithm| Keyword::of_algorithm(algorithm).name());
                 let name =
                     entry.path.split_last().map(|(_, name)| crate::vis::shown(name)).unwrap_or_default();
-                let reason = reason(&error);
+                let reason = sys::error_words(&error);
                 found.extend(words.map(|word| format!("{word}: {name}: {reason}")));
             }
         }
@@ -142,7 +142,7 @@ pub(super) fn attributes(entry: &Entry<'_>, there: io::Result<Attributes>) -> Op
     match there {
         _ if *entry == Entry::new(entry.path.borrowed(), entry.kind) => None,
         Ok(list) => (Xattrs::of_values(list) != wanted).then(|| "extended attributes".into()),
-        Err(error) => Some(format!("extended attributes: {}", reason(&error))),
+        Err(error) => Some(format!("extended attributes: {}", sys::error_words(&error))),
     }
 }
 
@@ -162,8 +162,4 @@ const fn name(kind: FileKind) -> &'static str {
         FileKind::Link => "link",
         FileKind::Socket => "socket",
     }
-}
-
-fn reason(error: &io::Error) -> String {
-    sys::errno_words(sys::errno(error))
 }
