@@ -4,9 +4,11 @@
 mod common;
 
 use common::starter::{Starter, free_port, until};
+use common::walk::walk;
 use common::{Site, assert_exit, keygen};
 use std::fs;
 use std::net::TcpStream;
+use std::os::unix::fs::MetadataExt;
 use std::process::Output;
 
 /// A listener of this site; its log is in `starter.log`.
@@ -52,9 +54,20 @@ fn a_broken_configuration_leaves_the_last_good_one_in_effect() {
         assert_exit(&list(&site, port, &third), 0);
         assert_exit(&list(&site, port, &first), 77);
     }
-    let mode =
-        |name| std::os::unix::fs::MetadataExt::mode(&fs::metadata(site.path("state").join(name)).unwrap());
-    assert_eq!([mode("configuration") & 0o777, mode("configuration-secrets") & 0o777], [0o600; 2]);
+    // What a confined session can reach has no secrets.
+    let kept = site.path("state.kept");
+    let mode = |path: &std::path::Path| fs::metadata(path).unwrap().mode() & 0o777;
+    assert_eq!(
+        [&kept, &kept.join("configuration"), &kept.join("secrets")].map(|path| mode(path)),
+        [0o700, 0o600, 0o600]
+    );
+    let state = site.path("state");
+    for (path, _) in walk(&state).into_iter().filter(|(_, node)| node.is_file()) {
+        let text = fs::read(state.join(&path)).unwrap();
+        for secret in [&first, &second, &third] {
+            assert!(!text.windows(secret.len()).any(|window| window == secret.as_bytes()), "{path:?}");
+        }
+    }
 }
 
 /// Under inetd each connection stands alone, and a broken configuration lets nobody in.

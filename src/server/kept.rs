@@ -1,18 +1,22 @@
 //! The last good configuration, which our own listener's connections are served by when the one in the file is broken.
 //!
-//! It is kept in the state directory, as private as the file: as one configuration, with defaults and all that was
-//! included, and a secrets file beside it. What `exclude from` and `include from` name is read where it is.
+//! It is kept beside the state directory, not in it, since a confined session reaches that one: as private as the file, as
+//! one configuration with defaults and all that was included, and a secrets file. What `exclude from` and `include from`
+//! name is read where it is.
 
 use super::config::Config;
 use crate::config::ConfigErrors;
 use crate::limits;
 use crate::sys::{Dir, Draft, private};
+use std::ffi::OsString;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// The names in the state directory.
+/// What the name of the directory has behind that of the state directory.
+const BESIDE: &str = ".kept";
+/// The names in it.
 const NAME: &str = "configuration";
-const SECRETS: &str = "configuration-secrets";
+const SECRETS: &str = "secrets";
 
 /// What a connection is served by.
 pub(super) struct Found {
@@ -41,9 +45,12 @@ pub(super) fn find(live: &Path, kept: Option<&Path>) -> Result<Found, ConfigErro
 /// # Errors
 /// Why that is not possible.
 pub(super) fn keep(config: &Config) -> Result<PathBuf, String> {
-    let state = &config.globals.state_dir;
-    let dir = private::open_private_dir(state, true).map(Dir::from).map_err(|error| error.to_string())?;
-    let (text, secrets) = config.spelled(&state.join(SECRETS));
+    // Without a slash at its end.
+    let mut beside: OsString = config.globals.state_dir.components().as_path().into();
+    beside.push(BESIDE);
+    let beside = PathBuf::from(beside);
+    let dir = private::open_private_dir(&beside, true).map(Dir::from).map_err(|error| error.to_string())?;
+    let (text, secrets) = config.spelled(&beside.join(SECRETS));
     // The secrets first: nothing names users that are not there yet.
     for (name, text) in [(SECRETS, &secrets), (NAME, &text)] {
         let there = dir.recall(name.as_bytes(), limits::CONFIG);
@@ -53,5 +60,5 @@ pub(super) fn keep(config: &Config) -> Result<PathBuf, String> {
             written.map_err(|error| error.to_string())?;
         }
     }
-    Ok(state.join(NAME))
+    Ok(beside.join(NAME))
 }
