@@ -42,10 +42,12 @@ fn a_broken_configuration_leaves_the_last_good_one_in_effect() {
     assert!(String::from_utf8_lossy(&output.stdout).contains("a test"), "{output:?}");
     until("the complaint", || log().contains("going on with the last good configuration"));
     assert!(log().contains("no such parameter"), "{}", log());
-    // Users too, though their file is gone by now.
-    fs::remove_file(site.path("secrets")).unwrap();
+    // Users too.
     site.write_private("smsync.conf", &format!("secret = {second}\n"));
     assert_exit(&site.run(&["list", &format!("zoe@127.0.0.1:{port}::")]), 0);
+    // But not when their file is gone.
+    fs::remove_file(site.path("secrets")).unwrap();
+    assert_exit(&site.run(&["list", &format!("zoe@127.0.0.1:{port}::")]), 69);
     // What is good again is read, and is the last good one when the next one is broken.
     let third = keygen();
     let renewed = site.server_conf("").replace(&first, &third);
@@ -68,6 +70,18 @@ fn a_broken_configuration_leaves_the_last_good_one_in_effect() {
             assert!(!text.windows(secret.len()).any(|window| window == secret.as_bytes()), "{path:?}");
         }
     }
+}
+
+/// What others may read or write, and what is gone, is never passed over.
+#[test]
+fn a_configuration_that_is_exposed_or_gone_lets_nobody_in() {
+    let site = Site::new();
+    let (_starter, port) = listener(&site);
+    assert_exit(&list(&site, port, &site.secret), 0);
+    common::tree::chmod(&site.path("smsyncd.conf"), 0o644);
+    assert_exit(&list(&site, port, &site.secret), 69);
+    fs::remove_file(site.path("smsyncd.conf")).unwrap();
+    assert_exit(&list(&site, port, &site.secret), 69);
 }
 
 /// Under inetd each connection stands alone, and a broken configuration lets nobody in.

@@ -18,12 +18,12 @@ const NAP: Duration = Duration::from_millis(20);
 
 /// A place for a connection that has not proven anything, if there is where to keep places.
 pub(super) fn strange(
-    state: &Result<Dir, PrivateError>,
+    kept: &Result<Dir, PrivateError>,
     peer: &Peer,
     log: &Log,
 ) -> Result<Option<Place>, Exit> {
-    let Ok(state) = state else { return Ok(None) };
-    match admit(state, peer) {
+    let Ok(kept) = kept else { return Ok(None) };
+    match admit(kept, peer) {
         Ok(Admission { place, ended }) => {
             for from in ended {
                 log.notice(format_args!("{from}: ended a greeting: too many have not proven a secret"));
@@ -35,7 +35,7 @@ pub(super) fn strange(
         }
         // A full disk must not turn everybody away: a flood is held off less well until it has room again.
         Err(error) => {
-            log.error(format_args!("{peer}: cannot count greetings in the state directory: {error}"));
+            log.error(format_args!("{peer}: cannot count greetings beside the state directory: {error}"));
             Ok(None)
         }
     }
@@ -47,7 +47,7 @@ pub(super) fn strange(
 /// There is none, or they cannot be counted: then nobody gets one.
 pub(super) fn module_place(
     module: &Module,
-    state: &Result<Dir, PrivateError>,
+    kept: &Result<Dir, PrivateError>,
     who: &str,
     log: &Log,
 ) -> Result<Option<Slots>, Error> {
@@ -61,9 +61,9 @@ pub(super) fn module_place(
         log.error(format_args!("{who}: lock file: {error}"));
         refused(Exit::System, "the connections of the module cannot be counted")
     };
-    let slots = match (&module.lock_file, state) {
+    let slots = match (&module.lock_file, kept) {
         (Some(path), _) => Slots::open(path),
-        (None, Ok(state)) => Slots::in_dir(state, &[b"connections-", module.name.as_bytes()].concat()),
+        (None, Ok(kept)) => Slots::in_dir(kept, &[b"connections-", module.name.as_bytes()].concat()),
         (None, Err(error)) => return Err(failed(error)),
     };
     let slots = slots.map_err(|error| failed(&error))?;

@@ -1,19 +1,16 @@
 //! The last good configuration, which our own listener's connections are served by when the one in the file is broken.
 //!
-//! It is kept beside the state directory, not in it, since a confined session reaches that one: as private as the file, as
+//! It is kept in a directory that no confined session reaches: as private as the file, as
 //! one configuration with defaults and all that was included, and a secrets file. What `exclude from` and `include from`
 //! name is read where it is.
 
 use super::config::Config;
-use crate::config::ConfigErrors;
+use crate::config::{ConfigError, ConfigErrors};
 use crate::limits;
 use crate::sys::{Dir, Draft, private};
-use std::ffi::OsString;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// What the name of the directory has behind that of the state directory.
-const BESIDE: &str = ".kept";
 /// The names in it.
 const NAME: &str = "configuration";
 const SECRETS: &str = "secrets";
@@ -25,18 +22,20 @@ pub(super) struct Found {
     pub(super) broken: Option<ConfigErrors>,
 }
 
-/// Reads the configuration; or the one that was kept, if there is one and the other is broken.
+/// Reads the configuration; or the one that was kept, if there is one and the other has lines that are wrong.
 ///
 /// # Errors
 /// Everything that is wrong with the one in the file, when the other is of no use.
 pub(super) fn find(live: &Path, kept: Option<&Path>) -> Result<Found, ConfigErrors> {
-    match (Config::read(live), kept) {
-        (Ok(config), _) => Ok(Found { config, broken: None }),
-        (Err(errors), Some(kept)) => match Config::read(kept) {
-            Ok(config) => Ok(Found { config, broken: Some(errors) }),
-            Err(_) => Err(errors),
-        },
-        (Err(errors), None) => Err(errors),
+    let errors = match Config::read(live) {
+        Ok(config) => return Ok(Found { config, broken: None }),
+        Err(errors) => errors,
+    };
+    // Only for what is written wrong: a file that is gone, or that others may read or write, lets nobody in.
+    let written = errors.iter().all(|error| matches!(error, ConfigError::Line { .. }));
+    match kept.filter(|_| written).map(Config::read) {
+        Some(Ok(config)) => Ok(Found { config, broken: Some(errors) }),
+        _ => Err(errors),
     }
 }
 
@@ -45,10 +44,7 @@ pub(super) fn find(live: &Path, kept: Option<&Path>) -> Result<Found, ConfigErro
 /// # Errors
 /// Why that is not possible.
 pub(super) fn keep(config: &Config) -> Result<PathBuf, String> {
-    // Without a slash at its end.
-    let mut beside: OsString = config.globals.state_dir.components().as_path().into();
-    beside.push(BESIDE);
-    let beside = PathBuf::from(beside);
+    let beside = config.globals.kept_dir();
     let dir = private::open_private_dir(&beside, true).map(Dir::from).map_err(|error| error.to_string())?;
     let (text, secrets) = config.spelled(&beside.join(SECRETS));
     // The secrets first: nothing names users that are not there yet.

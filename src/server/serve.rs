@@ -37,7 +37,8 @@ pub(super) fn serve(connection: OwnedFd, peer: Peer, (config, begun): (&Config, 
     let state = private::open_private_dir(&config.globals.state_dir, true).map(Dir::from);
     let metrics = outlet(config.globals.metrics_file.as_deref(), log);
     let turn_away = |reason| refuse(state.as_ref().ok(), metrics.as_ref(), log, reason);
-    let place = match strange(&state, &peer, log) {
+    let kept = private::open_private_dir(&config.globals.kept_dir(), true).map(Dir::from);
+    let place = match strange(&kept, &peer, log) {
         Ok(place) => place,
         Err(exit) => {
             turn_away("strangers");
@@ -57,7 +58,7 @@ pub(super) fn serve(connection: OwnedFd, peer: Peer, (config, begun): (&Config, 
     };
     let (visitor, transfers) = (Visitor::new(peer, user), Transfers::default());
     let mut session = Session { config, visitor, log, place, proven: false, transfers };
-    let exit = match session.run(&mut channel, state, metrics) {
+    let exit = match session.run(&mut channel, (state, kept), metrics) {
         Ok(exit) => exit,
         Err(error) => {
             log.error(format_args!("{session}: {error}"));
@@ -105,7 +106,7 @@ impl Session<'_> {
     fn run(
         &mut self,
         channel: &mut Channel,
-        state: Result<Dir, PrivateError>,
+        (state, kept): (Result<Dir, PrivateError>, Result<Dir, PrivateError>),
         metrics: Option<Outlet>,
     ) -> Result<Exit, Error> {
         let asked = match channel.listen().message()? {
@@ -140,7 +141,9 @@ impl Session<'_> {
             crate::sys::keep_access_times();
         }
         let who = format!("{self}: module {}", module.name);
-        let _place = module_place(module, &state, &who, self.log)?;
+        let _place = module_place(module, &kept, &who, self.log)?;
+        // What is in there is not for a process that its client may have taken over.
+        drop(kept);
         let who = (&self.visitor.peer(), self.visitor.user());
         let mut account = Account::open(state.as_ref().ok(), self.log, who, &module.name);
         let (config, log, visitor) = (self.config, self.log, &self.visitor);

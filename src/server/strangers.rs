@@ -2,8 +2,8 @@
 //!
 //! Whoever holds a place may only wait for the greeting. When none is free, the oldest connection of the address that
 //! has most of them is ended: a flood takes places from itself, and never from a client that knows a secret, which is
-//! through in milliseconds. The places are slots of a file in the state directory, so that this holds whoever starts
-//! the processes: inetd, xinetd, systemd or our own listener.
+//! through in milliseconds. The places are slots of a file, so that this holds whoever starts the processes: inetd, xinetd,
+//! systemd or our own listener; and no confined session reaches it, since who is named there may be ended.
 
 use crate::limits;
 use crate::sys::slots::{RECORD, Slots};
@@ -14,7 +14,7 @@ use std::collections::HashMap;
 use std::io;
 use std::time::{Duration, Instant};
 
-/// The file of the places in the state directory.
+/// The file of the places.
 const NAME: &[u8] = b"strangers";
 /// How long whoever found no place waits for one that is being left.
 const NAP: Duration = Duration::from_millis(2);
@@ -48,8 +48,8 @@ pub(super) struct Admission {
 ///
 /// # Errors
 /// The file cannot be used.
-pub(super) fn admit(state: &Dir, peer: &Peer) -> io::Result<Admission> {
-    let slots = Slots::in_dir(state, NAME)?;
+pub(super) fn admit(kept: &Dir, peer: &Peer) -> io::Result<Admission> {
+    let slots = Slots::in_dir(kept, NAME)?;
     let (sec, nsec) = clock::now();
     let since = u64::try_from(sec).unwrap_or_default().saturating_mul(1_000_000_000);
     let us = Holder { process: process::id(), since: since.saturating_add(nsec.into()), from: address(peer) };

@@ -7,6 +7,7 @@ use crate::config::value;
 use crate::limits;
 use core::net::IpAddr;
 use serde::Deserialize;
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -90,6 +91,16 @@ impl Default for Globals {
 }
 
 impl Globals {
+    /// The directory beside the state directory, with `.kept` behind its name, for what no confined session may reach: it
+    /// holds the state directory.
+    #[must_use]
+    pub fn kept_dir(&self) -> PathBuf {
+        // Without a slash at its end.
+        let mut beside = OsString::from(self.state_dir.components().as_path());
+        beside.push(".kept");
+        beside.into()
+    }
+
     pub(super) fn said(&self) -> Said {
         let list: Vec<_> = self.address.iter().map(IpAddr::to_string).collect();
         let all = [

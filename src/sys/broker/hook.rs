@@ -53,10 +53,11 @@ fn ended(mut child: Child, mut out: PipeReader, deadline: Instant) -> Ended {
     if let Some(end) = pid.and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok()) {
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            let events = if open { PollFlags::IN } else { PollFlags::empty() };
-            let mut fds = [PollFd::new(&end, PollFlags::IN), PollFd::new(&out, events)];
+            let mut fds = [PollFd::new(&end, PollFlags::IN), PollFd::new(&out, PollFlags::IN)];
+            // A pipe that nobody holds any more is ready for ever.
+            let watched = fds.get_mut(..if open { 2 } else { 1 }).unwrap_or_default();
             let limit = Timespec::try_from(left).ok();
-            if left.is_zero() || matches!(poll(&mut fds, limit.as_ref()), Ok(0)) {
+            if left.is_zero() || matches!(poll(watched, limit.as_ref()), Ok(0)) {
                 timed_out = true;
                 break;
             }

@@ -35,7 +35,6 @@ const PLAIN: &[i64] = &[
     libc::SYS_fchmod,
     libc::SYS_fchown,
     libc::SYS_flock,
-    libc::SYS_fcntl,
     libc::SYS_fgetxattr,
     libc::SYS_fsetxattr,
     libc::SYS_flistxattr,
@@ -158,6 +157,17 @@ fn allowed() -> Result<Rules, BackendError> {
         // Of what we made in a directory where nobody else may.
         some(libc::SYS_fchmodat, vec![vec![held(0)?]])?;
     }
+    // Neither who is sent signals, nor how a file that is open is written.
+    let commands = [
+        libc::F_GETFD,
+        libc::F_SETFD,
+        libc::F_GETFL,
+        libc::F_DUPFD_CLOEXEC,
+        libc::F_OFD_SETLK,
+        libc::F_OFD_GETLK,
+    ];
+    let command = |number: i32| Ok(vec![is(1, u64::from(number.unsigned_abs()))?]);
+    some(libc::SYS_fcntl, commands.into_iter().map(command).collect::<Result<_, BackendError>>()?)?;
     some(libc::SYS_ioctl, vec![vec![is(1, libc::FICLONERANGE)?]])?;
     // To where the socket is connected, and nowhere else.
     some(libc::SYS_sendto, vec![vec![null(4)?]])?;
