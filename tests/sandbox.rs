@@ -132,6 +132,11 @@ const ROOT: &[(&str, &str, Operation)] = &[
         let device = rustix::fs::makedev(1, 3);
         Ok(rustix::fs::mknodat(&w.module, "null", FileType::CharacterDevice, Mode::RUSR, device)?)
     }),
+    ("open a device that was made", "++--", |w| {
+        let device = rustix::fs::makedev(1, 3);
+        rustix::fs::mknodat(&w.module, "zero", FileType::CharacterDevice, Mode::RUSR, device)?;
+        Ok(open(&w.module, "zero", OPEN).map(drop)?)
+    }),
     ("set a trusted attribute", "++++", |w| {
         Ok(rustix::fs::fsetxattr(open(&w.module, "i", OPEN)?, "trusted.x", b"1", XattrFlags::empty())?)
     }),
@@ -206,7 +211,7 @@ fn confined(top: &Path, port: &str, layers: Vec<Layer>, writable: bool) {
     std::env::set_current_dir(top.join("module")).unwrap();
     let confinement =
         Confinement { layers, strict: true, writable, keep_access_times: false, identity: None };
-    let confined = confinement.confine(&world.module, &mut world.held).unwrap();
+    let confined = confinement.confine(&mut world.module, &mut world.held).unwrap();
     let mut said = format!("by {confined}\n");
     for (name, _, operation, _) in rows(writable) {
         said.push_str(&match operation(&world) {

@@ -56,7 +56,7 @@ pub(super) fn confine(
     };
     let identity = identity(module.uid.as_ref(), module.gid.as_ref())
         .map_err(|reason| refuse(Exit::Config, "the module's uid or gid is wrong", &reason))?;
-    let dir = Dir::open_root(&module.path).map_err(|error| {
+    let mut dir = Dir::open_root(&module.path).map_err(|error| {
         let reason = format!("the module cannot be opened: {}", error_words(&error));
         refuse(Exit::Io, &reason, &reason)
     })?;
@@ -93,7 +93,7 @@ pub(super) fn confine(
     });
     held.push(spool);
     let confined = confinement
-        .confine(&dir, &mut held)
+        .confine(&mut dir, &mut held)
         .map_err(|error| refuse(Exit::System, cannot, &format!("cannot confine itself: {error}")))?;
     for layer in &confined.missing {
         log.warning(format_args!("{}: module {}: not confined by {layer}", asked.session, module.name));

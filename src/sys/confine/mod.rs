@@ -107,12 +107,12 @@ fn words(error: impl Into<io::Error>) -> String {
 
 impl Confinement {
     /// Confines this process, which must have one thread: others begin with what it is confined by. Of directories only
-    /// the module and those in `held` can be reached afterwards; in a chroot, the latter are held anew so that `..` of
-    /// them leads nowhere.
+    /// the module and those in `held` can be reached afterwards; in a chroot, all are held anew so that `..` of them leads
+    /// nowhere, and no device in them is opened.
     ///
     /// # Errors
     /// The identity cannot be taken on; or a layer cannot be had, or does not hold when it is tried, and they are strict.
-    pub fn confine(&self, module: &Dir, held: &mut [Dir]) -> Result<Confined, ConfineError> {
+    pub fn confine(&self, module: &mut Dir, held: &mut [Dir]) -> Result<Confined, ConfineError> {
         let mut confined = Confined::default();
         proof::one_thread().map_err(|error| ConfineError::new("one thread", words(error)))?;
         memory::settle();
