@@ -35,7 +35,7 @@ test:
 # The large counts of what `make test` does in small.
 soak:
 	tests/setup
-	SMSYNC_STRANGERS=1000 SMSYNC_CLIENTS=200 $(CARGO) test --locked --test strangers --test connections
+	SMSYNC_STRANGERS=1000 SMSYNC_CLIENTS=200 $(CARGO) test --locked --test all -- strangers connections
 
 bench:
 	$(CARGO) bench --locked --bench table -- --quick

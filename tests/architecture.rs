@@ -1,5 +1,4 @@
 //! The architecture, held: floors, lengths, headers, where unsafe code and system calls stand, words, printing.
-#![allow(clippy::unwrap_used, clippy::panic)] // clippy.toml allows them in tests; all of this is a test
 
 use std::path::{Path, PathBuf};
 

@@ -1,9 +1,7 @@
 //! Extended attributes, ACLs and capabilities: what `rsync -AX` carries, and nothing that leaks in.
 
-mod common;
-
-use common::mounted::{Mounted, may_mount};
-use common::{Site, assert_exit, end_object, is_root, rsync_differences, tool};
+use crate::common::mounted::{Mounted, may_mount};
+use crate::common::{Site, assert_exit, end_object, is_root, rsync_differences, tool};
 use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;

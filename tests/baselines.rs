@@ -1,14 +1,11 @@
 //! Specifications told by their difference from the last one: what goes over the wire, and that nothing else changes,
 //! whatever became of what is kept on either side.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // a test
 
-mod common;
-
-use common::dice::Dice;
-use common::edits::{edit, grow};
-use common::facts::assert_same;
-use common::relay::{Recording, Relay};
-use common::{Inetd, Site, assert_exit};
+use crate::common::dice::Dice;
+use crate::common::edits::{edit, grow};
+use crate::common::facts::assert_same;
+use crate::common::relay::{Recording, Relay};
+use crate::common::{Inetd, Site, assert_exit};
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt;

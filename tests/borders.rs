@@ -1,18 +1,9 @@
 //! What the receiver cannot see into is left alone: directories it may not list, file systems mounted in a module.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stdout
-)]
 
-mod common;
-
-use common::facts::traces;
-use common::tree::chmod;
-use common::trees::Trees;
-use common::{Inetd, SMSYNCD, Site, assert_exit, end_object, is_root};
+use crate::common::facts::traces;
+use crate::common::tree::chmod;
+use crate::common::trees::Trees;
+use crate::common::{Inetd, SMSYNCD, Site, assert_exit, end_object, is_root};
 use std::ffi::OsStr;
 use std::fs;
 use std::process::Command;

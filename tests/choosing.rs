@@ -1,19 +1,9 @@
 //! Which differences count, and in what guise a tree arrives: rsync(1) with the same options does the same.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stdout
-)] // a test
-
-mod common;
-
-use common::facts::traces;
-use common::mounted::{Mounted, may_mount};
-use common::walk::{Tree, differences, walk};
-use common::{Inetd, Site, assert_exit, end_object, is_root, tool};
+use crate::common::facts::traces;
+use crate::common::mounted::{Mounted, may_mount};
+use crate::common::walk::{Tree, differences, walk};
+use crate::common::{Inetd, Site, assert_exit, end_object, is_root, tool};
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};

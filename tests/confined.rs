@@ -1,18 +1,9 @@
 //! A session is confined before it reads what its client wants: strace(1) sees what it still asks of the kernel; kernels
 //! that lack a layer are simulated; and it is the user that the module says.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stdout
-)] // a test
 
-mod common;
-
-use common::audit::{Audit, offence};
-use common::tree::{For, build};
-use common::{Inetd, SMSYNCD, Site, assert_exit, is_root};
+use crate::common::audit::{Audit, offence};
+use crate::common::tree::{For, build};
+use crate::common::{Inetd, SMSYNCD, Site, assert_exit, is_root};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
@@ -187,7 +178,7 @@ fn a_session_is_the_user_that_the_module_says() {
         return;
     }
     // It needs the way there, and the place where specifications are kept.
-    let open = |path: &std::path::Path, mode| common::tree::chmod(path, mode);
+    let open = |path: &std::path::Path, mode| crate::common::tree::chmod(path, mode);
     open(&site.path(""), 0o755);
     open(&site.path("spool"), 0o1777);
     let nobody = Some(65534);

@@ -1,10 +1,7 @@
 //! `max connections`: however the processes are started, and however they end.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // a test
 
-mod common;
-
-use common::gate::{GREETING, Gate};
-use common::{Inetd, Site, assert_exit, ended_within, output_within};
+use crate::common::gate::{GREETING, Gate};
+use crate::common::{Inetd, Site, assert_exit, ended_within, output_within};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
 use std::process::{Child, Command, Output, Stdio};

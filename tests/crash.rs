@@ -1,20 +1,8 @@
 //! Nothing is lost: the receiver is stopped, or fails, at each call that changes anything, one after the other.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stdout
-)] // a test
-
-mod common;
-#[path = "crash/play.rs"]
-mod play;
-
-use common::walk::{differences, walk};
-use common::{Site, assert_exit};
-use play::{Play, Way, now};
+use crate::common::walk::{differences, walk};
+use crate::common::{Site, assert_exit};
+use crate::play::{Play, Way, now};
 use std::collections::BTreeMap;
 use std::fs;
 use std::process::Output;
@@ -182,14 +170,15 @@ fn a_server_that_dies_and_keeps() {
         play.rewind();
         let _ = fs::remove_dir_all(&versions);
     };
-    let kept = |path: &std::path::Path, old: &common::walk::Node| {
+    let kept = |path: &std::path::Path, old: &crate::common::walk::Node| {
         let version = |entry: fs::DirEntry| {
-            common::walk::Node::of(&entry.path()).is_some_and(|node| node.what == old.what)
+            crate::common::walk::Node::of(&entry.path()).is_some_and(|node| node.what == old.what)
         };
         let name = format!("{}~", path.file_name().unwrap().display());
         let dir = versions.join("below/here").join(path).parent().unwrap().to_owned();
         let mut of_it = fs::read_dir(dir).into_iter().flatten().flatten();
-        let backup = common::walk::Node::of(&attic.join(path)).is_some_and(|node| node.what == old.what);
+        let backup =
+            crate::common::walk::Node::of(&attic.join(path)).is_some_and(|node| node.what == old.what);
         backup
             && of_it.any(|entry| entry.file_name().display().to_string().starts_with(&name) && version(entry))
     };
@@ -220,7 +209,7 @@ fn a_server_that_dies_and_keeps() {
         }
         let mut now = walk(&play.receiver());
         now.retain(|path, _| !path.starts_with("attic"));
-        let what = |tree: &common::walk::Tree| -> Vec<String> {
+        let what = |tree: &crate::common::walk::Tree| -> Vec<String> {
             tree.iter()
                 .map(|(path, node)| format!("{path:?} {:?} {:o} {:?}", node.what, node.mode, node.time))
                 .collect()

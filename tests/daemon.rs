@@ -23,16 +23,6 @@
 //! | RD-91 | `max delete` | `rd_91_a_module_limits_what_is_removed` |
 //! | RD-92 | `require marker` | `rd_92_without_its_marker_a_module_is_left_alone` |
 //! | RD-96 | `max file size`, `max files` | `rd_96_what_is_too_large_stays_away` |
-#![allow(
-    unreachable_pub,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stdout
-)]
-
-mod common;
 
 #[path = "daemon/site.rs"]
 mod site;

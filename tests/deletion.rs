@@ -1,19 +1,9 @@
 //! What would remove more than seems meant changes nothing, and says what would have gone.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stdout
-)] // a test
-
-mod common;
-
-use common::facts::traces;
-use common::mounted::{Mounted, may_mount};
-use common::walk::{differences, walk};
-use common::{Inetd, Site, assert_exit, end_object, is_root};
+use crate::common::facts::traces;
+use crate::common::mounted::{Mounted, may_mount};
+use crate::common::walk::{differences, walk};
+use crate::common::{Inetd, Site, assert_exit, end_object, is_root};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;

@@ -1,23 +1,14 @@
 //! Of a large file that is there, only what differs is sent; and what comes of it is the file, whatever happens meanwhile.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stdout
-)] // a test
-
-mod common;
 #[path = "delta/meanwhile.rs"]
 mod meanwhile;
 
-use common::dice::Dice;
-use common::pair::Pair;
-use common::relay::Relay;
-use common::tree::set_time;
-use common::walk::{differences, walk};
-use common::{assert_exit, is_root};
+use crate::common::dice::Dice;
+use crate::common::pair::Pair;
+use crate::common::relay::Relay;
+use crate::common::tree::set_time;
+use crate::common::walk::{differences, walk};
+use crate::common::{assert_exit, is_root};
 use std::fs;
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::process::Output;
@@ -208,7 +199,7 @@ fn a_receiver_that_dies() {
             let output = command.output().unwrap();
             faulty.ended();
             pair.inetd.ended();
-            let Some(call) = common::fired(&fired) else {
+            let Some(call) = crate::common::fired(&fired) else {
                 assert_exit(&output, 0);
                 break;
             };

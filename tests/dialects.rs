@@ -1,8 +1,5 @@
 //! What mtree(8) and bsdtar write of a hostile tree is read as the tree is; what we write of it, they read.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // a test
-
-mod common;
 #[path = "dialects/tree.rs"]
 mod tree;
 
@@ -17,7 +14,7 @@ use tree::{Fact, Tree};
 #[track_caller]
 fn printed(program: &str, package: &str, arguments: &[&str]) -> Vec<u8> {
     let arguments: Vec<&OsStr> = arguments.iter().map(OsStr::new).collect();
-    let output = common::tool(program, package, &arguments);
+    let output = crate::common::tool(program, package, &arguments);
     let text = (output.stderr.escape_ascii(), output.stdout.escape_ascii());
     assert!(output.status.success(), "{program}: {}: {} {}", output.status, text.0, text.1);
     output.stdout

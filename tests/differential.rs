@@ -1,20 +1,10 @@
 //! Hundreds of random trees, each pushed by us and copied by rsync, edited and pushed again: source and both copies are the
 //! same in contents, holes, modes, owners, times to the nanosecond, groups of hard links, attributes and ACLs.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stdout
-)] // a test
-
-mod common;
-
-use common::dice::Dice;
-use common::facts::{Facts, assert_same, facts};
-use common::trees::Trees;
-use common::{assert_exit, end_object, forest, tool};
+use crate::common::dice::Dice;
+use crate::common::facts::{Facts, assert_same, facts};
+use crate::common::trees::Trees;
+use crate::common::{assert_exit, end_object, forest, tool};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;

@@ -1,18 +1,9 @@
 //! Edits of a tree, each pushed and judged: what is sent, what is made, and that a dry run says so before.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stdout
-)]
 
-mod common;
-
-use common::facts::{assert_same, traces};
-use common::tree::{chmod, fifo, set_time, sparse};
-use common::trees::Trees;
-use common::{assert_exit, end_object, is_root};
+use crate::common::facts::{assert_same, traces};
+use crate::common::tree::{chmod, fifo, set_time, sparse};
+use crate::common::trees::Trees;
+use crate::common::{assert_exit, end_object, is_root};
 use std::fs;
 use std::os::unix::fs::{MetadataExt, lchown, symlink};
 use std::path::Path;

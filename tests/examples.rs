@@ -1,10 +1,7 @@
 //! What the manual, the README and contrib give as examples works: commands, configurations, targets of make.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)] // clippy.toml allows them in tests
 
-mod common;
-
+use crate::common::{SMSYNCD, Site, assert_exit, keygen};
 use clap::Parser;
-use common::{SMSYNCD, Site, assert_exit, keygen};
 use smsync::client::config::ClientConfig;
 use smsync::client::options::Options;
 use std::process::Command;

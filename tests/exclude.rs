@@ -1,17 +1,8 @@
 //! `--exclude`, judged by rsync(1): the same patterns leave out, and protect, the same paths.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stdout
-)]
 
-mod common;
-
-use common::facts::{Facts, facts};
-use common::tree::set_time;
-use common::{Site, assert_exit, tool};
+use crate::common::facts::{Facts, facts};
+use crate::common::tree::set_time;
+use crate::common::{Site, assert_exit, tool};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;

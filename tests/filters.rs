@@ -1,18 +1,9 @@
 //! Filter rules, judged by rsync(1): random trees and random rules leave the same tree at the receiver.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stdout
-)]
 
-mod common;
-
-use common::dice::Dice;
-use common::facts::{Facts, facts};
-use common::tree::set_time;
-use common::{Site, assert_exit, tool};
+use crate::common::dice::Dice;
+use crate::common::facts::{Facts, facts};
+use crate::common::tree::set_time;
+use crate::common::{Site, assert_exit, tool};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;

@@ -1,17 +1,8 @@
 //! Which links a sender follows, judged by rsync(1), and how far a server does.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stdout
-)]
 
-mod common;
-
-use common::pair::{DELETE, Pair, outcome, settle, write};
-use common::tree::set_time;
-use common::{Site, assert_exit, tool};
+use crate::common::pair::{DELETE, Pair, outcome, settle, write};
+use crate::common::tree::set_time;
+use crate::common::{Site, assert_exit, tool};
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::symlink;

@@ -2,20 +2,10 @@
 //!
 //! They are mounted, which takes root: for anybody else these tests say that they did not try.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stdout
-)] // a test
-
-mod common;
-
-use common::gate::Gate;
-use common::mounted::{Mounted, may_mount};
-use common::walk::{Node, Tree, differences, walk};
-use common::{Inetd, Site, assert_exit, output_within, scenario, tool};
+use crate::common::gate::Gate;
+use crate::common::mounted::{Mounted, may_mount};
+use crate::common::walk::{Node, Tree, differences, walk};
+use crate::common::{Inetd, Site, assert_exit, output_within, scenario, tool};
 use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;

@@ -1,5 +1,4 @@
 //! What the fuzzers were given and what they found, replayed on every build.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout)] // all of this is a test
 
 #[path = "../fuzz/properties.rs"]
 mod properties;

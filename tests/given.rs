@@ -1,16 +1,6 @@
 //! What a given specification says of what is not to be touched: `optional`, `nochange`, `ignore` and `tags`.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stdout
-)] // a test
-
-mod common;
-
-use common::{Inetd, Site, assert_exit, end_object, fed, mtree_verify};
+use crate::common::{Inetd, Site, assert_exit, end_object, fed, mtree_verify};
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;

@@ -1,16 +1,7 @@
 //! `pre-xfer exec` and `post-xfer exec`: when they run, with what, and what becomes of a session that they refuse.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stdout
-)] // a test
 
-mod common;
-
-use common::starter::until;
-use common::{Inetd, Site, assert_exit};
+use crate::common::starter::until;
+use crate::common::{Inetd, Site, assert_exit};
 use rustix::process::{Pid, Signal, kill_process};
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,9 +1,6 @@
 //! Both programs against peers that know the secret and mean harm: nothing outside of the tree is touched, nothing in it
 //! changes, and the reason is said.
-#![allow(dead_code, unreachable_pub)]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-mod common;
 #[path = "hostile/edits.rs"]
 mod edits;
 #[path = "hostile/files.rs"]

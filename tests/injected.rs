@@ -1,21 +1,9 @@
 //! Every call that changes anything fails for the kernel's own reasons, injected by strace(1): nothing is mixed, the reason
 //! is told, and the next run makes good.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stdout
-)] // a test
-
-mod common;
-#[path = "crash/play.rs"]
-mod play;
-
-use common::walk::{differences, walk};
-use common::{Inetd, SMSYNCD, is_root};
-use play::{Play, Way, now};
+use crate::common::walk::{differences, walk};
+use crate::common::{Inetd, SMSYNCD, is_root};
+use crate::play::{Play, Way, now};
 use std::collections::BTreeMap;
 use std::fs;
 use std::process::{Command, Output};

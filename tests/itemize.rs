@@ -1,17 +1,8 @@
 //! What is said of changes: the letters of rsync, the words of a dry run and of a run.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stdout
-)]
 
-mod common;
-
-use common::dice::Dice;
-use common::edits::{edit, grow};
-use common::{Inetd, Site, assert_exit, tool};
+use crate::common::dice::Dice;
+use crate::common::edits::{edit, grow};
+use crate::common::{Inetd, Site, assert_exit, tool};
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;

@@ -1,19 +1,9 @@
 //! What is replaced or removed is kept where it is to be, and what is elsewhere already is not sent: as with rsync.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stdout
-)] // a test
-
-mod common;
-
-use common::mounted::{Mounted, may_mount};
-use common::tree::set_time;
-use common::walk::{Tree, differences, walk};
-use common::{Inetd, Site, assert_exit, end_object, is_root, scenario, tool};
+use crate::common::mounted::{Mounted, may_mount};
+use crate::common::tree::set_time;
+use crate::common::walk::{Tree, differences, walk};
+use crate::common::{Inetd, Site, assert_exit, end_object, is_root, scenario, tool};
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};

@@ -1,11 +1,8 @@
 //! Our own listener keeps the last good configuration: a broken one turns nobody away.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // a test
 
-mod common;
-
-use common::starter::{Starter, free_port, until};
-use common::walk::walk;
-use common::{Site, assert_exit, keygen};
+use crate::common::starter::{Starter, free_port, until};
+use crate::common::walk::walk;
+use crate::common::{Site, assert_exit, keygen};
 use std::fs;
 use std::net::TcpStream;
 use std::os::unix::fs::MetadataExt;
@@ -78,7 +75,7 @@ fn a_configuration_that_is_exposed_or_gone_lets_nobody_in() {
     let site = Site::new();
     let (_starter, port) = listener(&site);
     assert_exit(&list(&site, port, &site.secret), 0);
-    common::tree::chmod(&site.path("smsyncd.conf"), 0o644);
+    crate::common::tree::chmod(&site.path("smsyncd.conf"), 0o644);
     assert_exit(&list(&site, port, &site.secret), 69);
     fs::remove_file(site.path("smsyncd.conf")).unwrap();
     assert_exit(&list(&site, port, &site.secret), 69);

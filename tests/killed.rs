@@ -1,12 +1,8 @@
 //! Programs that are killed, and that meet: nothing is lost, nobody waits, and the next run goes on where one ended.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // a test
-
-mod common;
-
-use common::gate::{GREETING, Gate};
-use common::walk::{differences, walk};
-use common::{Inetd, Site, assert_exit, ended_within, output_within};
+use crate::common::gate::{GREETING, Gate};
+use crate::common::walk::{differences, walk};
+use crate::common::{Inetd, Site, assert_exit, ended_within, output_within};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::MetadataExt;

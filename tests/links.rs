@@ -1,19 +1,10 @@
 //! Hard links and random edits, each pushed and judged: which names are one file is as exact as everything else.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stdout
-)]
 
-mod common;
-
-use common::dice::Dice;
-use common::facts::{assert_same, traces};
-use common::tree::{chmod, fifo, set_time};
-use common::trees::{Trees, events};
-use common::{assert_exit, end_object, rsync_differences};
+use crate::common::dice::Dice;
+use crate::common::facts::{assert_same, traces};
+use crate::common::tree::{chmod, fifo, set_time};
+use crate::common::trees::{Trees, events};
+use crate::common::{assert_exit, end_object, rsync_differences};
 use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};

@@ -1,7 +1,6 @@
 //! How the real smsyncd starts, listens, detaches and ends.
 
 // clippy.toml allows these in tests; what the tests share is as much a test.
-#![allow(unreachable_pub, clippy::unwrap_used, clippy::panic)]
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};

@@ -1,10 +1,7 @@
 //! The manual says what the programs do, and nothing else: options, parameters, codes, messages, limits.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)] // clippy.toml allows them in tests
 
-mod common;
-
+use crate::common::{SMSYNC, SMSYNCD, Site, assert_exit, tool};
 use clap::CommandFactory;
-use common::{SMSYNC, SMSYNCD, Site, assert_exit, tool};
 use smsync::client::options::Options as Client;
 use smsync::exit::Exit;
 use smsync::limits;

@@ -1,21 +1,11 @@
 //! What is here under another name is not sent: renamed, copied, rotated, in both directions.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stdout
-)] // a test
-
-mod common;
-
-use common::dice::Dice;
-use common::pair::Pair;
-use common::relay::Relay;
-use common::tree::set_time;
-use common::walk::{Tree, differences, walk};
-use common::{Site, assert_exit, end_object};
+use crate::common::dice::Dice;
+use crate::common::pair::Pair;
+use crate::common::relay::Relay;
+use crate::common::tree::set_time;
+use crate::common::walk::{Tree, differences, walk};
+use crate::common::{Site, assert_exit, end_object};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -313,7 +303,7 @@ fn a_receiver_that_dies_while_it_moves() {
             let output = command.output().unwrap();
             faulty.ended();
             pair.inetd.ended();
-            if common::fired(&fired).is_none() {
+            if crate::common::fired(&fired).is_none() {
                 assert_exit(&output, 0);
                 break;
             }

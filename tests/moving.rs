@@ -1,12 +1,8 @@
 //! Source files that change while they are sent, and programs that are killed: no version is ever mixed with another.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // a test
-
-mod common;
-
-use common::gate::{GREETING, Gate};
-use common::walk::{differences, walk};
-use common::{Inetd, Site, assert_exit, ended_within, output_within};
+use crate::common::gate::{GREETING, Gate};
+use crate::common::walk::{differences, walk};
+use crate::common::{Inetd, Site, assert_exit, ended_within, output_within};
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, symlink};

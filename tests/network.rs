@@ -1,17 +1,8 @@
 //! How the server is reached: time limits that hold, families of addresses, and the address we come from.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stdout
-)]
 
-mod common;
-
-use common::facts::traces;
-use common::starter::{Starter, until};
-use common::{Site, assert_exit};
+use crate::common::facts::traces;
+use crate::common::starter::{Starter, until};
+use crate::common::{Site, assert_exit};
 use rustix::net::{AddressFamily, SocketType};
 use std::fs;
 use std::io::{Read, Write};

@@ -1,17 +1,8 @@
 //! Sources and destinations of every shape, dry runs, checks, and what is said about them.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stdout
-)]
 
-mod common;
-
-use common::facts::{assert_same, facts, traces};
-use common::tree::{chmod, set_time};
-use common::{Inetd, Site, assert_exit, end_object};
+use crate::common::facts::{assert_same, facts, traces};
+use crate::common::tree::{chmod, set_time};
+use crate::common::{Inetd, Site, assert_exit, end_object};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -298,7 +289,8 @@ fn arguments_that_make_no_sense() {
 fn output_that_is_lost_is_an_error() {
     let site = Site::new();
     let full = || std::process::Stdio::from(fs::OpenOptions::new().write(true).open("/dev/full").unwrap());
-    let keygen = std::process::Command::new(common::SMSYNC).arg("keygen").stdout(full()).output().unwrap();
+    let keygen =
+        std::process::Command::new(crate::common::SMSYNC).arg("keygen").stdout(full()).output().unwrap();
     assert_exit(&keygen, 74);
     assert!(String::from_utf8_lossy(&keygen.stderr).contains("cannot write to standard output"));
     let inetd = site.serve();

@@ -1,17 +1,10 @@
 //! The main job, judged by rsync(1), mtree(8) and lstat(2): a tree of everything, pushed and pulled.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stdout
-)]
 
-mod common;
-
-use common::facts::{assert_same, facts, traces};
-use common::tree::{For, build};
-use common::{Inetd, SMSYNCD, Site, assert_exit, end_object, mtree_create, mtree_verify, rsync_differences};
+use crate::common::facts::{assert_same, facts, traces};
+use crate::common::tree::{For, build};
+use crate::common::{
+    Inetd, SMSYNCD, Site, assert_exit, end_object, mtree_create, mtree_verify, rsync_differences,
+};
 use std::fs;
 use std::os::unix::fs::chown;
 use std::path::Path;
@@ -74,7 +67,7 @@ fn mtree_finds_no_difference() {
 
 #[test]
 fn an_ordinary_user_receives_what_root_sends() {
-    if !common::is_root() {
+    if !crate::common::is_root() {
         println!("skipped: only root has files of several owners");
         return;
     }
@@ -88,7 +81,7 @@ fn an_ordinary_user_receives_what_root_sends() {
     for shut in ["modes/dir-0", "modes/dir-111", "modes/dir-3333"] {
         fs::remove_dir_all(site.src().join(shut)).unwrap();
     }
-    common::tree::chmod(&site.path(""), 0o755);
+    crate::common::tree::chmod(&site.path(""), 0o755);
     site.write_private("log", "");
     for name in ["log", "dst", "state", "spool", "smsyncd.conf"] {
         chown(site.path(name), Some(NOBODY), Some(NOBODY)).unwrap();

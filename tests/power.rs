@@ -3,22 +3,10 @@
 //! ext4 can be told to drop all that it did not write yet, as if the power had failed. That takes root: for anybody else
 //! these tests say that they did not try.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stdout
-)] // a test
-
-mod common;
-#[path = "crash/play.rs"]
-mod play;
-
-use common::mounted::{Mounted, may_mount};
-use common::walk::walk;
-use common::{Site, assert_exit, tool};
-use play::{Play, Way, now};
+use crate::common::mounted::{Mounted, may_mount};
+use crate::common::walk::walk;
+use crate::common::{Site, assert_exit, tool};
+use crate::play::{Play, Way, now};
 use std::ffi::OsStr;
 use std::fs::File;
 use std::os::unix::fs::FileExt;

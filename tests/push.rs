@@ -1,8 +1,6 @@
 //! The main job: a push makes the trees equal, a second one does nothing.
 
-mod common;
-
-use common::{Site, assert_exit, rsync_differences};
+use crate::common::{Site, assert_exit, rsync_differences};
 use std::fs;
 
 #[test]

@@ -1,12 +1,8 @@
 //! A second run has nothing to do, and does nothing: strace(1) sees no call that changes a tree, and no file opened in one.
 
-#![allow(clippy::unwrap_used)] // a test
-
-mod common;
-
-use common::deeds::{Deeds, STRACE};
-use common::tree::{For, build};
-use common::{Inetd, SMSYNC, SMSYNCD, Site, assert_exit, is_root};
+use crate::common::deeds::{Deeds, STRACE};
+use crate::common::tree::{For, build};
+use crate::common::{Inetd, SMSYNC, SMSYNCD, Site, assert_exit, is_root};
 use std::path::Path;
 use std::process::Command;
 

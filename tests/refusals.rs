@@ -1,17 +1,8 @@
 //! What is refused: configurations that are not private, strangers, what is not offered, recordings; and what leaks.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stdout
-)]
 
-mod common;
-
-use common::facts::traces;
-use common::relay::Relay;
-use common::{Inetd, SMSYNCD, Site, assert_exit, is_root, keygen};
+use crate::common::facts::traces;
+use crate::common::relay::Relay;
+use crate::common::{Inetd, SMSYNCD, Site, assert_exit, is_root, keygen};
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -57,10 +48,10 @@ fn states(site: &Site, name: &str, text: &str) -> Vec<(String, PathBuf, Wrong)> 
         number += 1;
         let folder = site.path(format!("{name}-{number}"));
         fs::create_dir(&folder).unwrap();
-        common::tree::chmod(&folder, 0o755);
+        crate::common::tree::chmod(&folder, 0o755);
         let file = folder.join(name);
         fs::write(&file, text).unwrap();
-        common::tree::chmod(&file, 0o600);
+        crate::common::tree::chmod(&file, 0o600);
         change(&folder, &file);
         states.push((what.to_owned(), file, wrong));
     };
@@ -68,11 +59,11 @@ fn states(site: &Site, name: &str, text: &str) -> Vec<(String, PathBuf, Wrong)> 
         [(0o600, false), (0o400, false), (0o644, true), (0o640, true), (0o604, true), (0o700, true)]
     {
         let wrong = wrong.then_some("is not for its owner alone");
-        place(&format!("mode {mode:o}"), wrong, &|_, file| common::tree::chmod(file, mode));
+        place(&format!("mode {mode:o}"), wrong, &|_, file| crate::common::tree::chmod(file, mode));
     }
     for mode in [0o775, 0o757] {
         place(&format!("folder {mode:o}"), Some("is writable by its group or others"), &|folder, _| {
-            common::tree::chmod(folder, mode);
+            crate::common::tree::chmod(folder, mode);
         });
     }
     place("a second name", Some("hard link"), &|folder, file| fs::hard_link(file, folder.join("x")).unwrap());
@@ -84,8 +75,8 @@ fn states(site: &Site, name: &str, text: &str) -> Vec<(String, PathBuf, Wrong)> 
     if is_root() {
         for mode in [0o600, 0o400] {
             place(&format!("{mode:o} in a sticky folder of root's"), None, &|folder, file| {
-                common::tree::chmod(file, mode);
-                common::tree::chmod(folder, 0o1777);
+                crate::common::tree::chmod(file, mode);
+                crate::common::tree::chmod(folder, 0o1777);
             });
         }
         place("a stranger's file", Some("belongs to uid 12345"), &|_, file| {
@@ -93,7 +84,7 @@ fn states(site: &Site, name: &str, text: &str) -> Vec<(String, PathBuf, Wrong)> 
         });
         place("a stranger's file in a sticky folder", Some("belongs to uid 12345"), &|folder, file| {
             chown(file, Some(12345), None).unwrap();
-            common::tree::chmod(folder, 0o1777);
+            crate::common::tree::chmod(folder, 0o1777);
         });
         place("a stranger's folder", Some("belongs to uid 12345"), &|folder, _| {
             chown(folder, Some(12345), None).unwrap();
@@ -102,7 +93,7 @@ fn states(site: &Site, name: &str, text: &str) -> Vec<(String, PathBuf, Wrong)> 
             fs::rename(file, folder.join("x")).unwrap();
             symlink("x", file).unwrap();
             lchown(file, Some(12345), None).unwrap();
-            common::tree::chmod(folder, 0o1777);
+            crate::common::tree::chmod(folder, 0o1777);
         });
     } else {
         println!("skipped: files and links of strangers, which only root can make");
@@ -170,7 +161,7 @@ fn a_client_configuration_that_is_not_private() {
     fs::write(site.src().join("f"), "x").unwrap();
     let (src, remote) = (site.src(), inetd.remote("m"));
     for (what, config, wrong) in states(&site, "client.conf", &format!("secret = {}\n", site.secret)) {
-        let mut command = Command::new(common::SMSYNC);
+        let mut command = Command::new(crate::common::SMSYNC);
         command.env("TMPDIR", site.path("spool")).env("XDG_STATE_HOME", site.path("client-state"));
         command.arg("-C").arg(&config);
         let output = command.arg("push").arg(&src).arg(&remote).output().unwrap();
@@ -204,7 +195,7 @@ fn strangers_and_what_is_not_offered() {
     let push = |user: &str, secret: &str, module: &str| {
         let relay = Relay::to(inetd.port);
         let config = site.write_private("smsync.conf", &format!("secret = {secret}\n"));
-        let mut command = Command::new(common::SMSYNC);
+        let mut command = Command::new(crate::common::SMSYNC);
         command.env("XDG_STATE_HOME", site.path("client-state"));
         command.arg("-C").arg(config).arg("push").arg(site.src());
         let output = command.arg(format!("{user}{}", relay.remote(module))).output().unwrap();

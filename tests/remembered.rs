@@ -1,19 +1,10 @@
 //! Contents that were read, sent or received once are not read again: strace(1) sees what is; and what changed is found,
 //! whatever its size and time say.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stdout
-)] // a test
 
-mod common;
-
-use common::deeds::{Deeds, STRACE};
-use common::facts::assert_same;
-use common::tree::{chmod, set_time};
-use common::{Inetd, SMSYNC, SMSYNCD, Site, assert_exit, end_object, is_root};
+use crate::common::deeds::{Deeds, STRACE};
+use crate::common::facts::assert_same;
+use crate::common::tree::{chmod, set_time};
+use crate::common::{Inetd, SMSYNC, SMSYNCD, Site, assert_exit, end_object, is_root};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

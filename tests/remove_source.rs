@@ -1,19 +1,9 @@
 //! Files that move: the source loses what has arrived, and nothing else, ever.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stdout
-)] // a test
-
-mod common;
-
-use common::gate::{GREETING, Gate};
-use common::mounted::{Mounted, may_mount};
-use common::walk::{differences, walk};
-use common::{Inetd, Site, assert_exit, end_object, tool};
+use crate::common::gate::{GREETING, Gate};
+use crate::common::mounted::{Mounted, may_mount};
+use crate::common::walk::{differences, walk};
+use crate::common::{Inetd, Site, assert_exit, end_object, tool};
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -104,7 +94,7 @@ fn rsync_removes_the_same() {
         let arguments = fixed.iter().chain(options).copied().chain([&*from, &*to]).map(OsStr::new);
         let output = tool("rsync", "rsync", &arguments.collect::<Vec<_>>());
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let names = |tree: &common::walk::Tree| tree.keys().cloned().collect::<Vec<_>>();
+        let names = |tree: &crate::common::walk::Tree| tree.keys().cloned().collect::<Vec<_>>();
         let (left, arrived) = (names(&walk(&src)), names(&walk(&dst)));
         for push in [true, false] {
             trees.again();
@@ -180,7 +170,7 @@ fn what_is_touched_meanwhile() {
     file(&src.join("same"), "SAME", 1_000_000_000);
     fs::remove_file(src.join("l")).unwrap();
     gate.down.release();
-    let output = common::ended_within(running, Duration::from_secs(30));
+    let output = crate::common::ended_within(running, Duration::from_secs(30));
     assert_exit(&output, 3);
     let end = end_object(&output);
     assert_eq!((&end["vanished"], &end["moved"]), (&2.into(), &5.into()), "{end:?}");

@@ -1,11 +1,7 @@
 //! Names of ours at the root of a module, and of others where ours would go: nobody gets at the former, and we leave the
 //! latter alone.
 
-#![allow(clippy::unwrap_used)] // a test
-
-mod common;
-
-use common::{Inetd, Site, assert_exit};
+use crate::common::{Inetd, Site, assert_exit};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::process::Output;

@@ -1,9 +1,6 @@
 //! Several rounds in one connection: each finds the tree as the one before left it.
-#![allow(clippy::unwrap_used, clippy::panic)] // clippy.toml allows them in tests
 
-mod common;
-
-use common::{Inetd, Site, rsync_differences};
+use crate::common::{Inetd, Site, rsync_differences};
 use smsync::path::{RelPath, Scope};
 use smsync::report::{Census, Change, Monitor, Problem, Progress, Refusal, Report, Unsupported};
 use smsync::secret::Secret;

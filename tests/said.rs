@@ -1,16 +1,7 @@
 //! What is said of a transfer besides its changes: sums, progress, a log file, problems and whose they are.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stdout
-)]
 
-mod common;
-
-use common::tree::{For, build, chmod};
-use common::{Inetd, Site, assert_exit, is_root, tool};
+use crate::common::tree::{For, build, chmod};
+use crate::common::{Inetd, Site, assert_exit, is_root, tool};
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;

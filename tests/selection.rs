@@ -1,19 +1,10 @@
 //! What a sender takes, judged by rsync(1): lists of paths, sizes, file systems, files of rules.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stdout
-)]
 
-mod common;
-
-use common::facts::facts;
-use common::mounted::{Mounted, may_mount};
-use common::pair::{DELETE, Pair, outcome, settle, write};
-use common::tree::chmod;
-use common::{assert_exit, is_root};
+use crate::common::facts::facts;
+use crate::common::mounted::{Mounted, may_mount};
+use crate::common::pair::{DELETE, Pair, outcome, settle, write};
+use crate::common::tree::chmod;
+use crate::common::{assert_exit, is_root};
 use std::fs;
 use std::path::Path;
 

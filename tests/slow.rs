@@ -1,16 +1,7 @@
 //! What slow links ask for: contents that are compressed, and limits of bandwidth.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stdout
-)]
 
-mod common;
-
-use common::dice::Dice;
-use common::{Site, assert_exit, end_object, rsync_differences};
+use crate::common::dice::Dice;
+use crate::common::{Site, assert_exit, end_object, rsync_differences};
 use std::fs;
 use std::process::Output;
 use std::time::{Duration, Instant};

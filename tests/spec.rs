@@ -1,17 +1,8 @@
 //! Specifications: ours read by mtree(8) and bsdtar(1), theirs pushed by us, and the digests in them compared.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stdout
-)]
 
-mod common;
-
-use common::facts::{assert_same, facts};
-use common::tree::{For, build, set_time};
-use common::{
+use crate::common::facts::{assert_same, facts};
+use crate::common::tree::{For, build, set_time};
+use crate::common::{
     Inetd, Site, assert_exit, end_object, fed, mtree_create, mtree_verify, rsync_differences, tool,
 };
 use std::ffi::OsStr;
@@ -139,7 +130,7 @@ fn theirs_are_pushed() {
     let arguments =
         [OsStr::new("-C"), conf.as_os_str(), OsStr::new("push"), OsStr::new("--spec"), OsStr::new("-")];
     let arguments = [&arguments[..], &[src.as_os_str(), OsStr::new(&remote)]].concat();
-    let output = fed(common::SMSYNC, "smsync", &arguments, &mtree_create(&site.src()));
+    let output = fed(crate::common::SMSYNC, "smsync", &arguments, &mtree_create(&site.src()));
     assert_exit(&output, 0);
     assert_same(&site.src(), &site.dst(), "from standard input");
 }

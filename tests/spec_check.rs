@@ -1,18 +1,9 @@
 //! `smsync spec` as a tool: its forms read by mtree(8), its choice of paths, and `--check` held against `mtree -p`.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stdout
-)]
 
-mod common;
-
-use common::dice::Dice;
-use common::edits::{edit, grow};
-use common::tree::{For, build, chmod, set_time};
-use common::{SMSYNC, Site, assert_exit, fed, mtree_create, tool};
+use crate::common::dice::Dice;
+use crate::common::edits::{edit, grow};
+use crate::common::tree::{For, build, chmod, set_time};
+use crate::common::{SMSYNC, Site, assert_exit, fed, mtree_create, tool};
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;
@@ -175,7 +166,7 @@ fn errors_have_code_1() {
     assert_exit(&check(b". type=dir\n", &tree.join("none"), &[]), 1);
     let missing = tool(SMSYNC, "smsync", &arguments(&["spec", "--check", "/none"], &[], &tree));
     assert_exit(&missing, 1);
-    if !common::is_root() {
+    if !crate::common::is_root() {
         fs::create_dir(tree.join("d")).unwrap();
         chmod(&tree.join("d"), 0);
         let output = check(b". type=dir\n./d type=dir\n./d/f type=file\n", &tree, &[]);

@@ -1,18 +1,9 @@
 //! The same push through everything that starts smsyncd: xinetd, inetd, systemd's sockets, and its own listener.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stdout
-)]
 
-mod common;
-
-use common::facts::assert_same;
-use common::relay::{Relay, assert_only_protocol};
-use common::starter::{Starter, free_port, until};
-use common::{SMSYNCD, Site, assert_exit, end_object};
+use crate::common::facts::assert_same;
+use crate::common::relay::{Relay, assert_only_protocol};
+use crate::common::starter::{Starter, free_port, until};
+use crate::common::{SMSYNCD, Site, assert_exit, end_object};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
 use std::net::TcpStream;
@@ -42,7 +33,7 @@ fn new_site() -> Site {
     fs::write(site.src().join("a/b/f"), "contents\n".repeat(1000)).unwrap();
     fs::write(site.src().join("g"), "").unwrap();
     std::os::unix::fs::symlink("a/b/f", site.src().join("l")).unwrap();
-    common::tree::chmod(&site.src().join("g"), 0o666);
+    crate::common::tree::chmod(&site.src().join("g"), 0o666);
     site
 }
 
@@ -123,7 +114,7 @@ fn inetd() {
         site.path("smsyncd.conf").display()
     );
     let config = site.write_private("inetd.conf", &line);
-    let _pid_file = PidFile(fs::read(INETD_PID).ok().filter(|_| common::is_root()));
+    let _pid_file = PidFile(fs::read(INETD_PID).ok().filter(|_| crate::common::is_root()));
     let starter = Starter::start(&site, "openbsd-inetd", Command::new(program).arg("-i").arg(config));
     push(&site, port);
     starter.end();

@@ -1,10 +1,7 @@
 //! What the server tells of itself: the sessions in progress, how each module's last round ended, and metrics.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // a test
 
-mod common;
-
-use common::gate::Gate;
-use common::{Inetd, Site, assert_exit, ended_within};
+use crate::common::gate::Gate;
+use crate::common::{Inetd, Site, assert_exit, ended_within};
 use serde_json::Value;
 use std::fs;
 use std::process::{Child, Stdio};
@@ -116,7 +113,7 @@ fn metrics_add_up_over_sessions() {
     assert!(said.contains("smsyncd_rounds_total{module=\"m\",direction=\"push\",exit=\"0\"} 2\n"), "{said}");
     assert!(said.contains("# TYPE smsyncd_last_success_timestamp_seconds gauge\n"), "{said}");
     // A wrong secret is counted too.
-    site.write_private("smsync.conf", &format!("secret = {}\n", common::keygen()));
+    site.write_private("smsync.conf", &format!("secret = {}\n", crate::common::keygen()));
     push(&[], 77);
     assert!(metrics(&site).contains("smsyncd_refused_total{reason=\"secret\"} 1\n"), "{}", metrics(&site));
     // Whoever reads them is not root.

@@ -1,11 +1,8 @@
 //! Connections that never prove a secret: however many there are, whoever knows one gets through.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // a test
 
-mod common;
-
-use common::starter::{Starter, free_port, until};
-use common::walk::{differences, walk};
-use common::{Site, assert_exit, output_within};
+use crate::common::starter::{Starter, free_port, until};
+use crate::common::walk::{differences, walk};
+use crate::common::{Site, assert_exit, output_within};
 use std::fs;
 use std::io::Read;
 use std::net::TcpStream;

@@ -1,8 +1,8 @@
 //! A site on which the scenario is played again and again, and how its trees may look in between.
 #![allow(dead_code)] // each of the tests that use it leaves something out
 
-use super::common::walk::{Node, Tree, differences, names, walk};
-use super::common::{Inetd, Site, assert_exit, fired, output_within, scenario};
+use crate::common::walk::{Node, Tree, differences, names, walk};
+use crate::common::{Inetd, Site, assert_exit, fired, output_within, scenario};
 use std::fs;
 use std::path::PathBuf;
 use std::process::Output;

@@ -1,7 +1,7 @@
 //! What a module lets others see and do, whatever they ask for.
 
-use super::common::{self, assert_exit, is_root};
 use super::site::{Daemon, said};
+use crate::common::{assert_exit, is_root};
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
@@ -122,7 +122,7 @@ fn rd_62_what_is_excluded_is_neither_taken_nor_removed() {
     // What was refused is no change, and the rest has nothing to do.
     let output = daemon.run("ann", &["--json", "push", "--delete", from, to]);
     assert_exit(&output, 1);
-    let end = common::end_object(&output);
+    let end = crate::common::end_object(&output);
     assert_eq!(
         (&end["files"], &end["removed"], &end["problems"]),
         (&0.into(), &0.into(), &4.into()),
@@ -142,7 +142,7 @@ fn rd_64_rules_in_files() {
     assert_exit(&daemon.pull("ann", "m"), 0);
     assert_eq!(paths(&daemon.site.path("copy")), ["a.txt", "d", "d/c.txt"]);
     // Whoever may write it decides what is seen.
-    common::tree::chmod(&daemon.site.path("exclude"), 0o664);
+    crate::common::tree::chmod(&daemon.site.path("exclude"), 0o664);
     let check = daemon.site.smsyncd().arg("--check").output().unwrap();
     assert_exit(&check, 78);
     assert!(said(&check).contains("exclude is not for its owner alone"), "{}", said(&check));
@@ -155,7 +155,7 @@ fn rd_65_66_modes_on_their_way() {
     daemon.configure("", "incoming chmod = D2750,F640\noutgoing chmod = Fa+x,go-r");
     let (src, dst) = (daemon.site.src(), daemon.site.dst());
     write(&src, "d/g", "x");
-    common::tree::chmod(&src.join("f"), 0o4755);
+    crate::common::tree::chmod(&src.join("f"), 0o4755);
     let mode = |path: &Path| fs::symlink_metadata(path).unwrap().permissions().mode() & 0o7777;
     for _ in 0..2 {
         let output = daemon.run("ann", &["--json", "push", src.to_str().unwrap(), "127.0.0.1::m"]);
@@ -190,7 +190,7 @@ fn rd_47_links_lead_nowhere() {
     for made in [true, false] {
         let output = daemon.run("ann", &push);
         assert_exit(&output, 0);
-        assert_eq!(common::end_object(&output)["made"].as_u64().unwrap() > 0, made);
+        assert_eq!(crate::common::end_object(&output)["made"].as_u64().unwrap() > 0, made);
         for name in ["l", "m"] {
             assert_eq!(fs::read_link(dst.join(name)).unwrap(), Path::new("/rsyncd-munged//etc/passwd"));
         }
@@ -249,7 +249,7 @@ fn rd_78_what_is_refused_of_a_tree_stays_away() {
     daemon.configure("", "refuse options = setuid specials links devices");
     let (src, dst) = (daemon.site.src(), daemon.site.dst());
     write(&src, "s", "a program");
-    common::tree::chmod(&src.join("s"), 0o4755);
+    crate::common::tree::chmod(&src.join("s"), 0o4755);
     symlink("f", src.join("l")).unwrap();
     let fifo = rustix::fs::FileType::Fifo;
     rustix::fs::mknodat(rustix::fs::CWD, src.join("p"), fifo, 0o600.into(), 0).unwrap();
@@ -330,7 +330,7 @@ fn rd_76_what_cannot_be_read_is_not_there() {
     write(&daemon.site.dst(), "f", "");
     write(&daemon.site.dst(), "h", "");
     for name in ["d", "f"] {
-        common::tree::chmod(&daemon.site.dst().join(name), 0);
+        crate::common::tree::chmod(&daemon.site.dst().join(name), 0);
     }
     let all = daemon.site.path("all");
     fs::create_dir(&all).unwrap();

@@ -1,9 +1,9 @@
 //! What is logged of a module, and how one moves here.
 
-use super::common::starter::until;
-use super::common::{self, assert_exit};
 use super::policy::write;
 use super::site::{Daemon, said};
+use crate::common::assert_exit;
+use crate::common::starter::until;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
@@ -15,7 +15,7 @@ fn rd_60_61_each_file_is_logged() {
     let (src, dst) = (daemon.site.src(), daemon.site.dst());
     write(&src, "d/odd\nname", "123");
     write(&dst, "sub/gone", "");
-    common::tree::chmod(&src.join("d/odd\nname"), 0o640);
+    crate::common::tree::chmod(&src.join("d/odd\nname"), 0o640);
     fs::set_permissions(src.join("f"), fs::Permissions::from_mode(0o600)).unwrap();
     let push = ["push", "--delete", src.to_str().unwrap(), "127.0.0.1::m/sub"];
     assert_exit(&daemon.run("ann", &push), 0);

@@ -1,7 +1,7 @@
 //! A listener with users, whose configuration changes from connection to connection.
 
-use super::common::starter::{Starter, free_port, until};
-use super::common::{self, Site, assert_exit, keygen};
+use crate::common::starter::{Starter, free_port, until};
+use crate::common::{Site, assert_exit, keygen};
 use std::fs;
 use std::net::TcpStream;
 use std::process::Output;
@@ -64,7 +64,7 @@ impl Daemon {
     }
 
     pub fn run(&self, user: &str, arguments: &[&str]) -> Output {
-        let mut command = std::process::Command::new(common::SMSYNC);
+        let mut command = std::process::Command::new(crate::common::SMSYNC);
         // The tests write the address that every listener has, for short.
         let arguments = arguments.iter().map(|argument| match argument.strip_prefix("127.0.0.1") {
             Some(rest) => format!("{}{rest}", self.address),

@@ -1,8 +1,8 @@
 //! Who may open which module, and which way.
 
-use super::common::starter::until;
-use super::common::{self, assert_exit, keygen};
 use super::site::{Daemon, said};
+use crate::common::starter::until;
+use crate::common::{assert_exit, keygen};
 use std::fs;
 use std::io::Read;
 use std::net::TcpStream;
@@ -133,7 +133,7 @@ fn rd_26_a_module_of_an_included_file() {
     let included = daemon.site.write_private("more.conf", &format!("[more]\npath = {path}\n"));
     daemon.configure(&format!("&include {}", included.display()), "");
     assert_exit(&daemon.pull("ann", "more"), 0);
-    common::tree::chmod(&included, 0o644);
+    crate::common::tree::chmod(&included, 0o644);
     // Nobody is served by the last good one for that.
     assert_exit(&daemon.pull("ann", "m"), 69);
     let check = daemon.site.smsyncd().arg("--check").output().unwrap();

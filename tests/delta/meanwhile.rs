@@ -1,11 +1,11 @@
 //! What happens to the older file while a new one is made of it, and to who makes it.
 
-use super::common::dice::Dice;
-use super::common::gate::Gate;
-use super::common::pair::Pair;
-use super::common::walk::walk;
-use super::common::{assert_exit, ended_within};
 use super::{assert_equal, both, noise, transfer};
+use crate::common::dice::Dice;
+use crate::common::gate::Gate;
+use crate::common::pair::Pair;
+use crate::common::walk::walk;
+use crate::common::{assert_exit, ended_within};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
 use std::os::unix::fs::FileExt;

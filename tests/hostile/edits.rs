@@ -1,7 +1,7 @@
 //! Differences from a kept specification that lead astray: each ends the session, and nothing changes.
 
-use crate::peer::Peer;
-use crate::target::{assert_clean_push, attack, session, site};
+use super::peer::Peer;
+use super::target::{assert_clean_push, attack, session, site};
 use smsync::exit::Exit;
 use smsync::path::RelPath;
 use smsync::report::{Doubt, Why};

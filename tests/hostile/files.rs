@@ -1,7 +1,7 @@
 //! Files that are not those that were wanted, or not as they were announced.
 
-use crate::peer::{Peer, frame};
-use crate::target::{Outcome, assert_clean_push, attack, connect, ended, site};
+use super::peer::{Peer, frame};
+use super::target::{Outcome, assert_clean_push, attack, connect, ended, site};
 use smsync::exit::Exit;
 use smsync::limits;
 use smsync::spec::Time;
@@ -199,7 +199,7 @@ fn a_cut_anywhere_changes_nothing() {
     }
     assert_clean_push(&site);
     // The control: with its end it works, and the files are there.
-    let outcome = crate::target::session(&site, |peer| {
+    let outcome = super::target::session(&site, |peer| {
         wanted(peer, Flags::DELETE);
         peer.say(&[&all[..], &[Message::FilesEnd]].concat());
         peer.hear_until(&Message::Report(Default::default()));

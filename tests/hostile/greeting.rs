@@ -1,8 +1,8 @@
 //! Strangers: what it costs to turn them away, and what they learn by it.
 
+use super::peer::prologue;
+use super::target::{connect, ended, run, site};
 use crate::common::{Site, keygen};
-use crate::peer::prologue;
-use crate::target::{connect, ended, run, site};
 use smsync::secret::Secret;
 use smsync::wire::noise::{Cipher, Initiator, MESSAGE};
 use std::io::{Read, Write};

@@ -1,7 +1,7 @@
 //! Modules, paths and rounds that must not be, and messages that come when others are due.
 
-use crate::peer::{Peer, frame, raw_frame};
-use crate::target::{Outcome, assert_clean_push, attack, session, site};
+use super::peer::{Peer, frame, raw_frame};
+use super::target::{Outcome, assert_clean_push, attack, session, site};
 use smsync::exit::Exit;
 use smsync::path::Scope;
 use smsync::report::{Report, Side, Step};

@@ -1,7 +1,7 @@
 //! What the owner of a module refuses stays refused, whatever a sender says later than in its round.
 
-use crate::peer::Peer;
-use crate::target::{attack, session, site_with};
+use super::peer::Peer;
+use super::target::{attack, session, site_with};
 use smsync::exit::Exit;
 use smsync::path::Scope;
 use smsync::report::{Problem, Side, Step};

@@ -1,9 +1,9 @@
 //! A hostile server and a client that pulls: it writes only what it asked for and only where it was told.
 
+use super::peer::Peer;
+use super::specs::REFUSED;
+use super::target::{Evil, run, site, snapshot};
 use crate::common::Site;
-use crate::peer::Peer;
-use crate::specs::REFUSED;
-use crate::target::{Evil, run, site, snapshot};
 use smsync::exit::Exit;
 use smsync::path::RelPath;
 use smsync::report::{Problem, Side, Step};
@@ -246,12 +246,12 @@ fn a_server_that_gives_up_cannot_say_that_all_is_well() {
     let site = site();
     for exit in [0, 1, 2, 3, 4, 5, 63, 255] {
         refused(&site, &[], "", "an exit code that is no failure", move |peer| {
-            peer.record(&crate::peer::raw_frame(27, &[exit, 0, 2, b'o', b'k']));
+            peer.record(&super::peer::raw_frame(27, &[exit, 0, 2, b'o', b'k']));
         });
     }
     for exit in [64, 69, 70, 71, 74, 75, 77, 78] {
         let output = pull(&site, &[], "", move |peer| {
-            peer.record(&crate::peer::raw_frame(27, &[exit, 0, 2, b'n', b'o']));
+            peer.record(&super::peer::raw_frame(27, &[exit, 0, 2, b'n', b'o']));
         });
         assert_eq!(output.status.code(), Some(exit.into()));
     }

@@ -1,8 +1,8 @@
 //! A hostile server and a client that pushes: it learns no more than was sent to it, and tells no more than there is.
 
+use super::peer::{self, Peer};
+use super::target::{Evil, run, site, snapshot};
 use crate::common::Site;
-use crate::peer::{self, Peer};
-use crate::target::{Evil, run, site, snapshot};
 use smsync::exit::Exit;
 use smsync::path::RelPath;
 use smsync::report::{Fate, Problem, Report, Side, Step};

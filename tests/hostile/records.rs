@@ -1,8 +1,8 @@
 //! Records that were changed, cut, swapped, repeated or made up on their way: whoever holds the network holds no more.
 
+use super::peer::{Peer, frame};
+use super::target::{Evil, attack, connect, ended, run, site, snapshot};
 use crate::common::Site;
-use crate::peer::{Peer, frame};
-use crate::target::{Evil, attack, connect, ended, run, site, snapshot};
 use smsync::exit::Exit;
 use smsync::report::Report;
 use smsync::spec::Time;

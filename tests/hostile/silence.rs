@@ -1,8 +1,8 @@
 //! Peers that say nothing, too little at a time, or never take what they asked for.
 
+use super::peer::{Peer, frame, prologue};
+use super::target::{Evil, Outcome, connect, ended, inside, run, site, site_with};
 use crate::common::Site;
-use crate::peer::{Peer, frame, prologue};
-use crate::target::{Evil, Outcome, connect, ended, inside, run, site, site_with};
 use smsync::path::RelPath;
 use smsync::report::Report;
 use smsync::secret::Secret;

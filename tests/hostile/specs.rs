@@ -1,6 +1,6 @@
 //! Specifications that would lead out of the module, or are not in the one form: each ends the session with its line.
 
-use crate::target::{assert_clean_push, attack, site};
+use super::target::{assert_clean_push, attack, site};
 use smsync::exit::Exit;
 use smsync::limits;
 use smsync::path::{Filter, Item, Local, RelPath, Rule, Scope, Traits};
@@ -182,7 +182,7 @@ fn what_is_too_long_or_too_deep_is_refused() {
     assert_clean_push(&site);
     // The control: one less is taken, as far as a file system can hold it.
     for lines in [format!("./{} type=dir", "n".repeat(255)), below(256), wide(16, 79)] {
-        let outcome = crate::target::session(&site, |peer| {
+        let outcome = super::target::session(&site, |peer| {
             peer.push(&whole(&lines));
             peer.hear_until(&smsync::wire::Message::Report(Default::default()));
             peer.say(&[smsync::wire::Message::Bye]);
@@ -278,10 +278,10 @@ fn what_the_round_is_not_about_is_refused() {
 #[test]
 fn a_link_on_the_disk_is_replaced_and_never_followed() {
     let site = site();
-    let beside = crate::target::snapshot(&site.path("beside"));
+    let beside = super::target::snapshot(&site.path("beside"));
     // `link` leads to ../beside, which has a directory `dir`.
     let text = whole("./link type=dir mode=0755\n./link/dir type=dir mode=0700\n./link/l type=link link=x");
-    let outcome = crate::target::session(&site, |peer| {
+    let outcome = super::target::session(&site, |peer| {
         peer.push(&text);
         peer.hear_until(&smsync::wire::Message::Report(Default::default()));
         peer.say(&[smsync::wire::Message::Bye]);
@@ -289,6 +289,6 @@ fn a_link_on_the_disk_is_replaced_and_never_followed() {
     assert_eq!(outcome.code, 0, "{outcome:?}");
     assert!(site.dst().join("link").symlink_metadata().unwrap().is_dir());
     assert!(site.dst().join("link/dir").symlink_metadata().unwrap().is_dir());
-    assert_eq!(crate::target::snapshot(&site.path("beside")), beside);
+    assert_eq!(super::target::snapshot(&site.path("beside")), beside);
     assert_clean_push(&site);
 }

@@ -1,7 +1,7 @@
 //! What is attacked: a site with things that must not change, one smsyncd for one connection, one smsync against a peer.
 
+use super::peer::{PATIENCE, Peer};
 use crate::common::{Site, assert_exit, rsync_differences};
-use crate::peer::{PATIENCE, Peer};
 use smsync::exit::Exit;
 use std::fs;
 use std::net::{TcpListener, TcpStream};

@@ -1,8 +1,8 @@
 //! A client that pulls, and asks for what it must not have or says what cannot be.
 
+use super::peer::{self, Peer};
+use super::target::{attack, connect, ended, inside, session, site};
 use crate::common::Site;
-use crate::peer::{self, Peer};
-use crate::target::{attack, connect, ended, inside, session, site};
 use smsync::exit::Exit;
 use smsync::path::{RelPath, Scope};
 use smsync::report::{Fate, Problem, Report, Side, Step};
