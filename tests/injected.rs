@@ -62,7 +62,9 @@ struct Traced {
 
 impl Traced {
     fn new() -> Traced {
-        Traced { play: Play::new(Way::Push, "batch") }
+        let play = Play::new(Way::Push, "batch");
+        play.site.write_private("smsyncd.conf", &play.site.traced_conf("durable = batch"));
+        Traced { play }
     }
 
     /// Serves under strace(1) with these options more.

@@ -13,6 +13,7 @@ fn a_second_run_writes_nothing_and_reads_no_contents() {
         return;
     }
     let site = Site::new();
+    site.write_private("smsyncd.conf", &site.traced_conf(""));
     build(&site.src(), For::Us);
     let (config, trace) = (site.path("smsyncd.conf"), site.path("server-trace"));
     let inetd = Inetd::start(move || {

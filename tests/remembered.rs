@@ -38,7 +38,7 @@ impl Watched {
             fs::write(dir.join(format!("f{at}")), format!("the contents of {at}")).unwrap();
         }
         let conf =
-            format!("{}[source]\npath = {}\n", site.server_conf("durable = none"), site.src().display());
+            format!("{}[source]\npath = {}\n", site.traced_conf("durable = none"), site.src().display());
         site.write_private("smsyncd.conf", &conf);
         let (config, trace) = (site.path("smsyncd.conf"), site.path("server-trace"));
         let inetd = Inetd::start(move || {

@@ -95,6 +95,11 @@ impl Site {
         )
     }
 
+    /// The same, where strace(1) is to say which paths the server works on: in a chroot, all it can name is `/`.
+    pub fn traced_conf(&self, globals: &str) -> String {
+        self.server_conf(&format!("use chroot = no\n{globals}"))
+    }
+
     pub fn path(&self, name: impl AsRef<Path>) -> PathBuf {
         self.dir.path().join(name)
     }
