@@ -1,7 +1,7 @@
 //! A directory that is held open: everything in a tree is reached from one, a name at a time, never following a link.
 
 use crate::sys::{File, FileKind, Stat};
-use rustix::fs::{Access, AtFlags, FileType, Mode, OFlags, RawDir};
+use rustix::fs::{Access, AtFlags, Mode, OFlags, RawDir};
 use std::ffi::CStr;
 use std::io;
 use std::mem::MaybeUninit;
@@ -25,6 +25,9 @@ impl From<OwnedFd> for Dir {
         Dir(fd)
     }
 }
+
+/// A name in a directory, and what the listing says that it is.
+pub type Listed = (Box<[u8]>, Option<FileKind>);
 
 /// Lets a name through that stays in the directory.
 pub(super) fn one(name: &[u8]) -> io::Result<&[u8]> {
@@ -111,11 +114,11 @@ impl Dir {
         Ok(self.listing()?.into_iter().map(|(name, _)| name).collect())
     }
 
-    /// The same, and of each name whether the listing says that it is a directory, which not every file system does.
+    /// The same, and what the listing says that each of them is, which not every file system does.
     ///
     /// # Errors
     /// The directory cannot be read.
-    pub fn listing(&self) -> io::Result<Vec<(Box<[u8]>, bool)>> {
+    pub fn listing(&self) -> io::Result<Vec<Listed>> {
         rustix::fs::seek(&self.0, rustix::fs::SeekFrom::Start(0))?;
         let mut buffer = [MaybeUninit::<u8>::uninit(); 32 * 1024];
         let mut listing = RawDir::new(&self.0, &mut buffer);
@@ -124,7 +127,7 @@ impl Dir {
             let entry = entry?;
             let name: &CStr = entry.file_name();
             if !matches!(name.to_bytes(), b"." | b"..") {
-                names.push((name.to_bytes().into(), entry.file_type() == FileType::Directory));
+                names.push((name.to_bytes().into(), FileKind::of(entry.file_type())));
             }
         }
         Ok(names)

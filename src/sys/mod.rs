@@ -33,7 +33,7 @@ pub mod tick;
 pub mod xattr;
 
 pub(crate) use change::has_fchmodat2;
-pub use dir::{Dir, keep_access_times};
+pub use dir::{Dir, Listed, keep_access_times};
 pub use errno::{errno, errno_words, error_words};
 pub use file::{File, Flushed};
 pub use file_system::FileSystem;

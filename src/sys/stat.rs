@@ -15,6 +15,22 @@ pub enum FileKind {
     Socket,
 }
 
+impl FileKind {
+    /// Of a type, unless that is unknown.
+    pub(super) const fn of(kind: FileType) -> Option<FileKind> {
+        match kind {
+            FileType::RegularFile => Some(FileKind::File),
+            FileType::Directory => Some(FileKind::Dir),
+            FileType::Symlink => Some(FileKind::Link),
+            FileType::Fifo => Some(FileKind::Fifo),
+            FileType::Socket => Some(FileKind::Socket),
+            FileType::CharacterDevice => Some(FileKind::Char),
+            FileType::BlockDevice => Some(FileKind::Block),
+            FileType::Unknown => None,
+        }
+    }
+}
+
 /// What lstat(2) says of one file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stat {
@@ -70,16 +86,7 @@ impl Stat {
 
 impl From<rustix::fs::Stat> for Stat {
     fn from(stat: rustix::fs::Stat) -> Stat {
-        let kind = match FileType::from_raw_mode(stat.st_mode) {
-            FileType::RegularFile => Some(FileKind::File),
-            FileType::Directory => Some(FileKind::Dir),
-            FileType::Symlink => Some(FileKind::Link),
-            FileType::Fifo => Some(FileKind::Fifo),
-            FileType::Socket => Some(FileKind::Socket),
-            FileType::CharacterDevice => Some(FileKind::Char),
-            FileType::BlockDevice => Some(FileKind::Block),
-            FileType::Unknown => None,
-        };
+        let kind = FileKind::of(FileType::from_raw_mode(stat.st_mode));
         let device = |number| (rustix::fs::major(number), rustix::fs::minor(number));
         let nanoseconds = |value| u32::try_from(value).unwrap_or_default();
         Stat {

@@ -71,6 +71,11 @@ impl<'r> Remembered<'r> {
         self.recall(stat, true, &mut 0).and_then(|known| known.digest)
     }
 
+    /// Whether nothing at all is known, of any file. As many are going to be read as to make it worth finding out.
+    pub(super) fn is_empty(&self) -> bool {
+        self.place.as_ref().is_none_or(|place| self.old.get_or_init(|| place.read()).is_none())
+    }
+
     /// What is known of the file of which this was said a moment ago; `None` before anybody looked, since there were few
     /// questions. `contents`: whether it would be read otherwise. `near` is where the last one was.
     #[must_use]

@@ -1,7 +1,7 @@
 //! The root of a tree, and names that are grafted onto it from elsewhere.
 
 use crate::path::RelPath;
-use crate::sys::{Dir, FileKind, Stat};
+use crate::sys::{Dir, FileKind, Listed, Stat};
 use crate::terms::{Policy, Taking};
 use std::collections::BTreeMap;
 use std::io;
@@ -112,9 +112,9 @@ impl Root {
     ///
     /// # Errors
     /// The directory cannot be listed.
-    pub(super) fn listing(&self) -> io::Result<Vec<(Box<[u8]>, bool)>> {
+    pub(super) fn listing(&self) -> io::Result<Vec<Listed>> {
         match &self.grafts {
-            Some(grafts) => Ok(grafts.keys().map(|name| (name.as_slice().into(), false)).collect()),
+            Some(grafts) => Ok(grafts.keys().map(|name| (name.as_slice().into(), None)).collect()),
             None => self.dir.listing(),
         }
     }

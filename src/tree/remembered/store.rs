@@ -212,6 +212,9 @@ fn joined<'r>(records: &'r [Record], order: &'r [u32]) -> impl Iterator<Item = R
     let one = move |alike: &[u32]| {
         let (last, others) = alike.split_last()?;
         let last = get(last)?;
+        if others.is_empty() {
+            return Some(*last);
+        }
         let same = others.iter().filter_map(get).filter(|other| record::was(other) == record::was(last));
         let known = same.fold(record::known(last), |known, other| known.and(record::known(other)));
         Some(known.of(record::was(last)))

@@ -6,6 +6,7 @@ use super::place::Place;
 use super::task::Task;
 use super::{Level, Walk};
 use crate::limits;
+use crate::sys::FileKind;
 use crate::tree::ScanError;
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -32,7 +33,7 @@ impl<W: Write> Walk<'_, W> {
         let depth = self.ahead.len();
         while let Some(name) = self.next_ahead(level) {
             let Ok(parent) = level.dir.of(name) else { return };
-            let all = self.what.scope.filter().items().is_empty() && !self.examiner.digests();
+            let all = self.what.scope.filter().items().is_empty();
             let only_on = Some(level.dev).filter(|_| self.stays());
             let directory =
                 Arc::new(Task::new(ToList { parent: parent.clone(), name: name.into(), all, only_on }));
@@ -55,8 +56,8 @@ impl<W: Write> Walk<'_, W> {
             let ahead = self.ahead.last_mut()?;
             let at = ahead.left.unwrap_or(usize::MAX).min(level.rest.len()).checked_sub(1)?;
             ahead.left = Some(at);
-            let (name, is_dir) = level.rest.get(at)?;
-            if !is_dir {
+            let (name, kind) = level.rest.get(at)?;
+            if *kind != Some(FileKind::Dir) {
                 continue;
             }
             let Ok(path) = level.path.join(name) else { continue };

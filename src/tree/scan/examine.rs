@@ -4,7 +4,8 @@ use super::Scan;
 use crate::digest::{Algorithms, Digests, Hasher};
 use crate::limits;
 use crate::sys::xattr::{self, Attributes, ByName};
-use crate::sys::{Dir, File, FileKind, Stat, clock};
+use crate::sys::{Dir, File, FileKind, Listed, Stat, clock};
+use crate::tree::Remembered;
 use crate::tree::remembered::Known;
 use std::collections::VecDeque;
 use std::io::{self, Read};
@@ -32,15 +33,12 @@ pub(super) struct Facts {
     pub(super) attributes: Option<io::Result<Attributes>>,
 }
 
-/// A name, and whether the listing says that it is a directory.
-pub(super) type Name = (Box<[u8]>, bool);
-
 /// A directory that was opened.
 #[derive(Debug)]
 pub(super) struct Listing {
     pub(super) dir: Arc<Dir>,
     /// In tree order, last first, so that the next one is popped.
-    pub(super) names: Vec<Name>,
+    pub(super) names: Vec<Listed>,
     /// What the first of them are.
     pub(super) examined: VecDeque<Examined>,
     pub(super) attributes: Option<io::Result<Attributes>>,
@@ -157,25 +155,33 @@ impl<'a> Examiner<'a> {
             return Facts { digests: Some(Ok(digests)), ..self.unread(dir, name, stat, known) };
         }
         let begun = clock::now();
-        let (file, now) = match dir.open_file(name) {
-            Ok(opened) => opened,
-            Err(error) => {
-                return Facts { digests: Some(Err(error)), ..self.unread(dir, name, stat, known) };
-            }
-        };
+        match dir.open_file(name) {
+            Ok((file, now)) => self.read_open(&file, (stat, &now), begun, known),
+            Err(error) => Facts { digests: Some(Err(error)), ..self.unread(dir, name, stat, known) },
+        }
+    }
+
+    /// The same of a file that is open, as it was and is now, since this moment.
+    fn read_open(
+        &mut self,
+        file: &File,
+        (stat, now): (&Stat, &Stat),
+        begun: (i64, u32),
+        known: Option<Known>,
+    ) -> Facts {
         // Its name need not be looked up again.
         let attributes = match self.attributes {
             Some(_) if self.is_plain(known) => Some(Ok(Vec::new())),
-            asked => asked.map(|_| xattr::of_open(&file)),
+            asked => asked.map(|_| xattr::of_open(file)),
         };
         let digests = if now.same_contents(stat) {
-            self.digest(&file, stat.size)
+            self.digest(file, stat.size)
         } else {
             Err(io::Error::from_raw_os_error(libc::ESTALE))
         };
         if let Some(remembered) = self.what.remembered {
             let blake3 = digests.as_ref().ok().and_then(Digests::blake3);
-            remembered.learn_of(&now, begun, blake3, has_none(attributes.as_ref()));
+            remembered.learn_of(now, begun, blake3, has_none(attributes.as_ref()));
         }
         Facts { digests: Some(digests), attributes, target: None }
     }
@@ -251,17 +257,44 @@ impl<'a> Examiner<'a> {
         {
             return Some(listing);
         }
-        for (name, _) in listing.names.iter().rev().take(limits::SCAN_NAMES) {
+        let mut room = if to_list.all { limits::SCAN_BATCH_BYTES } else { 0 };
+        for name in listing.names.iter().rev().take(limits::SCAN_NAMES) {
             self.go_on().ok()?;
-            let stat = listing.dir.stat(name);
-            let leaf = stat.as_ref().ok().filter(|stat| stat.kind != Some(FileKind::Dir));
-            let facts = leaf.and_then(|stat| match to_list.all {
-                true => Some(self.facts(&listing.dir, name, stat)),
-                false => self.remembered(stat),
-            });
-            listing.examined.push_back(Examined { stat, facts });
+            listing.examined.push_back(self.early(&listing.dir, name, to_list.all, &mut room));
         }
         Some(listing)
+    }
+
+    /// What a name is, before its turn; `all` that is to be known, but for contents that are more than there is `room`
+    /// for: others help to read these.
+    fn early(&mut self, dir: &Arc<Dir>, (name, kind): &Listed, all: bool, room: &mut u64) -> Examined {
+        let mut fits = |size: u64| {
+            let left = room.checked_sub(size);
+            *room = left.unwrap_or_default();
+            left.is_some()
+        };
+        // What is opened anyhow need not be looked up before.
+        if *kind == Some(FileKind::File) && all && self.digests() && self.knows_nothing() {
+            let begun = clock::now();
+            if let Ok((file, now)) = dir.open_file(name) {
+                let facts = fits(now.size).then(|| self.read_open(&file, (&now, &now), begun, None));
+                return Examined { stat: Ok(now), facts };
+            }
+        }
+        let stat = dir.stat(name);
+        let facts = match &stat {
+            Ok(stat) if stat.kind != Some(FileKind::Dir) => match self.remembered(stat) {
+                None if all && (!self.digests() || fits(stat.size)) => Some(self.facts(dir, name, stat)),
+                remembered => remembered,
+            },
+            _ => None,
+        };
+        Examined { stat, facts }
+    }
+
+    /// Whether nothing was found out of any file before.
+    fn knows_nothing(&self) -> bool {
+        self.what.remembered.is_none_or(Remembered::is_empty)
     }
 }
 
@@ -271,7 +304,7 @@ fn has_none(attributes: Option<&io::Result<Attributes>>) -> bool {
 }
 
 /// In tree order, last first.
-pub(super) fn sorted(mut names: Vec<Name>) -> Vec<Name> {
+pub(super) fn sorted(mut names: Vec<Listed>) -> Vec<Listed> {
     names.sort_unstable_by(|(a, _), (b, _)| b.cmp(a));
     names
 }

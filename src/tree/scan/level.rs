@@ -1,8 +1,8 @@
 //! A directory of a walk.
 
-use super::examine::{Examined, Name};
+use super::examine::Examined;
 use crate::path::RelPath;
-use crate::sys::Dir;
+use crate::sys::{Dir, Listed};
 use crate::tree::Root;
 use crate::tree::follow::Way;
 use std::collections::VecDeque;
@@ -15,7 +15,7 @@ pub(super) struct Level<'d> {
     pub(super) dir: Held<'d>,
     pub(super) path: RelPath<'static>,
     /// What is left of it, last first.
-    pub(super) rest: Vec<Name>,
+    pub(super) rest: Vec<Listed>,
     /// What the first of these are, as far as that is known.
     pub(super) examined: VecDeque<Examined>,
     /// Whether the directory is known to be removed.
