@@ -61,6 +61,7 @@ mod reserved;
 mod rounds;
 mod said;
 mod selection;
+mod sharing;
 mod slow;
 mod spec;
 mod spec_check;

@@ -4,6 +4,13 @@ use super::{is_root, tool};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
+/// File systems whose files can share blocks.
+#[derive(Debug, Clone, Copy)]
+pub enum Sharing {
+    Btrfs,
+    Xfs,
+}
+
 /// A file system that is mounted, and unmounted whatever happens.
 pub struct Mounted(PathBuf);
 
@@ -22,6 +29,19 @@ impl Mounted {
         let output = tool("mkfs.ext4", "e2fsprogs", &arguments);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         Mounted::ext4(image, at)
+    }
+
+    /// A file system whose files can share blocks, made new in a file.
+    pub fn sharing(form: Sharing, image: &Path, at: &Path) -> Mounted {
+        let (make, package, size) = match form {
+            Sharing::Btrfs => ("mkfs.btrfs", "btrfs-progs", 256),
+            Sharing::Xfs => ("mkfs.xfs", "xfsprogs", 512),
+        };
+        std::fs::File::create(image).unwrap().set_len(size << 20).unwrap();
+        let output = tool(make, package, &[OsStr::new("-q"), image.as_os_str()]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        mount(&["-o", "loop", image.to_str().unwrap()], at);
+        Mounted(at.to_owned())
     }
 
     /// The same directory at another place.
