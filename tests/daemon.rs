@@ -1,11 +1,13 @@
-//! What an administrator moves over from rsyncd.conf(5), under smsyncd's own listener.
+//! What an administrator moves over from rsyncd.conf(5). Each row is run under smsyncd's own listener, under the real
+//! xinetd and under the real inetd, but for those whose test is named with another file.
 //!
 //! | row | what | test |
 //! |---|---|---|
-//! | RD-08 | the configuration is read for each connection | every test: the listener is started once |
+//! | RD-08 | the configuration is read for each connection | every test: its starter is started once |
 //! | RD-21, RD-26 | `[global]` and files that are included | `config::tests`, `rd_26_a_module_of_an_included_file` |
 //! | RD-28 | what is unknown or doubled is an error | `listener::a_bad_configuration_is_refused_with_every_error` |
 //! | RD-30, RD-31, RD-35 | `address`, `port`, `pid file` | `listener` |
+//! | RD-34 | `motd file` | `rd_34_who_has_proven_a_secret_is_told` |
 //! | RD-40, RD-42, RD-43 | `path`, `comment`, `list` | `rd_43_a_listing_names_what_may_be_opened` |
 //! | RD-44, RD-45 | `read only`, `write only` | `rd_44_45_one_way_only` |
 //! | RD-67, RD-68 | `auth users`, `secrets file` | `rd_67_*`, `rd_68_two_secrets_are_good_at_once` |

@@ -7,13 +7,7 @@ use crate::common::{SMSYNCD, Site, assert_exit, end_object};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
 use std::net::TcpStream;
-use std::path::Path;
 use std::process::{Command, Stdio};
-
-/// The name of the user who runs the tests.
-fn user() -> String {
-    nix::unistd::User::from_uid(nix::unistd::geteuid()).unwrap().expect("the user has a name").name
-}
 
 /// The processes that were given this site's configuration.
 fn running(site: &Site) -> Vec<Pid> {
@@ -70,52 +64,17 @@ fn none_left(site: &Site) {
 fn xinetd() {
     let site = new_site();
     let port = free_port();
-    let config = format!(
-        "service smsync\n{{\n\ttype = UNLISTED\n\tbind = 127.0.0.1\n\tport = {port}\n\tsocket_type = stream\n\
-         \tprotocol = tcp\n\twait = no\n\tuser = {}\n\tserver = {SMSYNCD}\n\tserver_args = -c {}\n\
-         \tflags = KEEPALIVE\n\tumask = 077\n\tlog_type = FILE {}\n}}\n",
-        user(),
-        site.path("smsyncd.conf").display(),
-        site.path("xinetd.log").display(),
-    );
-    let config = site.write_private("xinetd.conf", &config);
-    // A Debian user without /usr/sbin in PATH has it all the same.
-    let program =
-        ["/usr/sbin/xinetd", "/usr/local/sbin/xinetd"].into_iter().find(|path| Path::new(path).exists());
-    let mut command = Command::new(program.unwrap_or("xinetd"));
-    let starter = Starter::start(&site, "xinetd", command.arg("-dontfork").arg("-f").arg(config));
+    let starter = Starter::xinetd(&site, "127.0.0.1", port);
     push(&site, port);
     starter.end();
     none_left(&site);
-}
-
-/// Debian's inetd writes this file, wherever its configuration is. Another one's is put back.
-struct PidFile(Option<Vec<u8>>);
-
-const INETD_PID: &str = "/run/inetd.pid";
-
-impl Drop for PidFile {
-    fn drop(&mut self) {
-        if let Some(text) = &self.0 {
-            fs::write(INETD_PID, text).unwrap();
-        }
-    }
 }
 
 #[test]
 fn inetd() {
     let site = new_site();
     let port = free_port();
-    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/usr/sbin/inetd");
-    // The line of inetd.conf(5) that the manual gives, with an address, a port, and a configuration of our own.
-    let line = format!(
-        "127.0.0.1:{port} stream tcp nowait {} {SMSYNCD} smsyncd -c {}\n",
-        user(),
-        site.path("smsyncd.conf").display()
-    );
-    let config = site.write_private("inetd.conf", &line);
-    let _pid_file = PidFile(fs::read(INETD_PID).ok().filter(|_| crate::common::is_root()));
-    let starter = Starter::start(&site, "openbsd-inetd", Command::new(program).arg("-i").arg(config));
+    let starter = Starter::inetd(&site, "127.0.0.1", port);
     push(&site, port);
     starter.end();
     none_left(&site);

@@ -1,10 +1,27 @@
 //! What a module lets others see and do, whatever they ask for.
 
-use super::site::{Daemon, said};
+use super::site::{Daemon, rows, said};
 use crate::common::{assert_exit, is_root};
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
+
+rows! {
+    rd_62_what_is_excluded_is_not_there,
+    rd_62_what_is_excluded_is_neither_taken_nor_removed,
+    rd_64_rules_in_files,
+    rd_65_66_modes_on_their_way,
+    rd_47_links_lead_nowhere,
+    rd_51_owners_are_numbers,
+    rd_78_what_is_refused_is_named,
+    rd_78_what_is_refused_of_a_tree_stays_away,
+    rd_96_what_is_too_large_stays_away,
+    rd_91_a_module_limits_what_is_removed,
+    rd_92_a_marker_is_nobodys,
+    rd_76_what_cannot_be_read_is_not_there,
+    rd_79_what_is_not_compressed,
+    rd_81_a_time_of_access_stays,
+}
 
 /// What is in a directory and below, as paths.
 fn paths(at: &Path) -> Vec<String> {
@@ -29,9 +46,7 @@ pub fn write(at: &Path, name: &str, text: &str) {
     fs::write(path, text).unwrap();
 }
 
-#[test]
-fn rd_62_what_is_excluded_is_not_there() {
-    let daemon = Daemon::start();
+fn rd_62_what_is_excluded_is_not_there(daemon: &Daemon) {
     daemon.configure("", "exclude = /keys *.key + keep.key");
     let dst = daemon.site.dst();
     for name in ["keys/a", "sub/b.key", "sub/c", "keep.key"] {
@@ -60,9 +75,7 @@ fn rd_62_what_is_excluded_is_not_there() {
     assert_eq!(paths(Path::new(to)), ["link", "sub", "sub/c"]);
 }
 
-#[test]
-fn rd_62_what_is_excluded_is_neither_taken_nor_removed() {
-    let daemon = Daemon::start();
+fn rd_62_what_is_excluded_is_neither_taken_nor_removed(daemon: &Daemon) {
     daemon.configure("", "exclude = /keys *.key lost+found/\ninclude = keep.key");
     let (src, dst) = (daemon.site.src(), daemon.site.dst());
     for name in ["keys/a", "sub/b.key", "gone/d.key", "gone/e", "lost+found/f", "keep.key"] {
@@ -130,9 +143,7 @@ fn rd_62_what_is_excluded_is_neither_taken_nor_removed() {
     );
 }
 
-#[test]
-fn rd_64_rules_in_files() {
-    let daemon = Daemon::start();
+fn rd_64_rules_in_files(daemon: &Daemon) {
     let file = |name: &str, text: &str| daemon.site.write_private(name, text).display().to_string();
     let (exclude, include) = (file("exclude", "# all but some\n*\n"), file("include", "*.txt\n; dirs\n*/\n"));
     daemon.configure("", &format!("exclude from = {exclude}\ninclude from = {include}"));
@@ -149,9 +160,7 @@ fn rd_64_rules_in_files() {
     assert_exit(&daemon.pull("ann", "m"), 69);
 }
 
-#[test]
-fn rd_65_66_modes_on_their_way() {
-    let daemon = Daemon::start();
+fn rd_65_66_modes_on_their_way(daemon: &Daemon) {
     daemon.configure("", "incoming chmod = D2750,F640\noutgoing chmod = Fa+x,go-r");
     let (src, dst) = (daemon.site.src(), daemon.site.dst());
     write(&src, "d/g", "x");
@@ -179,9 +188,7 @@ fn rd_65_66_modes_on_their_way() {
     assert_eq!(mode(&copy.join("f")), 0o600);
 }
 
-#[test]
-fn rd_47_links_lead_nowhere() {
-    let daemon = Daemon::start();
+fn rd_47_links_lead_nowhere(daemon: &Daemon) {
     daemon.configure("", "munge symlinks = yes");
     let (src, dst) = (daemon.site.src(), daemon.site.dst());
     symlink("/etc/passwd", src.join("l")).unwrap();
@@ -199,12 +206,10 @@ fn rd_47_links_lead_nowhere() {
     assert_eq!(fs::read_link(daemon.site.path("copy/l")).unwrap(), Path::new("/etc/passwd"));
 }
 
-#[test]
-fn rd_51_owners_are_numbers() {
+fn rd_51_owners_are_numbers(daemon: &Daemon) {
     if !is_root() {
         return; // only root can give files away
     }
-    let daemon = Daemon::start();
     let (src, dst) = (daemon.site.src(), daemon.site.dst());
     // A name that means another number here.
     let push = ["push", "--chown", "daemon:daemon", src.to_str().unwrap(), "127.0.0.1::m"];
@@ -217,12 +222,10 @@ fn rd_51_owners_are_numbers() {
         assert_exit(&daemon.pull("ann", "m"), 0);
         fs::metadata(daemon.site.path("copy/f")).unwrap().uid()
     };
-    assert_eq!(spec(&daemon), daemons);
+    assert_eq!(spec(daemon), daemons);
 }
 
-#[test]
-fn rd_78_what_is_refused_is_named() {
-    let daemon = Daemon::start();
+fn rd_78_what_is_refused_is_named(daemon: &Daemon) {
     daemon.configure("", "refuse options = delete compress checksum");
     let src = daemon.site.src();
     let from = src.to_str().unwrap();
@@ -243,9 +246,7 @@ fn rd_78_what_is_refused_is_named() {
     assert_exit(&daemon.run("ann", &pull), 0);
 }
 
-#[test]
-fn rd_78_what_is_refused_of_a_tree_stays_away() {
-    let daemon = Daemon::start();
+fn rd_78_what_is_refused_of_a_tree_stays_away(daemon: &Daemon) {
     daemon.configure("", "refuse options = setuid specials links devices");
     let (src, dst) = (daemon.site.src(), daemon.site.dst());
     write(&src, "s", "a program");
@@ -262,9 +263,7 @@ fn rd_78_what_is_refused_of_a_tree_stays_away() {
     assert_eq!(paths(&dst), ["f"]);
 }
 
-#[test]
-fn rd_96_what_is_too_large_stays_away() {
-    let daemon = Daemon::start();
+fn rd_96_what_is_too_large_stays_away(daemon: &Daemon) {
     daemon.configure("", "max file size = 8");
     let (src, dst) = (daemon.site.src(), daemon.site.dst());
     write(&src, "large", "123456789");
@@ -286,9 +285,7 @@ fn rd_96_what_is_too_large_stays_away() {
     }
 }
 
-#[test]
-fn rd_91_a_module_limits_what_is_removed() {
-    let daemon = Daemon::start();
+fn rd_91_a_module_limits_what_is_removed(daemon: &Daemon) {
     daemon.configure("", "max delete = 2");
     let dst = daemon.site.dst();
     let push =
@@ -307,9 +304,7 @@ fn rd_91_a_module_limits_what_is_removed() {
     assert_eq!(paths(&dst), ["f"]);
 }
 
-#[test]
-fn rd_92_a_marker_is_nobodys() {
-    let daemon = Daemon::start();
+fn rd_92_a_marker_is_nobodys(daemon: &Daemon) {
     daemon.configure("", "require marker = .here");
     write(&daemon.site.dst(), ".here", "");
     write(&daemon.site.dst(), "old", "");
@@ -320,12 +315,10 @@ fn rd_92_a_marker_is_nobodys() {
     assert_eq!(paths(&daemon.site.path("copy")), ["f"]);
 }
 
-#[test]
-fn rd_76_what_cannot_be_read_is_not_there() {
+fn rd_76_what_cannot_be_read_is_not_there(daemon: &Daemon) {
     if is_root() {
         return; // who can read everything
     }
-    let daemon = Daemon::start();
     write(&daemon.site.dst(), "d/g", "");
     write(&daemon.site.dst(), "f", "");
     write(&daemon.site.dst(), "h", "");
@@ -340,9 +333,7 @@ fn rd_76_what_cannot_be_read_is_not_there() {
     assert_eq!(paths(&daemon.site.path("copy")), ["h"]);
 }
 
-#[test]
-fn rd_79_what_is_not_compressed() {
-    let daemon = Daemon::start();
+fn rd_79_what_is_not_compressed(daemon: &Daemon) {
     daemon.configure("", "dont compress = *.gz");
     let text = "the same again and again\n".repeat(20_000);
     write(&daemon.site.dst(), "one.GZ", &text);
@@ -362,9 +353,7 @@ fn rd_79_what_is_not_compressed() {
     assert!(wire("m") < text.len() as u64 / 4);
 }
 
-#[test]
-fn rd_81_a_time_of_access_stays() {
-    let daemon = Daemon::start();
+fn rd_81_a_time_of_access_stays(daemon: &Daemon) {
     let file = daemon.site.dst().join("f");
     write(&daemon.site.dst(), "f", "contents");
     let old = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1000);

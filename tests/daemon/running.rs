@@ -1,15 +1,19 @@
 //! What is logged of a module, and how one moves here.
 
 use super::policy::write;
-use super::site::{Daemon, said};
+use super::site::{Daemon, rows, said};
 use crate::common::assert_exit;
 use crate::common::starter::until;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-#[test]
-fn rd_60_61_each_file_is_logged() {
-    let daemon = Daemon::start();
+rows! {
+    rd_34_who_has_proven_a_secret_is_told,
+    rd_60_61_each_file_is_logged,
+    an_rsyncd_conf_is_imported,
+}
+
+fn rd_60_61_each_file_is_logged(daemon: &Daemon) {
     let format = "transfer logging = yes\nlog format = %o|%a|%h|%m|%u|%f|%n|%l|%B|%P|%%";
     daemon.configure("", format);
     let (src, dst) = (daemon.site.src(), daemon.site.dst());
@@ -31,17 +35,15 @@ fn rd_60_61_each_file_is_logged() {
     }
     // Only what was carried, and only where it was asked for.
     let count = |daemon: &Daemon| daemon.log().matches("|127.0.0.1|").count();
-    let before = count(&daemon);
+    let before = count(daemon);
     assert_exit(&daemon.run("ann", &push), 0);
     daemon.configure("", "");
     fs::remove_dir_all(daemon.site.path("copy")).unwrap();
     assert_exit(&daemon.pull("ann", "m"), 0);
-    assert_eq!(count(&daemon), before);
+    assert_eq!(count(daemon), before);
 }
 
-#[test]
-fn an_rsyncd_conf_is_imported() {
-    let daemon = Daemon::start();
+fn an_rsyncd_conf_is_imported(daemon: &Daemon) {
     let root = daemon.site.dst().display().to_string();
     // Nobody, as whom rsyncd serves otherwise, may not write here.
     let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
@@ -60,4 +62,50 @@ fn an_rsyncd_conf_is_imported() {
     daemon.site.write_private("smsyncd.conf", &ours);
     assert_exit(&daemon.pull("ann", "m"), 0);
     assert_exit(&daemon.pull("bob", "m"), 77);
+}
+
+fn rd_34_who_has_proven_a_secret_is_told(daemon: &Daemon) {
+    let file = daemon.site.write_private("motd", "Down on Sunday.\nA \u{1b}[2J bell\n");
+    daemon.configure(&format!("motd file = {}", file.display()), "");
+    let said = "Down on Sunday.\nA \\033[2J bell\n\n";
+    let out = |options: &[&str]| {
+        let output = daemon.run("ann", options);
+        assert_exit(&output, 0);
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let (src, to) = (daemon.site.path("src").display().to_string(), "127.0.0.1::m");
+    let listed = out(&["list", "127.0.0.1"]);
+    assert!(listed.starts_with(&format!("{said}m  ")), "{listed}");
+    for what in ["push", "check"] {
+        let told = out(&["-v", what, &src, to]);
+        assert!(told.starts_with(said), "{told}");
+    }
+    // Nobody looks on, or nobody wants to know.
+    for silent in [
+        &["push", &src, to][..],
+        &["-q", "list", "127.0.0.1"],
+        &["--json", "list", "127.0.0.1"],
+        &["list", "--no-motd", "127.0.0.1"],
+        &["-v", "push", "--no-motd", &src, to],
+    ] {
+        assert!(!out(silent).contains("Sunday"), "{silent:?}");
+    }
+    // Who has no secret learns nothing, and who has one is served all the same if there is nothing to be read.
+    let stranger = format!("secret = {}\nport = {}\n", crate::common::keygen(), daemon.port);
+    daemon.site.write_private("eve.conf", &stranger);
+    let refused = daemon.run("eve", &["list", "127.0.0.1"]);
+    assert_exit(&refused, 77);
+    assert!(refused.stdout.is_empty());
+    for text in [&[b'x'; 5000][..], b"\xff"] {
+        fs::write(&file, text).unwrap();
+        assert_eq!(daemon.listed("ann"), ["m"]);
+    }
+    fs::remove_file(&file).unwrap();
+    assert_eq!(daemon.listed("ann"), ["m"]);
+    until("the log", || {
+        let log = daemon.log();
+        ["File too large", "it is not UTF-8", "No such file or directory"]
+            .iter()
+            .all(|why| log.contains(&format!("/motd: {why}\n")))
+    });
 }

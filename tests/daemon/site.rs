@@ -1,4 +1,4 @@
-//! A listener with users, whose configuration changes from connection to connection.
+//! A server with users, whose configuration changes from connection to connection, whatever starts its processes.
 
 use crate::common::starter::{Starter, free_port, until};
 use crate::common::{Site, assert_exit, keygen};
@@ -9,18 +9,45 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 static LISTENERS: AtomicU8 = AtomicU8::new(1);
 
-/// A site with a listener of its own, and clients of several users.
+/// What starts the processes of a server.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    Listener,
+    Xinetd,
+    Inetd,
+}
+
+/// Makes each of these functions a test under each of what starts smsyncd.
+macro_rules! rows {
+    ($($row:ident),+ $(,)?) => {
+        $crate::daemon::site::rows!(listener Listener: $($row)+);
+        $crate::daemon::site::rows!(xinetd Xinetd: $($row)+);
+        $crate::daemon::site::rows!(inetd Inetd: $($row)+);
+    };
+    ($starter:ident $by:ident: $($row:ident)+) => {
+        mod $starter {
+            use crate::daemon::site::{By, Daemon};
+            $(#[test]
+            fn $row() {
+                super::$row(&Daemon::start(By::$by));
+            })+
+        }
+    };
+}
+pub(crate) use rows;
+
+/// A site with a server of its own, and clients of several users.
 pub struct Daemon {
     pub site: Site,
     pub port: u16,
     /// The address it listens on: of no other test's, so that nobody takes the port meanwhile.
     pub address: String,
     secrets: Vec<(&'static str, String)>,
-    listener: Option<Starter>,
+    starter: Option<Starter>,
 }
 
 impl Daemon {
-    pub fn start() -> Daemon {
+    pub fn start(by: By) -> Daemon {
         let site = Site::new();
         let secrets: Vec<_> = ["ann", "bob", "eve"].into_iter().map(|user| (user, keygen())).collect();
         let port = free_port();
@@ -32,15 +59,22 @@ impl Daemon {
         }
         let nobody = format!("secret = {}\nport = {port}\n", site.secret);
         site.write_private("nobody.conf", &nobody);
-        let mut daemon = Daemon { site, port, address, secrets, listener: None };
+        let mut daemon = Daemon { site, port, address, secrets, starter: None };
         let lines: Vec<_> =
             daemon.secrets.iter().map(|(user, secret)| format!("{user}:{secret}\n")).collect();
         daemon.site.write_private("secrets", &lines.concat());
         daemon.configure("", "");
-        let mut command = daemon.site.smsyncd();
-        command.args(["-f", "--address", &daemon.address, "-p", &port.to_string()]);
-        daemon.listener = Some(Starter::start(&daemon.site, "", &mut command));
-        until("the listener", || TcpStream::connect((&*daemon.address, port)).is_ok());
+        let (site, address) = (&daemon.site, &daemon.address);
+        daemon.starter = Some(match by {
+            By::Listener => {
+                let mut command = site.smsyncd();
+                command.args(["-f", "--address", address, "-p", &port.to_string()]);
+                Starter::start(site, "", &mut command)
+            }
+            By::Xinetd => Starter::xinetd(site, address, port),
+            By::Inetd => Starter::inetd(site, address, port),
+        });
+        until("the server", || TcpStream::connect((&*daemon.address, port)).is_ok());
         fs::write(daemon.site.src().join("f"), "contents").unwrap();
         daemon
     }
@@ -85,9 +119,9 @@ impl Daemon {
         self.run(user, &["pull", &format!("127.0.0.1::{module}"), to.to_str().unwrap()])
     }
 
-    /// What the listener and its connections logged.
+    /// What was logged: with a listener in the foreground to its standard error.
     pub fn log(&self) -> String {
-        fs::read_to_string(self.site.path("starter.log")).unwrap()
+        fs::read_to_string(self.site.path("starter.log")).unwrap() + &self.site.log()
     }
 
     /// The names of the modules that a user is shown.

@@ -1,6 +1,6 @@
 //! Who may open which module, and which way.
 
-use super::site::{Daemon, said};
+use super::site::{Daemon, rows, said};
 use crate::common::starter::until;
 use crate::common::{assert_exit, keygen};
 use std::fs;
@@ -8,9 +8,19 @@ use std::io::Read;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-#[test]
-fn rd_67_a_rule_that_denies_denies() {
-    let daemon = Daemon::start();
+rows! {
+    rd_67_a_rule_that_denies_denies,
+    rd_67_a_rule_gives_and_takes_the_right_to_write,
+    rd_68_two_secrets_are_good_at_once,
+    rd_71_72_hosts_come_in_by_their_address,
+    rd_43_a_listing_names_what_may_be_opened,
+    rd_44_45_one_way_only,
+    rd_26_a_module_of_an_included_file,
+    rd_90_who_does_not_greet_in_time_is_given_up,
+    rd_92_without_its_marker_a_module_is_left_alone,
+}
+
+fn rd_67_a_rule_that_denies_denies(daemon: &Daemon) {
     daemon.configure("", "auth users = eve:deny, *");
     let unknown = said(&daemon.push("ann", "n")).replace("::n", "::m");
     assert!(unknown.contains("no such module, or not for you"), "{unknown}");
@@ -32,9 +42,7 @@ fn rd_67_a_rule_that_denies_denies() {
     assert_exit(&daemon.pull("ann", "m"), 0);
 }
 
-#[test]
-fn rd_67_a_rule_gives_and_takes_the_right_to_write() {
-    let daemon = Daemon::start();
+fn rd_67_a_rule_gives_and_takes_the_right_to_write(daemon: &Daemon) {
     daemon.configure("", "auth users = ann:ro bob:rw *");
     assert_exit(&daemon.push("ann", "m"), 77);
     assert!(daemon.untouched());
@@ -47,9 +55,7 @@ fn rd_67_a_rule_gives_and_takes_the_right_to_write() {
     assert!(!daemon.untouched());
 }
 
-#[test]
-fn rd_68_two_secrets_are_good_at_once() {
-    let daemon = Daemon::start();
+fn rd_68_two_secrets_are_good_at_once(daemon: &Daemon) {
     let (old, new, other) = (keygen(), keygen(), keygen());
     daemon.site.write_private("secrets", &format!("ann:{old}\nann:{new}\n"));
     daemon.configure("", "auth users = ann");
@@ -69,9 +75,7 @@ fn rd_68_two_secrets_are_good_at_once() {
     assert_exit(&daemon.pull("nobody", "m"), 0);
 }
 
-#[test]
-fn rd_71_72_hosts_come_in_by_their_address() {
-    let daemon = Daemon::start();
+fn rd_71_72_hosts_come_in_by_their_address(daemon: &Daemon) {
     for (lines, code) in [
         ("hosts deny = *", 77),
         ("hosts deny = 127.0.0.0/8", 77),
@@ -91,9 +95,7 @@ fn rd_71_72_hosts_come_in_by_their_address() {
     }
 }
 
-#[test]
-fn rd_43_a_listing_names_what_may_be_opened() {
-    let daemon = Daemon::start();
+fn rd_43_a_listing_names_what_may_be_opened(daemon: &Daemon) {
     let path = daemon.site.dst().display().to_string();
     let modules = [
         "auth users = ann".to_owned(),
@@ -110,9 +112,7 @@ fn rd_43_a_listing_names_what_may_be_opened() {
     assert_exit(&daemon.pull("eve", "secret"), 0);
 }
 
-#[test]
-fn rd_44_45_one_way_only() {
-    let daemon = Daemon::start();
+fn rd_44_45_one_way_only(daemon: &Daemon) {
     daemon.configure("", "write only = yes");
     let refused = daemon.pull("ann", "m");
     assert_exit(&refused, 77);
@@ -126,9 +126,7 @@ fn rd_44_45_one_way_only() {
     assert_exit(&daemon.pull("ann", "r"), 0);
 }
 
-#[test]
-fn rd_26_a_module_of_an_included_file() {
-    let daemon = Daemon::start();
+fn rd_26_a_module_of_an_included_file(daemon: &Daemon) {
     let path = daemon.site.dst().display().to_string();
     let included = daemon.site.write_private("more.conf", &format!("[more]\npath = {path}\n"));
     daemon.configure(&format!("&include {}", included.display()), "");
@@ -141,9 +139,7 @@ fn rd_26_a_module_of_an_included_file() {
     assert!(said(&check).contains("more.conf is not for its owner alone (mode 0644)"), "{}", said(&check));
 }
 
-#[test]
-fn rd_90_who_does_not_greet_in_time_is_given_up() {
-    let daemon = Daemon::start();
+fn rd_90_who_does_not_greet_in_time_is_given_up(daemon: &Daemon) {
     daemon.configure("handshake timeout = 1", "");
     let begun = Instant::now();
     let mut silent = TcpStream::connect((&*daemon.address, daemon.port)).unwrap();
@@ -152,9 +148,7 @@ fn rd_90_who_does_not_greet_in_time_is_given_up() {
     assert!(begun.elapsed() >= Duration::from_secs(1), "{:?}", begun.elapsed());
 }
 
-#[test]
-fn rd_92_without_its_marker_a_module_is_left_alone() {
-    let daemon = Daemon::start();
+fn rd_92_without_its_marker_a_module_is_left_alone(daemon: &Daemon) {
     daemon.configure("", "require marker = state/.mounted");
     for output in [daemon.push("ann", "m"), daemon.pull("ann", "m")] {
         assert_exit(&output, 74);
