@@ -46,6 +46,8 @@ pub const USER: usize = 64;
 pub const MODULE: usize = 64;
 /// Bytes of a reason given with `Abort`, and of any other text for a person.
 pub const TEXT: usize = 512;
+/// Bytes of the message of the day: a screen of text, and little beside it in the record that it leaves in.
+pub const MOTD: usize = 4096;
 /// Modules named in one answer to `List`.
 pub const MODULES: usize = 1024;
 /// Paths in the scope of one round, and rules in its filter.

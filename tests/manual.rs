@@ -225,6 +225,7 @@ fn every_default_is_in_the_page() {
     said("smsyncd.8", format!("logs {} records at most, of {} bytes", limits::LOG_RECORDS, limits::LOG_TEXT));
     said("smsyncd.conf.5", format!("has at most {} bytes", limits::CONFIG));
     said("smsyncd.conf.5", format!("at most {} bytes.", limits::TEXT));
+    said("smsyncd.conf.5", format!("A file of at most {} bytes of UTF-8", limits::MOTD));
     said("smsyncd.conf.5", format!("There are at most {}.", limits::MODULES));
 }
 
@@ -351,6 +352,7 @@ fn every_limit_is_what_the_code_says() {
     limit("paths, and rules, of a scope", limits::SCOPE as u64, "");
     limit("list of owners or modes", limits::MAPPING as u64, bytes);
     limit("text for people", limits::TEXT as u64, bytes);
+    limit("message of the day", limits::MOTD as u64, bytes);
     limit("Problems of one side", limits::PROBLEMS as u64, "");
     limit("names listed with a Refusal", limits::REFUSED.into(), "");
     limit("files to Resume in a round", limits::PARTIALS as u64, "");

@@ -82,6 +82,7 @@ fn one_way(options: &Options, transfer: &Transfer, push: bool, show: &mut Show) 
         }
     }
     show.transfer(&transfer.output, transfer.dry_run)?;
+    show.greet(transfer.network.no_motd, false);
     let flags = Flags::NONE
         .with(Flags::DRY_RUN, transfer.dry_run)
         .with(Flags::DELETE, transfer.delete || transfer.comparison.selection.given.delete_excluded)
@@ -106,6 +107,7 @@ fn one_way(options: &Options, transfer: &Transfer, push: bool, show: &mut Show) 
 fn compare(options: &Options, check: &Check, show: &mut Show) -> Result<Exit, Failure> {
     let sides = Sides::parse(&check.sources, &check.dest)?;
     show.check();
+    show.greet(check.network.no_motd, false);
     let flags = Flags::DRY_RUN.with(Flags::DELETE, true).with(Flags::ITEMIZE, show.itemizes());
     let Check { comparison, choosing, network, .. } = check;
     // Nothing is removed: there is no limit to what is told.
@@ -161,15 +163,17 @@ fn list(options: &Options, host: &str, network: &Network, show: &mut Show) -> Re
     let host =
         Host::parse(host).map_err(|error| Failure::new(Exit::Usage, format_args!("{host}: {error}")))?;
     let config = read_config(options)?;
+    show.greet(network.no_motd, true);
     let mut channel =
         connect::connect(&config, &host, None, network).map_err(|failure| failure.about(&host))?;
     let mut ask = || -> Result<(), WireError> {
         let mut speaker = channel.speak();
         speaker.say(&Message::List)?;
         speaker.end()?;
-        let mut count = 0;
+        let (mut count, mut told) = (0, false);
         loop {
             match channel.listen().message()? {
+                Message::Motd(text) if count == 0 && !std::mem::replace(&mut told, true) => show.motd(&text),
                 Message::Module { name, comment, read_only } if count < crate::limits::MODULES => {
                     show.module(&name, &comment, read_only);
                     count += 1;

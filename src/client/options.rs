@@ -142,6 +142,9 @@ pub struct Network {
     /// Connect from this address of this host
     #[arg(long, value_name = "ADDR")]
     pub address: Option<IpAddr>,
+    /// Do not show the server's message of the day
+    #[arg(long)]
+    pub no_motd: bool,
 }
 
 /// Push or pull.

@@ -34,6 +34,7 @@ pub(super) struct Show {
     /// Whether `--stats` is to be written.
     stats: bool,
     log: Option<LogFile>,
+    motd: bool,
     /// The name of the other host, and which side of the round it is.
     remote: Option<(String, Side)>,
     tally: Tally,
@@ -94,6 +95,7 @@ impl Show {
             listing: if options.verbose > 0 { Listing::Words } else { Listing::None },
             stats: false,
             log: None,
+            motd: false,
             remote: None,
             tally: Tally::default(),
             started: Instant::now(),
@@ -159,6 +161,23 @@ impl Show {
     /// Says something that was asked for.
     pub(super) fn answer(&self, text: &str) {
         line(text);
+    }
+
+    /// Decides about the message of the day: whoever only `lists` is told it, and else who looks on.
+    pub(super) fn greet(&mut self, unwanted: bool, lists: bool) {
+        self.motd = !unwanted && !self.json && (lists && !self.quiet || self.is_looked_at());
+    }
+
+    /// Says what the server has its clients told, as rsync does, with an empty line behind it. Once is enough.
+    pub(super) fn motd(&mut self, text: &str) {
+        if std::mem::take(&mut self.motd) {
+            self.progress.above(|| text.lines().chain([""]).for_each(|one| line(&shown_text(one))));
+        }
+    }
+
+    /// Whether a person seems to read what is said.
+    fn is_looked_at(&self) -> bool {
+        self.verbose > 0 || !self.quiet && std::io::stdout().is_terminal()
     }
 
     /// Says one module of a server.
@@ -248,8 +267,7 @@ impl Show {
         if let Some(report) = report.filter(|_| self.stats && !self.quiet) {
             line(&self.tally.lines(report, seconds));
         }
-        let looked_at = self.verbose > 0 || !self.quiet && std::io::stdout().is_terminal();
-        if let Some(report) = report.filter(|_| looked_at) {
+        if let Some(report) = report.filter(|_| self.is_looked_at()) {
             line(&summary(what, report, seconds, dry_run));
         }
     }

@@ -138,7 +138,7 @@ impl Request<'_> {
                 show.census(described.spec.census());
             }
             let said = offer(channel, &described, &baselines, show)?;
-            welcome(channel, None)?;
+            welcome(channel, None, show)?;
             let report = deliver(channel, (&root, &remembered), (&described, said), &round, show)?;
             memory.after(&root, &round, &described, &report);
             baselines.after(&round, described.told(), said.digest, &report);
@@ -174,7 +174,7 @@ impl Request<'_> {
             }
             say_round(&mut speaker, round.clone())?;
             speaker.end()?;
-            let single = welcome(channel, remote.path.split_last())?;
+            let single = welcome(channel, remote.path.split_last(), show)?;
             let whole = single.is_none();
             // A single file goes into the directory, and nothing else in there is meant.
             let only = single.map_or_else(|| round.scope.only().to_vec(), |name| vec![name]);
@@ -261,14 +261,24 @@ fn open_message(remote: &Remote) -> Message<'_> {
 fn welcome(
     channel: &mut Channel,
     last: Option<(RelPath<'_>, &[u8])>,
+    show: &mut Show,
 ) -> Result<Option<RelPath<'static>>, Failure> {
-    match channel.listen().message()? {
-        Message::Welcome { single } if single.is_root() => Ok(None),
-        Message::Welcome { single } if last.is_some_and(|(_, name)| name == single.as_bytes()) => {
-            Ok(Some(single.into_owned()))
-        }
-        Message::Welcome { .. } => Err(WireError::Violation("another file than the one asked for").into()),
-        _ => Err(WireError::Violation("something else than its consent").into()),
+    let mut told = false;
+    loop {
+        return match channel.listen().message()? {
+            Message::Motd(text) if !std::mem::replace(&mut told, true) => {
+                show.motd(&text);
+                continue;
+            }
+            Message::Welcome { single } if single.is_root() => Ok(None),
+            Message::Welcome { single } if last.is_some_and(|(_, name)| name == single.as_bytes()) => {
+                Ok(Some(single.into_owned()))
+            }
+            Message::Welcome { .. } => {
+                Err(WireError::Violation("another file than the one asked for").into())
+            }
+            _ => Err(WireError::Violation("something else than its consent").into()),
+        };
     }
 }
 

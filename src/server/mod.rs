@@ -12,6 +12,7 @@ pub mod listen;
 pub mod log;
 mod logged;
 mod metrics;
+mod motd;
 pub mod options;
 mod permit;
 mod roll;

@@ -12,6 +12,7 @@ use crate::server::hooks::Transfers;
 use crate::server::log::Log;
 use crate::server::logged::Logged;
 use crate::server::metrics::{Outlet, outlet};
+use crate::server::motd::Motd;
 use crate::server::permit::{marked, permit};
 use crate::server::strangers::Place;
 use crate::session::{Baselines, Error, Memory, Offer, Receiver, deliver, greet_server, offer, receive};
@@ -118,7 +119,8 @@ impl Session<'_> {
         if let Some(place) = self.place.take() {
             place.leave().map_err(|error| Error::System("leave the place of a stranger", error))?;
         }
-        let Some((module, path)) = asked else { return self.list(channel) };
+        let mut motd = Motd::of(self.config.globals.motd_file.as_deref(), (self.log, self));
+        let Some((module, path)) = asked else { return self.list(channel, motd) };
         self.log.info(format_args!("{self}: opens {}", shown(module.as_bytes())));
         let found = self.config.module(&module);
         let entered = channel.while_working(|| found.and_then(|found| self.visitor.enter(found)))?;
@@ -175,7 +177,9 @@ impl Session<'_> {
                     tree.root.take(if pull { round.taking } else { Taking::default() });
                     if !std::mem::replace(&mut welcome, true) {
                         // Leaves with the first thing we have to say.
-                        channel.speak().say(&Message::Welcome { single: tree.single.borrowed() })?;
+                        let mut speaker = channel.speak();
+                        motd.tell(&mut speaker)?;
+                        speaker.say(&Message::Welcome { single: tree.single.borrowed() })?;
                     }
                     let began = account.begin(&round);
                     let (tree, asked) = ((&*tree, &path), (&round, held.take()));
@@ -192,12 +196,13 @@ impl Session<'_> {
     }
 
     /// Names the modules that this user may see.
-    fn list(&mut self, channel: &mut Channel) -> Result<Exit, Error> {
+    fn list(&mut self, channel: &mut Channel, mut motd: Motd) -> Result<Exit, Error> {
         self.log.info(format_args!("{self}: lists modules"));
         let listed = self.config.modules.iter().filter(|module| module.list);
         let open: Vec<Module> =
             channel.while_working(|| listed.filter_map(|module| self.visitor.enter(module)).collect())?;
         let mut speaker = channel.speak();
+        motd.tell(&mut speaker)?;
         for module in &open {
             speaker.say(&Message::Module {
                 name: Cow::Borrowed(&module.name),

@@ -39,6 +39,8 @@ pub enum Message<'a> {
     },
     /// No more modules.
     ModulesEnd,
+    /// What the administrator of the server has its clients told.
+    Motd(Cow<'a, str>),
     /// The client begins a round.
     Round(Round),
     /// Paths of the scope of the round that follows.
@@ -272,6 +274,7 @@ impl<'a> Message<'a> {
             Message::Baseline { .. } => 40,
             Message::Edits(_) => 41,
             Message::Whole => 42,
+            Message::Motd(_) => 58,
         }
     }
 }

@@ -30,6 +30,9 @@ pub struct Globals {
     /// By when a client must have proven itself.
     #[serde(rename = "handshake timeout", deserialize_with = "handshake")]
     pub handshake_timeout: Duration,
+    /// What every client is shown.
+    #[serde(rename = "motd file", deserialize_with = "value::path")]
+    pub motd_file: Option<PathBuf>,
     /// Where the listener writes the number of its process.
     #[serde(rename = "pid file", deserialize_with = "value::path")]
     pub pid_file: Option<PathBuf>,
@@ -79,6 +82,7 @@ impl Default for Globals {
             address: Vec::new(),
             listen_backlog: limits::BACKLOG,
             handshake_timeout: limits::HANDSHAKE,
+            motd_file: None,
             pid_file: None,
             syslog_facility: Facility::default(),
             syslog_tag: "smsyncd".to_owned(),
@@ -110,6 +114,7 @@ impl Globals {
             say::maybe("address", (!list.is_empty()).then(|| list.join(", ")).as_ref()),
             say("listen backlog", self.listen_backlog),
             say("handshake timeout", self.handshake_timeout.as_secs()),
+            say::path("motd file", self.motd_file.as_ref()),
             say::path("pid file", self.pid_file.as_ref()),
             say("syslog facility", self.syslog_facility),
             say("syslog tag", &self.syslog_tag),

@@ -86,6 +86,7 @@ impl<'a> Message<'a> {
             48 => Message::Sums(body.rest()),
             49 => Message::Copy { from: size(&mut body)?, length: size(&mut body)? },
             57 => Message::Packed { size: packed_size(&mut body)?, piece: body.rest() },
+            58 => Message::Motd(body.text(limits::MOTD)?),
             _ => return Err(WireError::Malformed("an unknown kind of message")),
         };
         body.end()?;

@@ -17,6 +17,7 @@ impl Message<'_> {
                 put_bytes(out, comment.as_bytes());
                 out.push((*read_only).into());
             }
+            Message::Motd(text) => put_bytes(out, text.as_bytes()),
             Message::Round(round) => round.encode(out),
             Message::Rules(local) => scope::put_local(out, local),
             Message::Paths(paths) => scope::put_paths(out, paths),
