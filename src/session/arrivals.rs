@@ -3,10 +3,12 @@
 use crate::limits;
 use crate::path::RelPath;
 use crate::spec::{Index, Spec, Time};
-use crate::sys::{Dir, FileKind, Spool, clock, ids};
+use crate::sys::{Dir, FileKind, Spool, clock, ids, process};
 use crate::tree::{Cursor, Remembered, Root};
 use std::io::Write;
+use std::ops::RangeInclusive;
 use std::sync::{Mutex, PoisonError};
+use std::thread::{self, Builder};
 
 /// Files of which the digest is known and that are about to change their places, or their times.
 #[derive(Debug)]
@@ -51,16 +53,43 @@ impl<'a> Arrivals<'a> {
         let Some(map) = noted.and_then(|spool| spool.freeze().ok()) else { return };
         // What happens to them from now on shows in their stamps.
         clock::wait_until_past(placed, limits::TICK);
-        let (now, mut cursor, us) = (clock::now(), Cursor::new(root, true), ids::euid());
+        let look = Look { root, want, changed: begun..=placed, now: clock::now(), remembered };
+        let records = map.bytes().as_chunks::<RECORD>().0;
+        let threads = process::parallelism().min(limits::SCANNERS);
+        let mut parts = records.chunks(records.len().div_ceil(threads).max(limits::SCAN_ALONE as usize));
+        let first = parts.next().unwrap_or_default();
+        thread::scope(|scope| {
+            for part in parts {
+                // Where no thread is to be had, they will be read when they are asked about.
+                let _ = Builder::new().spawn_scoped(scope, || look.at(part));
+            }
+            look.at(first);
+        });
+    }
+}
+
+/// How what arrived is looked at where it is now.
+struct Look<'l> {
+    root: &'l Root,
+    want: &'l Spec,
+    /// When what was put there changed last.
+    changed: RangeInclusive<(i64, u32)>,
+    now: (i64, u32),
+    remembered: &'l Remembered<'l>,
+}
+
+impl Look<'_> {
+    fn at(&self, records: &[[u8; RECORD]]) {
+        let (mut cursor, us) = (Cursor::new(self.root, true), ids::euid());
         // The directory of the last one, and whether it is ours.
         let mut ours: Option<(RelPath<'_>, bool)> = None;
-        for record in map.bytes().chunks_exact(RECORD) {
+        for record in records {
             let Some((index, digest)) = record.split_first_chunk::<4>() else { continue };
-            let (Some(index), Ok(digest)) = (want.index(u32::from_be_bytes(*index)), digest.try_into())
+            let (Some(index), Ok(digest)) = (self.want.index(u32::from_be_bytes(*index)), digest.try_into())
             else {
                 continue;
             };
-            let entry = want.entry(index);
+            let entry = self.want.entry(index);
             let stat = cursor.holder(&entry.path).and_then(|(holder, name)| holder.stat(name));
             let Some((parent, _)) = entry.path.split_last() else { continue };
             if ours.as_ref().is_none_or(|(last, _)| *last != parent) {
@@ -72,9 +101,9 @@ impl<'a> Arrivals<'a> {
                 && stat.kind == Some(FileKind::File)
                 && entry.size == Some(stat.size)
                 && entry.time == Some(Time { sec: stat.mtime.0, nsec: stat.mtime.1 })
-                && (begun..=placed).contains(&stat.ctime)
+                && self.changed.contains(&stat.ctime)
             {
-                remembered.learn(&stat, now, digest);
+                self.remembered.learn(&stat, self.now, digest);
             }
         }
     }

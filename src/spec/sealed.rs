@@ -279,7 +279,8 @@ impl Spec {
 
 /// The text of the next line and what follows its end; `None` when it has no end within the limit.
 fn split_line(rest: &[u8]) -> Option<(&[u8], &[u8])> {
-    let at = rest.iter().take(limits::SPEC_LINE).position(|&byte| byte == b'\n')?;
+    let within = rest.get(..limits::SPEC_LINE).unwrap_or(rest);
+    let at = memchr::memchr(b'\n', within)?;
     let (line, tail) = rest.split_at(at);
     Some((line, tail.get(1..)?))
 }
