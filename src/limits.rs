@@ -211,6 +211,9 @@ pub const PLACE: Duration = Duration::from_secs(2);
 pub const SESSIONS: u32 = 1024;
 /// How often a session says how far it is.
 pub const ROLL: Duration = Duration::from_secs(1);
+/// Metrics are written for the sake of those who are turned away this often at most: whoever wants to be can be so a
+/// thousand times a second.
+pub const REFUSALS: Duration = Duration::from_secs(10);
 /// Bytes of all metrics: ten for each direction of as many modules as there may be.
 pub const METRICS: u64 = 8 << 20;
 /// The listener takes no connection for this long after the system ran out of descriptors or memory.

@@ -8,12 +8,14 @@
 //! | RD-28 | what is unknown or doubled is an error | `listener::a_bad_configuration_is_refused_with_every_error` |
 //! | RD-30, RD-31, RD-35 | `address`, `port`, `pid file` | `listener` |
 //! | RD-34 | `motd file` | `rd_34_who_has_proven_a_secret_is_told` |
+//! | RD-37 | `daemon uid`, `daemon gid` | `rd_37_connections_are_another_user` |
 //! | RD-40, RD-42, RD-43 | `path`, `comment`, `list` | `rd_43_a_listing_names_what_may_be_opened` |
 //! | RD-44, RD-45 | `read only`, `write only` | `rd_44_45_one_way_only` |
 //! | RD-67, RD-68 | `auth users`, `secrets file` | `rd_67_*`, `rd_68_two_secrets_are_good_at_once` |
 //! | RD-71, RD-72, RD-73 | `hosts allow`, `hosts deny`, `reverse lookup` | `rd_71_72_*`, `config::hosts` |
 //! | RD-77 | `timeout` | `hostile::silence` |
 //! | RD-90 | `handshake timeout` | `rd_90_who_does_not_greet_in_time_is_given_up` |
+//! | RD-56 | `log file` | `rd_56_a_module_has_its_own_log` |
 //! | RD-47 | `munge symlinks` | `rd_47_links_lead_nowhere` |
 //! | RD-51 | `numeric ids` | `rd_51_owners_are_numbers` |
 //! | RD-60, RD-61 | `transfer logging`, `log format` | `rd_60_61_each_file_is_logged` |

@@ -1,7 +1,7 @@
 //! What the server tells of itself: the sessions in progress, how each module's last round ended, and metrics.
 
 use crate::common::gate::Gate;
-use crate::common::{Inetd, Site, assert_exit, ended_within};
+use crate::common::{Inetd, Site, assert_exit, ended_within, is_root};
 use serde_json::Value;
 use std::fs;
 use std::process::{Child, Stdio};
@@ -119,6 +119,117 @@ fn metrics_add_up_over_sessions() {
     // Whoever reads them is not root.
     let mode = std::os::unix::fs::MetadataExt::mode(&fs::metadata(site.path("smsyncd.prom")).unwrap());
     assert_eq!(mode & 0o777, 0o644);
+}
+
+/// Whoever is turned away is counted, and however often that is, the disk is not kept busy by it.
+#[test]
+fn who_is_turned_away_is_counted() {
+    let site = site();
+    let metrics_file = format!("metrics file = {}\n", site.path("smsyncd.prom").display());
+    let hook = "read only = no\npre-xfer exec = /bin/false\n[off]\nmax connections = -1\n";
+    let dst = format!("path = {}\n", site.dst().display());
+    let conf = site.server_conf(&metrics_file) + &format!("[hook]\n{dst}{hook}{dst}");
+    site.write_private("smsyncd.conf", &conf);
+    let inetd = site.serve();
+    let push = |module: &str, code| {
+        let mut command = site.smsync();
+        let output = command.arg("push").arg(site.src()).arg(inetd.remote(module)).output().unwrap();
+        assert_exit(&output, code);
+        inetd.ended_within(LIMIT);
+    };
+    push("ro", 77);
+    push("hook", 77);
+    push("off", 77);
+    push("nowhere", 77);
+    let right = fs::read_to_string(site.path("smsync.conf")).unwrap();
+    site.write_private("smsync.conf", &format!("secret = {}\n", crate::common::keygen()));
+    let inode = || std::os::unix::fs::MetadataExt::ino(&fs::metadata(site.path("smsyncd.prom")).unwrap());
+    let mut written = std::collections::BTreeSet::from([inode()]);
+    for _ in 0..5 {
+        push("m", 77);
+        written.insert(inode());
+    }
+    assert!(written.len() < 4, "it was written {} times", written.len());
+    let said = status(&site);
+    let expected = serde_json::json!({"round": 1, "hook": 1, "module": 1, "access": 1, "secret": 5});
+    assert_eq!(said["refused"], expected);
+    let last = said["modules"].as_array().unwrap().iter().find(|module| module["name"] == "ro").unwrap();
+    assert_eq!(
+        (&last["last"]["exit"], &last["last"]["error"]),
+        (&77.into(), &"the module is read only".into())
+    );
+    assert!(
+        text(&site).contains("turned away: 1 access, 1 hook, 1 module, 1 round, 5 secret\n"),
+        "{}",
+        text(&site)
+    );
+    // With the next round all of it is shown.
+    site.write_private("smsync.conf", &right);
+    push("m", 0);
+    for (reason, count) in [("round", 1), ("hook", 1), ("module", 1), ("access", 1), ("secret", 5)] {
+        let line = format!("smsyncd_refused_total{{reason=\"{reason}\"}} {count}\n");
+        assert!(metrics(&site).contains(&line), "{line} in {}", metrics(&site));
+    }
+    let line = "smsyncd_rounds_total{module=\"ro\",direction=\"push\",exit=\"77\"} 1\n";
+    assert!(metrics(&site).contains(line), "{}", metrics(&site));
+}
+
+/// A session that has become another user cannot write where the counts are, and is counted all the same.
+#[test]
+fn rounds_of_another_user_are_counted() {
+    if !is_root() {
+        return; // only root can become another user
+    }
+    let site = site();
+    let conf = fs::read_to_string(site.path("smsyncd.conf")).unwrap();
+    site.write_private(
+        "smsyncd.conf",
+        &conf.replace("[ro]", "uid = 65534\ngid = 65534\n[ro]\nuid = 65534\ngid = 65534\n"),
+    );
+    for name in ["dst", "spool"] {
+        std::os::unix::fs::chown(site.path(name), Some(65534), Some(65534)).unwrap();
+    }
+    let inetd = site.serve();
+    for (module, code) in [("m", 0), ("ro", 77)] {
+        let mut command = site.smsync();
+        let output = command
+            .args(["push", "-R", "uid,gid,uname,gname"])
+            .arg(site.src())
+            .arg(inetd.remote(module))
+            .output()
+            .unwrap();
+        assert_exit(&output, code);
+        inetd.ended_within(LIMIT);
+    }
+    for line in [
+        "smsyncd_files_total{module=\"m\",direction=\"push\"} 1\n",
+        "smsyncd_rounds_total{module=\"ro\",direction=\"push\",exit=\"77\"} 1\n",
+        "smsyncd_refused_total{reason=\"round\"} 1\n",
+    ] {
+        assert!(metrics(&site).contains(line), "{line} in {}", metrics(&site));
+    }
+    assert_eq!(status(&site)["modules"][0]["last"]["files"], 1);
+}
+
+/// The log goes away while a session is confined, as when syslogd is started anew.
+#[test]
+fn what_a_confined_session_cannot_log_is_counted() {
+    let site = site();
+    let log = site.path("log");
+    rustix::fs::mknodat(rustix::fs::CWD, &log, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+    let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::NONBLOCK;
+    let reader = rustix::fs::open(&log, flags, 0.into()).unwrap();
+    let (inetd, gate, client) = half_sent(&site);
+    drop(reader);
+    fs::remove_file(&log).unwrap();
+    gate.up.release();
+    assert_exit(&ended_within(client, LIMIT), 0);
+    inetd.ended_within(LIMIT);
+    assert!(
+        site.log().contains("127.0.0.1 user \"\": module m: 1 log records were lost\n"),
+        "{}",
+        site.log()
+    );
 }
 
 /// Every metric of the dashboard is one that is written.

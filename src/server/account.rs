@@ -1,7 +1,9 @@
 //! What a session tells of itself to whoever asks: that it is in progress, and how each of its rounds ended.
 
+use super::books::Books;
 use super::log::Log;
-use super::metrics::{Metric, Outlet, Samples};
+use super::metrics::{Metric, Samples};
+use super::refused::Reason;
 use super::roll::{Last, Place};
 use crate::report::{Progress, Report};
 use crate::session::Error;
@@ -9,26 +11,26 @@ use crate::sys::stdio::Peer;
 use crate::sys::{Dir, clock};
 use crate::wire::Flags;
 use crate::wire::message::{Direction, Round};
+use serde::{Deserialize, Serialize};
 use std::time::Instant;
 
 /// The account of one session. That it cannot be given stops no session; the log says so.
 pub(super) struct Account<'a> {
     /// Without a state directory nothing is told.
     state: Option<&'a Dir>,
-    metrics: Option<&'a Outlet>,
+    books: Books<'a>,
     log: &'a Log,
     host: String,
     user: String,
     module: String,
     place: Option<Place>,
+    /// Why a round that fails now is one that was turned away, if it is.
+    door: Option<Reason>,
 }
 
 /// Which way a round goes.
-const fn direction(round: &Round) -> &'static str {
-    match round.direction {
-        Direction::Push => "push",
-        Direction::Pull => "pull",
-    }
+const fn direction(push: bool) -> &'static str {
+    if push { "push" } else { "pull" }
 }
 
 impl<'a> Account<'a> {
@@ -48,18 +50,23 @@ impl<'a> Account<'a> {
             })
         });
         let (user, module) = (user.to_owned(), module.to_owned());
-        Account { state: None, metrics: None, log, host, user, module, place }
+        Account { state: None, books: Books::None, log, host, user, module, place, door: None }
     }
 
     /// From now on it is told there how rounds ended: what a confined session can reach.
-    pub(super) fn keep_in(&mut self, state: Option<&'a Dir>, metrics: Option<&'a Outlet>) {
-        (self.state, self.metrics) = (state, metrics);
+    pub(super) fn keep_in(&mut self, state: Option<&'a Dir>, books: Books<'a>) {
+        (self.state, self.books) = (state, books);
+    }
+
+    /// What fails from now on is turned away for this reason; or fails by itself.
+    pub(super) fn at(&mut self, door: Option<Reason>) {
+        self.door = door;
     }
 
     /// A round begins now.
     pub(super) fn begin(&mut self, round: &Round) -> Instant {
         if let Some(place) = &mut self.place {
-            place.begin(direction(round));
+            place.begin(direction(round.direction == Direction::Push));
         }
         Instant::now()
     }
@@ -73,7 +80,11 @@ impl<'a> Account<'a> {
 
     /// It ended. A dry run did nothing, and is not remembered as the last that did something.
     pub(super) fn end(&mut self, round: &Round, began: Instant, ended: &Result<Report, Error>) {
+        if let (Err(Error::Refused(..)), Some(door)) = (ended, self.door) {
+            self.books.refuse(door, self.log);
+        }
         let Some(state) = self.state.filter(|_| !round.flags.has(Flags::DRY_RUN)) else { return };
+        let push = round.direction == Direction::Push;
         let (report, error) = match ended {
             Ok(report) => (*report, None),
             Err(error) => (Report::default(), Some(error)),
@@ -84,7 +95,7 @@ impl<'a> Account<'a> {
             seconds: began.elapsed().as_secs_f64(),
             host: self.host.clone(),
             user: self.user.clone(),
-            direction: direction(round).into(),
+            direction: direction(push).into(),
             files: report.files,
             bytes: report.bytes,
             removed: report.removed,
@@ -95,39 +106,47 @@ impl<'a> Account<'a> {
         if let Err(error) = last.keep(state, &self.module) {
             self.log.warning(format_args!("{}: cannot keep how the round went: {error}", self.module));
         }
-        if let Some(metrics) = self.metrics {
-            let kept = samples(&self.module, &last).keep(state, metrics);
-            kept.unwrap_or_else(|error| self.log.warning(format_args!("metrics: {error}")));
-        }
+        self.books.round(&self.module, Sum::of(&last, push), self.log);
     }
 }
 
 /// What a round adds to the metrics.
-#[allow(clippy::cast_precision_loss)] // A counter that has lost its last digit is still one.
-fn samples(module: &str, last: &Last) -> Samples {
-    let mut samples = Samples::default();
-    let labels = [("module", module), ("direction", last.direction.as_str())];
-    let exit = last.exit.to_string();
-    samples.put(Metric::Rounds, &[("module", module), ("direction", &last.direction), ("exit", &exit)], 1.0);
-    samples.put(Metric::Files, &labels, last.files as f64);
-    samples.put(Metric::Bytes, &labels, last.bytes as f64);
-    samples.put(Metric::Removed, &labels, last.removed as f64);
-    samples.put(Metric::Problems, &labels, last.problems as f64);
-    samples.put(Metric::Seconds, &labels, last.seconds);
-    samples.put(Metric::Last, &labels, last.ended as f64);
-    samples.put(Metric::Exit, &labels, last.exit.into());
-    if last.exit == 0 {
-        samples.put(Metric::Success, &labels, last.ended as f64);
-    }
-    samples
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(super) struct Sum {
+    push: bool,
+    ended: i64,
+    seconds: f64,
+    files: u64,
+    bytes: u64,
+    removed: u64,
+    problems: u64,
+    exit: u8,
 }
 
-/// Counts a connection that is turned away, for this reason.
-pub(super) fn refuse(state: Option<&Dir>, metrics: Option<&Outlet>, log: &Log, reason: &str) {
-    if let (Some(state), Some(metrics)) = (state, metrics) {
+impl Sum {
+    fn of(last: &Last, push: bool) -> Sum {
+        let Last { ended, seconds, files, bytes, removed, problems, exit, .. } = *last;
+        Sum { push, ended, seconds, files, bytes, removed, problems, exit }
+    }
+
+    /// The same as samples of this module.
+    #[allow(clippy::cast_precision_loss)] // A counter that has lost its last digit is still one.
+    pub(super) fn samples(&self, module: &str) -> Samples {
         let mut samples = Samples::default();
-        samples.put(Metric::Refused, &[("reason", reason)], 1.0);
-        let kept = samples.keep(state, metrics);
-        kept.unwrap_or_else(|error| log.warning(format_args!("metrics: {error}")));
+        let direction = direction(self.push);
+        let labels = [("module", module), ("direction", direction)];
+        let exit = self.exit.to_string();
+        samples.put(Metric::Rounds, &[("module", module), ("direction", direction), ("exit", &exit)], 1.0);
+        samples.put(Metric::Files, &labels, self.files as f64);
+        samples.put(Metric::Bytes, &labels, self.bytes as f64);
+        samples.put(Metric::Removed, &labels, self.removed as f64);
+        samples.put(Metric::Problems, &labels, self.problems as f64);
+        samples.put(Metric::Seconds, &labels, self.seconds.max(0.0));
+        samples.put(Metric::Last, &labels, self.ended as f64);
+        samples.put(Metric::Exit, &labels, self.exit.into());
+        if self.exit == 0 {
+            samples.put(Metric::Success, &labels, self.ended as f64);
+        }
+        samples
     }
 }

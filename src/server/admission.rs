@@ -7,7 +7,6 @@ use crate::exit::Exit;
 use crate::limits;
 use crate::session::Error;
 use crate::sys::Dir;
-use crate::sys::private::PrivateError;
 use crate::sys::slots::Slots;
 use crate::sys::stdio::Peer;
 use std::fmt::Display;
@@ -17,11 +16,7 @@ use std::time::{Duration, Instant};
 const NAP: Duration = Duration::from_millis(20);
 
 /// A place for a connection that has not proven anything, if there is where to keep places.
-pub(super) fn strange(
-    kept: &Result<Dir, PrivateError>,
-    peer: &Peer,
-    log: &Log,
-) -> Result<Option<Place>, Exit> {
+pub(super) fn strange(kept: &Result<Dir, String>, peer: &Peer, log: &Log) -> Result<Option<Place>, Exit> {
     let Ok(kept) = kept else { return Ok(None) };
     match admit(kept, peer) {
         Ok(Admission { place, ended }) => {
@@ -47,7 +42,7 @@ pub(super) fn strange(
 /// There is none, or they cannot be counted: then nobody gets one.
 pub(super) fn module_place(
     module: &Module,
-    kept: &Result<Dir, PrivateError>,
+    kept: &Result<Dir, String>,
     who: &str,
     log: &Log,
 ) -> Result<Option<Slots>, Error> {

@@ -153,6 +153,14 @@ fn parse(bytes: &[u8], errors: &mut ConfigErrors) -> Option<Config> {
 /// What is said of the whole, and of each module.
 fn parts(bytes: &[u8], errors: &mut ConfigErrors) -> (Option<Globals>, Vec<Module>) {
     let (globals, sections) = config::read::<Globals, Module>(bytes, errors);
+    let user = globals.as_ref().and_then(|globals: &Globals| {
+        let user = globals.user();
+        // Of `daemon uid` and `daemon gid` there is one place each, and they are wrong together.
+        user.unwrap_or_else(|reason| {
+            errors.wrong(1, format!("daemon uid: {reason}"));
+            None
+        })
+    });
     let mut modules = Vec::new();
     for section in sections {
         if let Err(error) = check_module(&section.name) {
@@ -164,6 +172,8 @@ fn parts(bytes: &[u8], errors: &mut ConfigErrors) -> (Option<Globals>, Vec<Modul
         }
         let Some(mut module) = section.values else { continue };
         module.complete(section.name).into_iter().for_each(|fault| errors.wrong(section.at, fault));
+        let conflict = user.as_ref().and_then(|user| module.conflict(user));
+        conflict.into_iter().for_each(|fault| errors.wrong(section.at, fault));
         modules.push(module);
     }
     (globals, modules)

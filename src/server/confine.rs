@@ -2,14 +2,16 @@
 //! forked, and then it is let in.
 
 use crate::exit::Exit;
-use crate::server::config::{Config, Module, Sandbox, directory, identity};
+use crate::server::books::Books;
+use crate::server::config::{Config, Module, Sandbox, identity};
 use crate::server::door::Visitor;
+use crate::server::homes::own;
 use crate::server::log::Log;
 use crate::server::metrics::Outlet;
+use crate::server::notes::taker;
 use crate::session::Error;
 use crate::sys::broker::{self, Broker, Hook, Hooks};
 use crate::sys::confine::{Confinement, Identity, Layer};
-use crate::sys::private::PrivateError;
 use crate::sys::stdio::Peer;
 use crate::sys::{self, Dir, error_words};
 use std::ffi::OsString;
@@ -24,10 +26,23 @@ pub(super) struct Places {
     pub(super) state: Result<Dir, String>,
     /// Where specifications are spooled.
     pub(super) spool: Dir,
-    /// Where metrics are shown; not by who is another user than the server, and so cannot add to what it counted.
-    pub(super) metrics: Option<Outlet>,
+    /// Where metrics are shown, if this process can add to what was counted.
+    metrics: Option<Outlet>,
+    /// Whether it is another user than the server is, which cannot.
+    other: bool,
     /// Who does what cannot be done from inside.
     pub(super) broker: Option<&'static Broker>,
+}
+
+impl Places {
+    /// Where rounds and refusals are counted.
+    pub(super) fn books(&self) -> Books<'_> {
+        match (&self.state, self.broker) {
+            (_, Some(broker)) if self.other => Books::Others(broker),
+            (Ok(state), _) => Books::Own(state, self.metrics.as_ref()),
+            (Err(_), _) => Books::None,
+        }
+    }
 }
 
 /// Who asks for what.
@@ -46,7 +61,7 @@ pub(super) struct Asked<'a> {
 /// Something cannot be opened, or the confinement that the module requires cannot be had. The log has the reason.
 pub(super) fn confine(
     asked: &Asked<'_>,
-    state: Result<Dir, PrivateError>,
+    state: Result<Dir, String>,
     metrics: Option<Outlet>,
 ) -> Result<Places, Error> {
     let Asked { config, module, log, .. } = asked;
@@ -62,9 +77,9 @@ pub(super) fn confine(
     })?;
     let spool = Dir::open_root(&config.globals.spool_dir)
         .map_err(|error| Error::System("open the spool directory ('spool dir')", error))?;
-    let state = state.map_err(|error| error.to_string());
-    let state = state.and_then(|state| own_state(state, identity.as_ref()));
-    let metrics = metrics.filter(|_| !is_other(identity.as_ref())).map(Outlet::into_parts);
+    let state = state.and_then(|state| own(state, identity.as_ref()));
+    let other = identity.as_ref().is_some_and(Identity::is_other);
+    let metrics = metrics.filter(|_| !other).map(Outlet::into_parts);
 
     let confinement = Confinement {
         layers: layers(module),
@@ -79,7 +94,8 @@ pub(super) fn confine(
     let broker = if alone && !hooked {
         None
     } else {
-        let broker = broker::start(hooks(asked)).map_err(|error| {
+        let notes = taker(config, &module.name, asked.session.to_string(), log);
+        let broker = broker::start(hooks(asked), notes).map_err(|error| {
             refuse(Exit::System, cannot, &format!("cannot start its broker: {}", error_words(&error)))
         })?;
         Some(broker)
@@ -102,7 +118,7 @@ pub(super) fn confine(
     let spool = held.pop().ok_or_else(|| refuse(Exit::Software, cannot, &"no spool directory"))?;
     let metrics = metrics.and_then(|name| Some(Outlet::of_parts(held.pop()?, name)));
     let state = state.and_then(|()| held.pop().ok_or_else(String::new));
-    Ok(Places { module: dir, state, spool, metrics, broker })
+    Ok(Places { module: dir, state, spool, metrics, other, broker })
 }
 
 /// What is read from files once and must be known before they are out of reach.
@@ -117,7 +133,7 @@ fn before_it(log: &Log) {
 /// The layers that the module is to have: all that this user can have. Who is not root has no capabilities to give up,
 /// and cannot change his root.
 fn layers(module: &Module) -> Vec<Layer> {
-    let root = sys::ids::euid() == 0;
+    let root = sys::ids::is_root();
     let wanted = |layer: &Layer| match layer {
         Layer::Chroot => module.use_chroot.unwrap_or(root),
         Layer::Capabilities => root,
@@ -125,22 +141,6 @@ fn layers(module: &Module) -> Vec<Layer> {
     };
     let all = if module.sandbox == Sandbox::Off { &[][..] } else { &Layer::ALL };
     all.iter().copied().filter(wanted).collect()
-}
-
-/// Whether the connection becomes another user than the server is.
-fn is_other(identity: Option<&Identity>) -> bool {
-    identity.is_some_and(|identity| identity.uid != sys::ids::euid())
-}
-
-/// The state directory of the user that the connection becomes: the one of the server, or one in it.
-fn own_state(state: Dir, identity: Option<&Identity>) -> Result<Dir, String> {
-    match identity {
-        Some(Identity { uid, gid, .. }) if is_other(identity) => {
-            let own = state.dir_of(&directory(*uid), *uid, *gid);
-            own.map_err(|error| format!("the directory of uid {uid} in 'state dir': {}", error_words(&error)))
-        }
-        _ => Ok(state),
-    }
 }
 
 /// What the hooks are, and what they are told: nothing of it is the client's to choose.

@@ -61,6 +61,8 @@ pub struct Log {
 
 struct Sink {
     out: Out,
+    /// Where that is.
+    destination: Destination,
     /// Records that may still be written, if they are limited.
     room: Option<u64>,
     /// Records past the limit.
@@ -81,32 +83,31 @@ impl Log {
     /// # Errors
     /// A log file cannot be opened. A syslogd that does not run is no error: each record tries again.
     pub fn open(destination: &Destination, debug: u8) -> Result<Log, LogError> {
-        let out = match destination {
-            Destination::Syslog(facility, tag) => Out::Syslog(Syslog::new(*facility, tag)),
-            Destination::File(path) => {
-                let file = LogFile::open(path).map_err(|error| LogError { path: path.clone(), error })?;
-                Out::File(file)
-            }
-            Destination::Stderr => Out::Stderr,
-        };
-        Ok(Log::new(out, debug))
-    }
-
-    /// The log while no configuration is known: descriptor 2 if somebody reads it, syslog otherwise.
-    #[must_use]
-    pub fn first(stderr: bool) -> Log {
-        Log::new(if stderr { Out::Stderr } else { Out::Syslog(Syslog::new(syslog::DAEMON, syslog::TAG)) }, 0)
-    }
-
-    fn new(out: Out, debug: u8) -> Log {
-        // Reads the rules of the time zone while files can still be opened: a session confines itself later.
-        let _ = Local::now();
         let level = match debug {
             0 => Level::Notice,
             1 => Level::Info,
             _ => Level::Debug,
         };
-        Log { level, sink: Arc::new(Mutex::new(Sink { out, room: None, surplus: 0, lost: 0 })) }
+        Ok(Log::new(Out::open(destination)?, destination.clone(), level))
+    }
+
+    /// The log while no configuration is known: descriptor 2 if somebody reads it, syslog otherwise.
+    #[must_use]
+    pub fn first(stderr: bool) -> Log {
+        let (out, destination) = if stderr {
+            (Out::Stderr, Destination::Stderr)
+        } else {
+            let syslog = Syslog::new(syslog::DAEMON, syslog::TAG);
+            (Out::Syslog(syslog), Destination::Syslog(syslog::DAEMON, syslog::TAG.to_owned()))
+        };
+        Log::new(out, destination, Level::Notice)
+    }
+
+    fn new(out: Out, destination: Destination, level: Level) -> Log {
+        // Reads the rules of the time zone while files can still be opened: a session confines itself later.
+        let _ = Local::now();
+        let sink = Sink { out, destination, room: None, surplus: 0, lost: 0 };
+        Log { level, sink: Arc::new(Mutex::new(sink)) }
     }
 
     /// Writes at [`Level::Error`].
@@ -157,6 +158,34 @@ impl Log {
         if let Out::Syslog(syslog) = &mut self.sink().out {
             syslog.confine();
         }
+    }
+
+    /// From now on records go to this file, unless standard error was asked for.
+    ///
+    /// # Errors
+    /// It cannot be opened; they go where they went.
+    pub fn go_on_in(&self, path: &Path) -> Result<(), LogError> {
+        let mut sink = self.sink();
+        if !matches!(sink.out, Out::Stderr) {
+            let destination = Destination::File(path.to_owned());
+            (sink.out, sink.destination) = (Out::open(&destination)?, destination);
+        }
+        Ok(())
+    }
+
+    /// A log of its own that goes to the same place, opened anew.
+    ///
+    /// # Errors
+    /// As [`Log::open`].
+    pub fn anew(&self) -> Result<Log, LogError> {
+        let destination = self.sink().destination.clone();
+        Ok(Log::new(Out::open(&destination)?, destination, self.level))
+    }
+
+    /// How many records nobody took that were not told of yet. Whoever asks tells of them.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        std::mem::take(&mut self.sink().lost)
     }
 
     /// Says how many records the limit held back. To be called at the end.
@@ -236,6 +265,16 @@ impl Sink {
 }
 
 impl Out {
+    fn open(destination: &Destination) -> Result<Out, LogError> {
+        Ok(match destination {
+            Destination::Syslog(facility, tag) => Out::Syslog(Syslog::new(*facility, tag)),
+            Destination::File(path) => {
+                Out::File(LogFile::open(path).map_err(|error| LogError { path: path.clone(), error })?)
+            }
+            Destination::Stderr => Out::Stderr,
+        })
+    }
+
     fn send(&mut self, level: Level, line: &str) -> bool {
         match self {
             Out::Syslog(syslog) => syslog.send(severity(level), line),

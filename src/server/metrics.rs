@@ -5,6 +5,7 @@
 //! replaced as a whole.
 
 use super::log::Log;
+use super::refused;
 use crate::limits;
 use crate::sys::Dir;
 use crate::sys::slots::Slots;
@@ -147,6 +148,15 @@ impl Samples {
         *place = if metric.counts() { *place + value } else { value };
     }
 
+    /// Takes over how many were turned away, by reason, which is counted elsewhere.
+    #[allow(clippy::cast_precision_loss)] // A counter that has lost its last digit is still one.
+    fn refused(&mut self, counts: &[(&str, u64)]) {
+        self.0.retain(|(metric, _), _| *metric != Metric::Refused);
+        for (reason, count) in counts {
+            self.put(Metric::Refused, &[("reason", reason)], *count as f64);
+        }
+    }
+
     /// Those of a text that [`Samples::text`] made; what it did not make is passed over.
     fn read(text: &str) -> Samples {
         let mut samples = Samples::default();
@@ -198,6 +208,7 @@ impl Samples {
         let kept = state.recall(NAME, limits::METRICS).unwrap_or_default();
         let mut sums = Samples::read(&String::from_utf8_lossy(&kept));
         self.0.into_iter().for_each(|((metric, labels), value)| sums.join(metric, labels, value));
+        sums.refused(&refused::counts(state)?);
         let text = sums.text();
         state.remember(NAME, text.as_bytes())?;
         outlet.dir.publish(&outlet.name, text.as_bytes())

@@ -2,9 +2,11 @@
 
 mod account;
 mod admission;
+mod books;
 pub mod config;
 mod confine;
 mod door;
+mod homes;
 mod hooks;
 mod import;
 mod kept;
@@ -13,9 +15,12 @@ pub mod log;
 mod logged;
 mod metrics;
 mod motd;
+mod notes;
 pub mod options;
 mod permit;
+mod refused;
 mod roll;
+mod round;
 mod serve;
 mod status;
 mod strangers;
@@ -32,8 +37,8 @@ use crate::limits;
 use crate::sys::detach::Starter;
 use crate::sys::lookup;
 use crate::sys::stdio::{self, Kind, Peer, Start};
-use crate::sys::{Dir, private};
 use config::Config;
+use homes::Homes;
 use kept::Found;
 use log::{Destination, Log};
 use options::{Options, Stop};
@@ -60,6 +65,7 @@ impl Settings {
     /// Reads them from a configuration, of which every fault is named. A good one is kept.
     fn read(path: &Path) -> Result<Settings, String> {
         let config = Config::read(path).map_err(|errors| errors.to_string())?;
+        homes::user(&config)?;
         let kept = kept::keep(&config);
         let log = destination(&config);
         let globals = config.globals;
@@ -199,8 +205,8 @@ fn import(file: &Path, stderr: bool) -> Result<Exit, Failure> {
 /// Shows what is going on, and how it went last.
 fn status(options: &Options) -> Result<Exit, Failure> {
     let config = Config::read(&options.config).map_err(|errors| Failure(Exit::Config, errors.to_string()))?;
-    let state = private::open_private_dir(&config.globals.state_dir, true).map(Dir::from);
-    let state = state.map_err(|error| Failure(Exit::Config, error.to_string()))?;
+    let user = homes::user(&config).map_err(|reason| Failure(Exit::Config, reason))?;
+    let state = Homes::of(&config, user.as_ref()).state.map_err(|error| Failure(Exit::Config, error))?;
     let status = Status::of(&config, &state);
     let status = status.map_err(|error| Failure(Exit::System, format!("the state directory: {error}")))?;
     print(&mut io::stdout(), &if options.json { status.json() } else { status.text() });
@@ -226,8 +232,15 @@ fn connection(options: &Options, socket: OwnedFd, peer: Peer, stderr: bool) -> R
     }
     log.limit();
     warn_unused(options, &log);
-    let exit = serve::serve(socket, peer, (&config, begun), &log);
+    let user = homes::user(&config).map_err(|reason| Failure(Exit::Config, reason))?;
+    let homes = Homes::of(&config, user.as_ref());
+    if let Some(user) = user {
+        let failed = |error| Failure(Exit::System, format!("cannot become {user}: {error}"));
+        user.assume().map_err(failed)?;
+    }
+    let exit = serve::serve((socket, peer), (&config, begun), homes, &log);
     log.finish();
+    notes::lost(&log);
     Ok(exit)
 }
 

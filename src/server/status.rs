@@ -1,11 +1,13 @@
 //! `smsyncd --status`: what is going on, and how it went last.
 
 use super::config::{self, Config};
+use super::refused;
 use super::roll::{self, Entry, Last};
 use crate::sys::Dir;
 use crate::sys::clock::Local;
 use crate::vis::shown_text;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::io;
 
@@ -13,6 +15,8 @@ use std::io;
 #[derive(Debug, Serialize)]
 pub(super) struct Status {
     sessions: Vec<Entry>,
+    /// How many were turned away, by reason.
+    refused: BTreeMap<&'static str, u64>,
     modules: Vec<Module>,
 }
 
@@ -35,7 +39,8 @@ impl Status {
             let own = of.uid.as_ref().and_then(|user| state.subdir(&user.directory()).ok());
             Module { name: of.name.clone(), last: Last::of(own.as_ref().unwrap_or(state), &of.name) }
         };
-        Ok(Status { sessions, modules: config.modules.iter().map(module).collect() })
+        let refused = refused::counts(state)?.into_iter().collect();
+        Ok(Status { sessions, refused, modules: config.modules.iter().map(module).collect() })
     }
 
     /// As one object of JSON on a line.
@@ -45,7 +50,7 @@ impl Status {
         format!("{}\n", text.unwrap_or_default())
     }
 
-    /// For people: a line for each session, and one for each module.
+    /// For people: a line for each session, one of who was turned away, and one for each module.
     pub(super) fn text(&self) -> String {
         let mut out = String::new();
         for session in &self.sessions {
@@ -54,6 +59,10 @@ impl Status {
         }
         if self.sessions.is_empty() {
             out.push_str("no session in progress\n");
+        }
+        if !self.refused.is_empty() {
+            let counts: Vec<_> = self.refused.iter().map(|(why, count)| format!("{count} {why}")).collect();
+            let _ = writeln!(out, "turned away: {}", counts.join(", "));
         }
         for module in &self.modules {
             let _ = writeln!(out, "{}: {}", shown_text(&module.name), result(module.last.as_ref()));

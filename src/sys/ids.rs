@@ -13,6 +13,12 @@ pub fn euid() -> u32 {
     Uid::effective().as_raw()
 }
 
+/// Whether we are root.
+#[must_use]
+pub fn is_root() -> bool {
+    euid() == 0
+}
+
 /// Our effective group id.
 #[must_use]
 pub fn egid() -> u32 {

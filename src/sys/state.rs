@@ -2,6 +2,7 @@
 //! small ones are read up to a bound.
 
 use crate::sys::dir::one;
+use crate::sys::ids;
 use crate::sys::{Dir, File, FileKind, fault};
 use rustix::fs::{Mode, OFlags};
 use std::cmp::Reverse;
@@ -82,20 +83,20 @@ impl Dir {
     /// # Errors
     /// It is somebody else's, can be read by others, or cannot be made.
     pub fn dir_of(&self, name: &[u8], uid: u32, gid: u32) -> io::Result<Dir> {
-        let made = match rustix::fs::mkdirat(self, one(name)?, Mode::RWXU) {
-            Ok(()) => true,
-            Err(rustix::io::Errno::EXIST) => false,
+        match rustix::fs::mkdirat(self, one(name)?, Mode::RWXU) {
+            Ok(()) | Err(rustix::io::Errno::EXIST) => {}
             Err(error) => return Err(error.into()),
-        };
+        }
         let dir = self.subdir(name)?;
-        if made {
+        // Another process may have made it, and not given it away yet: what is ours still is to be his.
+        if dir.stat_self()?.uid == ids::euid() {
             dir.set_own_owner(Some(uid), Some(gid))?;
         }
         let stat = dir.stat_self()?;
         if stat.uid == uid && stat.mode & 0o077 == 0 {
             Ok(dir)
         } else {
-            Err(io::ErrorKind::PermissionDenied.into())
+            Err(io::Error::from_raw_os_error(libc::EACCES))
         }
     }
 

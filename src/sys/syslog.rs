@@ -53,7 +53,8 @@ impl Syslog {
     }
 
     /// A syslogd with its datagram socket at `path`.
-    fn at(path: &Path, facility: u8, tag: &str) -> Syslog {
+    #[must_use]
+    pub fn at(path: &Path, facility: u8, tag: &str) -> Syslog {
         let form = Form { facility, pid: std::process::id(), tag: tag.to_owned() };
         Syslog { path: path.to_owned(), logger: connect(path, form.clone()).ok(), form, confined: false }
     }

@@ -1,13 +1,15 @@
 //! What is logged of a module, and how one moves here.
 
 use super::policy::write;
-use super::site::{Daemon, rows, said};
-use crate::common::assert_exit;
+use super::site::{By, Daemon, rows, said};
 use crate::common::starter::until;
+use crate::common::{assert_exit, is_root};
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 rows! {
+    rd_37_connections_are_another_user,
+    rd_56_a_module_has_its_own_log,
     rd_34_who_has_proven_a_secret_is_told,
     rd_60_61_each_file_is_logged,
     an_rsyncd_conf_is_imported,
@@ -108,4 +110,60 @@ fn rd_34_who_has_proven_a_secret_is_told(daemon: &Daemon) {
             .iter()
             .all(|why| log.contains(&format!("/motd: {why}\n")))
     });
+}
+
+fn rd_56_a_module_has_its_own_log(daemon: &Daemon) {
+    let file = daemon.site.path("m.log");
+    let (dst, nowhere) = (daemon.site.dst(), daemon.site.path("no/such.log"));
+    let other = format!("[n]\npath = {}\nlog file = {}", dst.display(), nowhere.display());
+    daemon.configure("", &format!("log file = {}\nauth users = ann\n{other}", file.display()));
+    assert_exit(&daemon.pull("ann", "m"), 0);
+    assert_exit(&daemon.pull("eve", "m"), 77);
+    // One that cannot be opened stops nobody.
+    assert_exit(&daemon.pull("eve", "n"), 0);
+    until("the log", || daemon.log().matches("user \"eve\": pull from n: ").count() == 1);
+    assert!(daemon.log().contains("user \"eve\": may not open m\n"), "{}", daemon.log());
+    let of_m = "user \"ann\": pull from m: ";
+    if daemon.by == By::Listener {
+        // With -f all goes to standard error.
+        assert!(daemon.log().contains(of_m) && !file.exists());
+        return;
+    }
+    let own = fs::read_to_string(&file).unwrap();
+    assert!(own.contains(of_m) && !own.contains("eve"), "{own}");
+    assert!(!daemon.log().contains(of_m), "{}", daemon.log());
+    assert!(daemon.log().contains("module n: cannot open log file"), "{}", daemon.log());
+}
+
+fn rd_37_connections_are_another_user(daemon: &Daemon) {
+    if !is_root() {
+        return; // only root can become another user
+    }
+    let site = &daemon.site;
+    fs::set_permissions(site.path(""), fs::Permissions::from_mode(0o711)).unwrap();
+    fs::create_dir(site.path("shown")).unwrap();
+    for name in ["dst", "spool", "shown"] {
+        std::os::unix::fs::chown(site.path(name), Some(65534), Some(65534)).unwrap();
+    }
+    let metrics = site.path("shown/m.prom");
+    let globals = format!("daemon uid = 65534\ndaemon gid = 65534\nmetrics file = {}", metrics.display());
+    daemon.configure(&globals, "max connections = 3");
+    assert_exit(&daemon.push("ann", "m"), 0);
+    let made = fs::metadata(site.dst().join("f")).unwrap();
+    assert_eq!((made.uid(), made.gid()), (65534, 65534));
+    until("the metrics", || metrics.exists());
+    assert_eq!(fs::metadata(&metrics).unwrap().uid(), 65534);
+    assert_eq!(fs::metadata(site.path("state")).unwrap().uid(), 0);
+    let said_of = |option: &str, code| {
+        let output = site.smsyncd().arg(option).output().unwrap();
+        assert_exit(&output, code);
+        String::from_utf8(output.stdout.clone()).unwrap() + &said(&output)
+    };
+    until("the end of the round", || said_of("--status", 0).contains("m: last push "));
+    assert!(said_of("--check", 0).contains("\ndaemon uid = 65534\ndaemon gid = 65534\n"));
+    // What only root can do is found before anybody asks for it.
+    for (line, why) in [("uid = root", "no other 'uid' or 'gid'"), ("use chroot = yes", "takes root")] {
+        daemon.configure(&globals, line);
+        assert!(said_of("--check", 78).contains(why), "{}", said_of("--check", 78));
+    }
 }

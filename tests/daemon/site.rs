@@ -40,6 +40,8 @@ pub(crate) use rows;
 pub struct Daemon {
     pub site: Site,
     pub port: u16,
+    /// What starts its processes.
+    pub by: By,
     /// The address it listens on: of no other test's, so that nobody takes the port meanwhile.
     pub address: String,
     secrets: Vec<(&'static str, String)>,
@@ -59,7 +61,7 @@ impl Daemon {
         }
         let nobody = format!("secret = {}\nport = {port}\n", site.secret);
         site.write_private("nobody.conf", &nobody);
-        let mut daemon = Daemon { site, port, address, secrets, starter: None };
+        let mut daemon = Daemon { site, port, by, address, secrets, starter: None };
         let lines: Vec<_> =
             daemon.secrets.iter().map(|(user, secret)| format!("{user}:{secret}\n")).collect();
         daemon.site.write_private("secrets", &lines.concat());

@@ -1,10 +1,11 @@
 //! What concerns the server as a whole.
 
-use super::Facility;
 use super::say::{self, Said, say};
 use super::secrets::Secrets;
+use super::{Facility, GroupIds, UserId, identity};
 use crate::config::value;
 use crate::limits;
+use crate::sys::confine::Identity;
 use core::net::IpAddr;
 use serde::Deserialize;
 use std::ffi::OsString;
@@ -33,6 +34,12 @@ pub struct Globals {
     /// What every client is shown.
     #[serde(rename = "motd file", deserialize_with = "value::path")]
     pub motd_file: Option<PathBuf>,
+    /// Whom the process of a connection becomes before it reads from it.
+    #[serde(rename = "daemon uid")]
+    pub(super) daemon_uid: Option<UserId>,
+    /// His groups.
+    #[serde(rename = "daemon gid")]
+    pub(super) daemon_gid: Option<GroupIds>,
     /// Where the listener writes the number of its process.
     #[serde(rename = "pid file", deserialize_with = "value::path")]
     pub pid_file: Option<PathBuf>,
@@ -83,6 +90,8 @@ impl Default for Globals {
             listen_backlog: limits::BACKLOG,
             handshake_timeout: limits::HANDSHAKE,
             motd_file: None,
+            daemon_uid: None,
+            daemon_gid: None,
             pid_file: None,
             syslog_facility: Facility::default(),
             syslog_tag: "smsyncd".to_owned(),
@@ -105,6 +114,14 @@ impl Globals {
         beside.into()
     }
 
+    /// Whom the process of a connection becomes; `None` if it stays who it is.
+    ///
+    /// # Errors
+    /// There is no telling his groups, in words.
+    pub fn user(&self) -> Result<Option<Identity>, String> {
+        identity(self.daemon_uid.as_ref(), self.daemon_gid.as_ref())
+    }
+
     pub(super) fn said(&self) -> Said {
         let list: Vec<_> = self.address.iter().map(IpAddr::to_string).collect();
         let all = [
@@ -115,6 +132,8 @@ impl Globals {
             say("listen backlog", self.listen_backlog),
             say("handshake timeout", self.handshake_timeout.as_secs()),
             say::path("motd file", self.motd_file.as_ref()),
+            say::maybe("daemon uid", self.daemon_uid.as_ref()),
+            say::maybe("daemon gid", self.daemon_gid.as_ref()),
             say::path("pid file", self.pid_file.as_ref()),
             say("syslog facility", self.syslog_facility),
             say("syslog tag", &self.syslog_tag),

@@ -9,6 +9,7 @@ use super::{Command, GroupIds, Sandbox, UserId};
 use crate::config::{Durable, Rate, value};
 use crate::limits;
 use crate::path::{Fence, Pattern, RelPath, Rule};
+use crate::sys::confine::Identity;
 use crate::terms::{Capabilities, Capability, Chmod, Limit, Policy};
 use serde::{Deserialize, Deserializer};
 use std::path::PathBuf;
@@ -92,6 +93,9 @@ pub struct Module {
     /// Under which conditions its tree is offered.
     #[serde(skip)]
     pub policy: Policy,
+    /// Where its sessions log, instead of where the others do.
+    #[serde(default, rename = "log file", deserialize_with = "value::path")]
+    pub log_file: Option<PathBuf>,
     /// How hard it is flushed.
     #[serde(default)]
     pub durable: Durable,
@@ -198,6 +202,7 @@ impl Default for Module {
             max_files: 0,
             transfer_logging: false,
             log_format: LogFormat::default(),
+            log_file: None,
             excludes: false,
             policy: Policy::default(),
             durable: Durable::default(),
@@ -250,6 +255,19 @@ impl Module {
         faults
     }
 
+    /// What of it cannot be when this user serves every connection.
+    pub(super) fn conflict(&self, user: &Identity) -> Option<&'static str> {
+        match super::identity(self.uid.as_ref(), self.gid.as_ref()) {
+            Ok(Some(own)) if own != *user => {
+                Some("with 'daemon uid' or 'daemon gid' a module can have no other 'uid' or 'gid'")
+            }
+            _ if user.uid != 0 && self.use_chroot == Some(true) => {
+                Some("'use chroot' takes root, and 'daemon uid' names another user")
+            }
+            _ => None,
+        }
+    }
+
     fn fault(&self) -> Option<&'static str> {
         let has_names = |hosts: &Option<Hosts>| hosts.as_ref().is_some_and(Hosts::has_names);
         if !self.reverse_lookup && (has_names(&self.hosts_allow) || has_names(&self.hosts_deny)) {
@@ -298,6 +316,7 @@ impl Module {
             say("max files", self.max_files),
             say::yes_no("transfer logging", self.transfer_logging),
             say("log format", &self.log_format),
+            say::path("log file", self.log_file.as_ref()),
             say("durable", self.durable),
             say("keep versions", self.keep_versions),
             say("max connections", self.max_connections),

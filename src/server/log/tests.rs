@@ -144,3 +144,39 @@ fn a_panic_is_one_record() {
     trial.log.notice("still works");
     assert_eq!(trial.texts().len(), 2);
 }
+
+#[test]
+fn a_syslogd_that_was_started_anew_is_told_what_was_lost() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("log");
+    let anew = || {
+        let _ = std::fs::remove_file(&path);
+        let daemon = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
+        daemon.set_read_timeout(Some(std::time::Duration::from_secs(5))).unwrap();
+        daemon
+    };
+    let received = |daemon: &std::os::unix::net::UnixDatagram| {
+        let mut record = [0; 2048];
+        let length = daemon.recv(&mut record).unwrap();
+        let record = String::from_utf8(record[..length].to_vec()).unwrap();
+        record.split_once("]: ").unwrap().1.to_owned()
+    };
+    let daemon = anew();
+    let out = Out::Syslog(Syslog::at(&path, 3, "tag"));
+    let log = Log::new(out, Destination::Syslog(3, "tag".into()), Level::Notice);
+    log.notice("one");
+    assert_eq!(received(&daemon), "one");
+    drop(daemon);
+    log.notice("nobody takes it");
+    log.notice("nor this");
+    let daemon = anew();
+    log.notice("two");
+    assert_eq!([received(&daemon), received(&daemon)], ["2 log records were lost", "two"]);
+    // A confined process has no way to the next one, but knows what it could not say.
+    log.confine();
+    drop(daemon);
+    let _daemon = anew();
+    log.notice("lost");
+    log.notice("lost too");
+    assert_eq!((log.lost(), log.lost()), (2, 0));
+}

@@ -18,8 +18,10 @@ pub(super) enum Request {
         /// Whether it is a push.
         push: bool,
     },
-    /// The hook after the last. Once, and it is the last question.
+    /// The hook after the last. Once.
     After(Outcome),
+    /// What the server is to know of the session.
+    Note(Vec<u8>),
 }
 
 /// How a session went.
@@ -98,6 +100,7 @@ impl Request {
                 let exit = [u8::from(exit.is_some()), exit.unwrap_or_default()];
                 [&[5], &exit[..], &files.to_be_bytes(), &bytes.to_be_bytes()].concat()
             }
+            Request::Note(note) => [&[6], note.as_slice()].concat(),
         }
     }
 
@@ -126,6 +129,7 @@ impl Request {
                 let (files, bytes) = (u64::from_be_bytes(files), u64::from_be_bytes(bytes));
                 rest.is_empty().then_some(Request::After(Outcome { exit, files, bytes }))?
             }
+            6 => Request::Note((1..LONGEST).contains(&rest.len()).then(|| rest.to_vec())?),
             _ => return None,
         })
     }
@@ -184,6 +188,7 @@ mod tests {
             Request::Before { push: true },
             Request::After(outcome),
             Request::After(Outcome::default()),
+            Request::Note(vec![0; LONGEST - 1]),
         ] {
             let bytes = request.encode();
             assert!(bytes.len() <= LONGEST);

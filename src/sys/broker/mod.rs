@@ -1,5 +1,5 @@
 //! The broker: a process that is forked before the one that serves a connection confines itself, and does for it what
-//! cannot be done from inside: names of users and groups, and the administrator's hooks.
+//! cannot be done from inside: names of users and groups, the administrator's hooks, and what the server is to know.
 //!
 //! Asked for what it should not be asked, it ends.
 
@@ -9,8 +9,9 @@ mod service;
 
 pub use hook::Hook;
 pub use message::{Ended, How, Outcome};
-pub use service::Hooks;
+pub use service::{Hooks, Notes};
 
+use crate::limits;
 use message::{LONGEST, Reply, Request};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 use std::io;
@@ -26,11 +27,12 @@ pub struct Broker {
 /// The one of this process, if it has one.
 static BROKER: OnceLock<Broker> = OnceLock::new();
 
-/// Forks the broker. It has what this process has by then, but for its open files; and no more than these hooks.
+/// Forks the broker. It has what this process has by then, but for its open files; and no more than these hooks, and
+/// whoever takes its notes.
 ///
 /// # Errors
 /// There are other threads, there is a broker already, or no process or descriptor is left.
-pub fn start(hooks: Hooks) -> io::Result<&'static Broker> {
+pub fn start(hooks: Hooks, notes: Notes) -> io::Result<&'static Broker> {
     super::confine::one_thread()?;
     let flags = SocketFlags::CLOEXEC;
     let (ours, theirs) = rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
@@ -49,7 +51,7 @@ pub fn start(hooks: Hooks) -> io::Result<&'static Broker> {
     };
     match child {
         -1 => return Err(io::Error::last_os_error()),
-        0 => end(service::serve(&theirs, hooks)),
+        0 => end(service::serve(&theirs, hooks, notes)),
         _ => {}
     }
     drop(theirs);
@@ -123,12 +125,23 @@ impl Broker {
         self.hook(&Request::Before { push })
     }
 
-    /// Has the hook run that comes after a transfer; `None` if there is none. The broker ends with it.
+    /// Has the hook run that comes after a transfer; `None` if there is none.
     ///
     /// # Errors
     /// The broker is gone.
     pub fn after(&self, outcome: Outcome) -> io::Result<Option<Ended>> {
         self.hook(&Request::After(outcome))
+    }
+
+    /// Has the server know this of the session: [`limits::TEXT`] bytes at most.
+    ///
+    /// # Errors
+    /// It is longer, or the broker is gone.
+    pub fn note(&self, note: &[u8]) -> io::Result<()> {
+        if note.len() > limits::TEXT {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        self.ask(&Request::Note(note.to_vec())).map(drop)
     }
 
     fn hook(&self, request: &Request) -> io::Result<Option<Ended>> {

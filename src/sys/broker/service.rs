@@ -30,14 +30,18 @@ enum Stage {
     Over,
 }
 
+/// Who takes what a session has the server know. It comes from a process that may be anybody's by now.
+pub type Notes = Box<dyn Fn(&[u8])>;
+
 struct Service {
     hooks: Hooks,
+    notes: Notes,
     stage: Stage,
 }
 
 /// Answers until the other side is gone or breaks the rules, and gives back the exit code.
-pub(super) fn serve(socket: &OwnedFd, hooks: Hooks) -> i32 {
-    let mut service = Service { hooks, stage: Stage::Open };
+pub(super) fn serve(socket: &OwnedFd, hooks: Hooks, notes: Notes) -> i32 {
+    let mut service = Service { hooks, notes, stage: Stage::Open };
     let served = std::panic::catch_unwind(AssertUnwindSafe(|| service.answer_all(socket)));
     // A session that was killed had no time to ask for it.
     let ended = std::panic::catch_unwind(AssertUnwindSafe(|| service.after(Outcome::default())));
@@ -74,6 +78,10 @@ impl Service {
             Request::GroupId(name) => id(ids::group_id(&name)),
             Request::Before { push } => self.before(push),
             Request::After(outcome) => self.after(outcome),
+            Request::Note(note) => {
+                (self.notes)(&note);
+                Reply::None
+            }
         }
     }
 

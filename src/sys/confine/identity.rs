@@ -27,9 +27,18 @@ fn refused(text: &'static str) -> io::Error {
 }
 
 impl Identity {
+    /// Whether it is another user than this process is.
+    #[must_use]
+    pub fn is_other(&self) -> bool {
+        self.uid != Uid::effective().as_raw()
+    }
+
     /// Becomes this user: groups first, since only root may change them; then proves it. Root's rights are gone with the
     /// user id, in every thread.
-    pub(super) fn assume(&self) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// We are not root, or the system refused.
+    pub fn assume(&self) -> io::Result<()> {
         let (uid, gid) = (Uid::from_raw(self.uid), Gid::from_raw(self.gid));
         let groups: Vec<Gid> = self.groups.iter().map(|gid| Gid::from_raw(*gid)).collect();
         if Uid::effective().is_root() {

@@ -1,0 +1,51 @@
+//! The directories of the server, and the user that serves connections: `daemon uid` and `daemon gid`.
+
+use super::config::{Config, directory};
+use crate::sys::confine::Identity;
+use crate::sys::{Dir, error_words, private};
+use std::path::Path;
+
+/// The directories that a connection uses before it confines itself, or why there is no such directory.
+#[derive(Debug)]
+pub(super) struct Homes {
+    /// Where locks and memories are kept.
+    pub(super) state: Result<Dir, String>,
+    /// What no confined session may reach.
+    pub(super) kept: Result<Dir, String>,
+}
+
+impl Homes {
+    /// Those of this configuration, and of the user that serves by it.
+    pub(super) fn of(config: &Config, user: Option<&Identity>) -> Homes {
+        let open = |path: &Path| {
+            let dir = private::open_private_dir(path, true).map(Dir::from).map_err(|error| error.to_string());
+            own(dir?, user)
+        };
+        Homes { state: open(&config.globals.state_dir), kept: open(&config.globals.kept_dir()) }
+    }
+}
+
+/// The directory of this user in one of the server's, or that itself if the user is the server's.
+pub(super) fn own(dir: Dir, user: Option<&Identity>) -> Result<Dir, String> {
+    match user {
+        Some(user @ Identity { uid, gid, .. }) if user.is_other() => {
+            let own = dir.dir_of(&directory(*uid), *uid, *gid);
+            own.map_err(|error| format!("the directory of uid {uid} in 'state dir': {}", error_words(&error)))
+        }
+        _ => Ok(dir),
+    }
+}
+
+/// Whom this process is to become before it reads from the network; `None` if it stays who it is.
+///
+/// # Errors
+/// Only root can become another user.
+pub(super) fn user(config: &Config) -> Result<Option<Identity>, String> {
+    let user = config.globals.user()?;
+    match user {
+        Some(user) if user.is_other() && !crate::sys::ids::is_root() => {
+            Err(format!("'daemon uid': only root can become {user}"))
+        }
+        user => Ok(user),
+    }
+}
