@@ -3,7 +3,7 @@
 //!
 //! | row | what | test |
 //! |---|---|---|
-//! | RD-08 | the configuration is read for each connection | every test: its starter is started once |
+//! | RD-08 | the configuration is read for each connection | every test: its starter is started once; `rd_08_*` |
 //! | RD-21, RD-26 | `[global]` and files that are included | `config::tests`, `rd_26_a_module_of_an_included_file` |
 //! | RD-28 | what is unknown or doubled is an error | `listener::a_bad_configuration_is_refused_with_every_error` |
 //! | RD-30, RD-31, RD-35 | `address`, `port`, `pid file` | `listener` |

@@ -268,8 +268,17 @@ fn a_bad_configuration_is_refused_with_every_error() {
     assert_eq!(lines, expected);
     for arguments in [&["--check"][..], &[], &["--inetd"]] {
         let (peer, socket) = connection();
+        peer.shutdown(std::net::Shutdown::Write).unwrap();
         let end = under_inetd(place.smsyncd(arguments), peer, socket);
         assert_eq!(end, (Some(78), vec![]), "{arguments:?}");
+    }
+    // Who greets is told that it is so; whoever else is there learns nothing.
+    for (greeting, answer) in [(&b"smsync\0\x01\x01\0"[..], &b"smsync\x03"[..]), (b"GET / ", b"")] {
+        let (mut peer, socket) = connection();
+        peer.write_all(greeting).unwrap();
+        peer.shutdown(std::net::Shutdown::Write).unwrap();
+        let end = under_inetd(place.smsyncd(&[]), peer, socket);
+        assert_eq!(end, (Some(78), answer.to_vec()), "{greeting:?}");
     }
 }
 

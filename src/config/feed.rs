@@ -61,6 +61,32 @@ fn quoted(parameter: &Parameter) -> String {
     if parameter.value.is_empty() { String::new() } else { format!(" '{}'", shown_text(&parameter.name)) }
 }
 
+/// The one of these that is most like a name that is none of them, if it is one or two letters away.
+fn nearest<'k>(known: &[&'k str], given: &str) -> Option<&'k str> {
+    let most = if given.chars().count() < 6 { 1 } else { 2 };
+    let away = known.iter().map(|name| (distance(given, &folded(name)), *name));
+    away.filter(|(away, _)| *away <= most).min().map(|(_, name)| name)
+}
+
+/// How many letters must be changed, left out or put in to make one of the other (Levenshtein).
+fn distance(one: &str, other: &str) -> usize {
+    let mut row: Vec<usize> = (0..=other.chars().count()).collect();
+    for (number, a) in (1..).zip(one.chars()) {
+        let mut left = number;
+        let mut above = number - 1;
+        for (place, b) in row.iter_mut().skip(1).zip(other.chars()) {
+            let changed = above + usize::from(a != b);
+            above = *place;
+            left = changed.min(above + 1).min(left + 1);
+            *place = left;
+        }
+        if let Some(first) = row.first_mut() {
+            *first = number;
+        }
+    }
+    row.last().copied().unwrap_or_default()
+}
+
 /// The parameters with their proper names, each once; what is unknown or doubled is an error.
 pub(super) fn pick<'a>(
     known: &[&'static str],
@@ -71,10 +97,12 @@ pub(super) fn pick<'a>(
     for parameter in parameters {
         let given = folded(&parameter.name);
         match known.iter().find(|name| folded(name) == given) {
-            None => errors.wrong(
-                parameter.at,
-                format!("unknown parameter{}; known here: {}", quoted(parameter), known.join(", ")),
-            ),
+            None => {
+                let meant = if parameter.value.is_empty() { None } else { nearest(known, &given) };
+                let meant = meant.map(|name| format!(" (did you mean '{name}'?)")).unwrap_or_default();
+                let (name, known) = (quoted(parameter), known.join(", "));
+                errors.wrong(parameter.at, format!("unknown parameter{name}{meant}; known here: {known}"));
+            }
             Some(name) => match picked.iter().find(|earlier| earlier.name == *name) {
                 Some(first) => errors.doubled(parameter.at, &format!("'{name}'"), first.at),
                 None => picked.push(Picked { name, at: parameter.at, value: &parameter.value }),
@@ -125,5 +153,33 @@ pub(super) fn fill<T: DeserializeOwned>(
             errors.wrong(at, name.map_or(error.clone(), |name| format!("'{name}' is missing")));
         }
         return None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_nearly_a_name_is_recognized() {
+        let known = ["uid", "gid", "path", "hosts allow", "hosts deny", "read only", "exclude"];
+        for (given, meant) in [
+            ("hostsalow", Some("hosts allow")),
+            ("hostdeny", Some("hosts deny")),
+            ("readonyl", Some("read only")),
+            ("exclud", Some("exclude")),
+            ("pth", Some("path")),
+            ("gad", Some("gid")),
+            ("x", None),
+            ("motd", None),
+            ("includes", None),
+        ] {
+            assert_eq!(nearest(&known, given), meant, "{given}");
+        }
+        assert_eq!(
+            [("", ""), ("a", ""), ("", "ab"), ("abc", "abc"), ("abc", "acb"), ("kitten", "sitting")]
+                .map(|(a, b)| distance(a, b)),
+            [0, 1, 2, 0, 2, 3]
+        );
     }
 }

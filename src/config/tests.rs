@@ -176,6 +176,10 @@ fn every_error_has_its_line() {
         ("wait = 4294967296", &["1: wait: '4294967296' is not a whole number of seconds (0 for no limit)"]),
         ("wait = -1", &["1: wait: '-1' is not a whole number of seconds (0 for no limit)"]),
         ("address = 1.2.3", &["1: address: '1.2.3' is not a list of IP addresses"]),
+        (
+            "address = ::1 1.2.3, 10.0.0.1",
+            &["1: address: '::1 1.2.3, 10.0.0.1' is not a list of IP addresses: '1.2.3' is none of them"],
+        ),
         ("address = ,", &["1: address: ',' is not a list of IP addresses"]),
         ("[s]\npath=/\ndurable = hard", &["3: durable: 'hard' is not one of batch, file, none"]),
         (

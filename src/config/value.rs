@@ -25,6 +25,27 @@ pub fn expect<'de, D: Deserializer<'de>, V, T: From<V>>(
     value.map(T::from).ok_or_else(|| D::Error::custom(format!("'{}' is not {expected}", shown_text(&text))))
 }
 
+/// The same of a list, of which the first word that is wrong by itself is named. A list that begins with a comma has only
+/// commas between its words.
+///
+/// # Errors
+/// When `read` makes nothing of the text.
+pub fn list<'de, D: Deserializer<'de>, V, T: From<V>>(
+    deserializer: D,
+    expected: &str,
+    read: impl Fn(&str) -> Option<V>,
+) -> Result<T, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if let Some(value) = read(&text) {
+        return Ok(T::from(value));
+    }
+    let blanks = !text.starts_with(',');
+    let mut words = text.split(|c: char| c == ',' || blanks && c.is_whitespace()).map(str::trim);
+    let wrong = words.find(|word| !word.is_empty() && *word != text && read(word).is_none());
+    let wrong = wrong.map(|word| format!(": '{}' is none of them", shown_text(word))).unwrap_or_default();
+    Err(D::Error::custom(format!("'{}' is not {expected}{wrong}", shown_text(&text))))
+}
+
 /// `yes` or `no`, `true` or `false`, `on` or `off`, `1` or `0`, in any case.
 ///
 /// # Errors
@@ -144,7 +165,7 @@ pub fn text<'de, D: Deserializer<'de>, T: From<String>>(deserializer: D) -> Resu
 /// # Errors
 /// When there is none, or a word is not one.
 pub fn addresses<'de, D: Deserializer<'de>, T: From<Vec<IpAddr>>>(deserializer: D) -> Result<T, D::Error> {
-    expect(deserializer, "a list of IP addresses", |text| {
+    list(deserializer, "a list of IP addresses", |text| {
         let read = words(text).map(|word| word.parse().ok()).collect::<Option<Vec<IpAddr>>>();
         read.filter(|list| !list.is_empty())
     })

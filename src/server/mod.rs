@@ -34,6 +34,8 @@ use std::time::Instant;
 
 use crate::exit::Exit;
 use crate::limits;
+use crate::session::greet_broken;
+use crate::sys::Stream;
 use crate::sys::detach::Starter;
 use crate::sys::lookup;
 use crate::sys::stdio::{self, Kind, Peer, Start};
@@ -216,6 +218,22 @@ fn status(options: &Options) -> Result<Exit, Failure> {
 /// Serves one connection.
 fn connection(options: &Options, socket: OwnedFd, peer: Peer, stderr: bool) -> Result<Exit, Failure> {
     let begun = Instant::now();
+    let (config, log, homes) = match ready(options, stderr) {
+        Ok(ready) => ready,
+        Err(failure) => {
+            // It learns that it is so, whoever it is, and not why. That it is gone already changes nothing.
+            let _ = greet_broken(&Stream::new(socket), begun + limits::DRAIN);
+            return Err(failure);
+        }
+    };
+    let exit = serve::serve((socket, peer), (&config, begun), homes, &log);
+    log.finish();
+    notes::lost(&log);
+    Ok(exit)
+}
+
+/// Reads and opens all that it takes to serve a connection, and becomes the user that does.
+fn ready(options: &Options, stderr: bool) -> Result<(Config, Log, Homes), Failure> {
     let found = kept::find(&options.config, options.kept.as_deref());
     let Found { config, broken } = found.map_err(|errors| Failure(Exit::Config, errors.to_string()))?;
     let log = open(&destination(&config), options, stderr)?;
@@ -238,10 +256,7 @@ fn connection(options: &Options, socket: OwnedFd, peer: Peer, stderr: bool) -> R
         let failed = |error| Failure(Exit::System, format!("cannot become {user}: {error}"));
         user.assume().map_err(failed)?;
     }
-    let exit = serve::serve((socket, peer), (&config, begun), homes, &log);
-    log.finish();
-    notes::lost(&log);
-    Ok(exit)
+    Ok((config, log, homes))
 }
 
 /// Says what of the command line has no effect where somebody else listens.

@@ -32,6 +32,8 @@ pub enum Error {
     Denied,
     /// The other side speaks another version of the protocol.
     Version(u16),
+    /// The server can serve nobody.
+    Broken,
     /// The other side is no smsync.
     Stranger,
     /// We refuse what was asked for.
@@ -56,6 +58,7 @@ impl Error {
             Error::Write(_) => Exit::Data,
             Error::System(_, error) if hopeless(error) => Exit::Io,
             Error::System(..) => Exit::System,
+            Error::Broken => Exit::Unavailable,
             Error::Refused(exit, _) => *exit,
         }
     }
@@ -82,6 +85,7 @@ impl Error {
             Error::Wire(WireError::Closed | WireError::Io(_) | WireError::Seal | WireError::Aborted { .. })
                 | Error::Denied
                 | Error::Version(_)
+                | Error::Broken
                 | Error::Stranger
         )
     }
@@ -106,6 +110,9 @@ impl std::fmt::Display for Error {
             }
             Error::Denied => f.write_str("not authenticated: wrong secret or unknown user"),
             Error::Version(version) => write!(f, "the other side speaks version {version} of the protocol"),
+            Error::Broken => {
+                f.write_str("the server can serve nobody: its configuration is wrong, and its log says more")
+            }
             Error::Stranger => f.write_str("the other side does not speak the smsync protocol"),
             Error::Refused(_, text) => f.write_str(text),
         }

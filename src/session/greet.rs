@@ -18,6 +18,8 @@ const ACCEPTED: u8 = 1;
 const DENIED: u8 = 0;
 /// Of the answer to a version that is not spoken here.
 const OTHER_VERSION: u8 = 2;
+/// Of the answer of a server that knows no secret, since its configuration is wrong.
+const BROKEN: u8 = 3;
 
 /// What a client says of itself.
 #[derive(Debug)]
@@ -89,6 +91,7 @@ pub fn greet_client(
         (OTHER_VERSION, true) => {
             return Err(Error::Version(u16::from_be_bytes(read_array(&stream, deadline)?)));
         }
+        (BROKEN, true) => return Err(Error::Broken),
         _ => return Err(Error::Stranger),
     }
     let message2: [u8; MESSAGE] = read_array(&stream, deadline)?;
@@ -146,4 +149,21 @@ pub fn greet_server<'s>(
     write_all(&stream, &[&MAGIC[..], &[ACCEPTED], &message2[..]].concat(), deadline)?;
     // The deadline holds until the client has proven itself, and until more patience is had with it.
     Ok((Channel::new(stream, transport, Patience::Until(deadline)), user))
+}
+
+/// Tells a client that nobody can be served, and reads what it says meanwhile: TCP would throw the answer away.
+///
+/// # Errors
+/// The client is none, or is not done by the deadline.
+pub fn greet_broken(stream: &Stream, deadline: Instant) -> Result<(), Error> {
+    if read_array(stream, deadline)? != *MAGIC {
+        return Err(Error::Stranger);
+    }
+    write_all(stream, &[&MAGIC[..], &[BROKEN]].concat(), deadline)?;
+    stream.end_writing();
+    let mut rest = [0; 2 + 2 + limits::USER + MESSAGE];
+    match read_exact(stream, &mut rest, deadline) {
+        Ok(()) | Err(WireError::Closed) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }

@@ -35,7 +35,7 @@ mod turns;
 pub use admit::{refuse, words};
 pub use baseline::Baselines;
 pub use error::Error;
-pub use greet::{Hello, VERSION, greet_client, greet_server};
+pub use greet::{Hello, VERSION, greet_broken, greet_client, greet_server};
 pub use memory::Memory;
 pub use receive::{Receiver, receive};
 pub use room::Room;

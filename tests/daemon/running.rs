@@ -8,6 +8,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 rows! {
+    rd_08_what_is_served_when_the_configuration_breaks,
     rd_37_connections_are_another_user,
     rd_56_a_module_has_its_own_log,
     rd_34_who_has_proven_a_secret_is_told,
@@ -166,4 +167,21 @@ fn rd_37_connections_are_another_user(daemon: &Daemon) {
         daemon.configure(&globals, line);
         assert!(said_of("--check", 78).contains(why), "{}", said_of("--check", 78));
     }
+}
+
+fn rd_08_what_is_served_when_the_configuration_breaks(daemon: &Daemon) {
+    assert_exit(&daemon.pull("ann", "m"), 0);
+    daemon.configure("port = none", "");
+    let output = daemon.pull("ann", "m");
+    if daemon.by == By::Listener {
+        // Which keeps the last good one.
+        assert_exit(&output, 0);
+        until("the log", || daemon.log().contains("going on with the last good configuration"));
+        return;
+    }
+    assert_exit(&output, 69);
+    let why = "the server can serve nobody: its configuration is wrong, and its log says more\n";
+    assert!(said(&output).ends_with(why), "{}", said(&output));
+    daemon.configure("", "");
+    assert_exit(&daemon.pull("ann", "m"), 0);
 }

@@ -115,7 +115,7 @@ fn other_versions_are_told_ours_and_others_nothing() {
 fn the_client_knows_who_is_no_server() {
     let site = site();
     let garbage = [&b"smsync\x01"[..], &[7; MESSAGE]].concat();
-    let table: [(&[u8], i32, &str); 10] = [
+    let table: [(&[u8], i32, &str); 11] = [
         (b"", 69, "closed the connection"),
         (b"smsync", 69, "closed the connection"),
         (DENIED, 77, "not authenticated: wrong secret or unknown user"),
@@ -123,7 +123,8 @@ fn the_client_knows_who_is_no_server() {
         (&garbage[..20], 69, "closed the connection"),
         (b"smsync\x02\0\x09", 76, "version 9 of the protocol"),
         (b"smsync\x02", 69, "closed the connection"),
-        (b"smsync\x03", 76, "does not speak the smsync protocol"),
+        (b"smsync\x03", 69, "the server can serve nobody"),
+        (b"smsync\x04", 76, "does not speak the smsync protocol"),
         (b"@RSYNCD: 31.0\n", 76, "does not speak the smsync protocol"),
         (b"\x1b[2J\x1b[2J", 76, "does not speak the smsync protocol"),
     ];

@@ -133,7 +133,7 @@ impl std::fmt::Display for Hosts {
 impl<'de> Deserialize<'de> for Hosts {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let expected = "a list of addresses, networks (10.0.0.0/8), names or '*'";
-        value::expect(deserializer, expected, Hosts::parse)
+        value::list(deserializer, expected, Hosts::parse)
     }
 }
 

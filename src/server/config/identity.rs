@@ -57,7 +57,7 @@ impl<'de> Deserialize<'de> for UserId {
 
 impl<'de> Deserialize<'de> for GroupIds {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        value::expect(deserializer, "a list of groups of this host, or numbers, or *", |text| {
+        value::list(deserializer, "a list of groups of this host, or numbers, or *", |text| {
             let words: Vec<&str> = text.split([',', ' ', '\t']).filter(|word| !word.is_empty()).collect();
             let ids = match words.as_slice() {
                 [] => return None,

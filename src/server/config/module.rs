@@ -133,7 +133,7 @@ pub struct Module {
 
 /// Changes of modes, where nobody is named by the mask that most people have.
 fn chmod<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Chmod, D::Error> {
-    value::expect(deserializer, "a list of changes of modes, as D755,F644 or go-w", |text| {
+    value::list(deserializer, "a list of changes of modes, as D755,F644 or go-w", |text| {
         Chmod::new(text.as_bytes(), 0o022)
     })
 }
@@ -141,11 +141,11 @@ fn chmod<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Chmod, D::Error> 
 fn capabilities<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Capabilities, D::Error> {
     let known: Vec<_> = Capability::NAMES.iter().map(|(name, ..)| *name).collect();
     let expected = format!("a list of {} or wildcards, each perhaps with '!' before it", known.join(", "));
-    value::expect(deserializer, &expected, Capabilities::parse)
+    value::list(deserializer, &expected, Capabilities::parse)
 }
 
 fn names<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Pattern>, D::Error> {
-    value::expect(deserializer, "a list of names or wildcards, as *.gz", |text| {
+    value::list(deserializer, "a list of names or wildcards, as *.gz", |text| {
         let each = text.split_whitespace().map(|word| Pattern::new(word.to_ascii_lowercase().as_bytes()));
         each.collect::<Option<Vec<_>>>()
     })

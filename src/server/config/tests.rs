@@ -185,7 +185,10 @@ fn every_error_has_its_line() {
         ),
         (
             "secret = <x>\nhosts alow = y",
-            &[&format!("2: unknown parameter 'hosts alow'; known here: {OF_ALL}, {}", of_modules_only())],
+            &[&format!(
+                "2: unknown parameter 'hosts alow' (did you mean 'hosts allow'?); known here: {OF_ALL}, {}",
+                of_modules_only()
+            )],
         ),
         (
             "secret = <x>\nsyslog facility = log",

@@ -87,7 +87,7 @@ impl std::fmt::Display for AuthUsers {
 impl<'de> Deserialize<'de> for AuthUsers {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let expected = "a list of users and @groups, each perhaps with ':ro', ':rw' or ':deny'";
-        value::expect(deserializer, expected, AuthUsers::parse)
+        value::list(deserializer, expected, AuthUsers::parse)
     }
 }
 

@@ -34,7 +34,10 @@ fn every_error_has_its_line() {
     for (line, said) in [
         ("uid = nobody-at-all", "uid: 'nobody-at-all' is not a user of this host, or a number"),
         ("uid = -1", "uid: '-1' is not a user of this host, or a number"),
-        ("gid = 0 nothing", "gid: '0 nothing' is not a list of groups of this host, or numbers, or *"),
+        (
+            "gid = 0 nothing",
+            "gid: '0 nothing' is not a list of groups of this host, or numbers, or *: 'nothing' is none of them",
+        ),
         ("sandbox = maybe", "sandbox: 'maybe' is not one of require, prefer, off"),
         ("use chroot = perhaps", "use chroot: 'perhaps' is not yes or no"),
         (
