@@ -197,7 +197,8 @@ fn every_default_is_in_the_page() {
     let site = Site::new();
     let bare = site.write_private("bare", &format!("secret = {}\n[m]\npath = /\n", site.secret));
     let output = Command::new(SMSYNCD).arg("--check").arg("-c").arg(bare).output().unwrap();
-    assert_exit(&output, 0);
+    // Who is not root cannot use the default directories.
+    assert!(matches!(output.status.code(), Some(0 | 1)), "{output:?}");
     let page = page("smsyncd.conf.5");
     let said = String::from_utf8(output.stdout).unwrap();
     let defaults: Vec<_> =

@@ -129,7 +129,7 @@ impl ClientConfig {
 
 /// Reads the configuration. What comes back is whole only if nothing is wrong.
 fn parse(bytes: &[u8], errors: &mut ConfigErrors) -> Option<ClientConfig> {
-    let (globals, read) = config::read::<Parameters, Parameters>(bytes, errors);
+    let (globals, _, read) = config::read::<Parameters, Parameters>(bytes, errors);
     let mut seen: BTreeMap<Destination, At> = BTreeMap::new();
     let mut sections = Vec::new();
     for section in read {

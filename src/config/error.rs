@@ -44,6 +44,12 @@ impl At {
         self.line
     }
 
+    /// In which of the files it is.
+    #[must_use]
+    pub const fn file(self) -> usize {
+        self.file
+    }
+
     /// Another line of the same file.
     #[must_use]
     pub const fn line(self, line: usize) -> At {
@@ -78,6 +84,12 @@ impl ConfigErrors {
     pub fn enter(&mut self, file: &Path) -> At {
         self.files.push(shown(file.as_os_str().as_bytes()));
         At { file: self.files.len() - 1, line: 0 }
+    }
+
+    /// The files that it consists of so far, in the order in which they were opened.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        self.files.clone()
     }
 
     /// How many files it consists of so far.

@@ -25,6 +25,9 @@ use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
 
+/// Parameters by their names, and where they stand.
+pub type Given = Vec<(&'static str, At)>;
+
 /// One `[section]` of a configuration.
 #[derive(Debug)]
 pub struct Section<M> {
@@ -32,6 +35,8 @@ pub struct Section<M> {
     pub name: String,
     /// Where the header is.
     pub at: At,
+    /// Which parameters hold for it, its own and defaults, and where they stand.
+    pub given: Given,
     /// Its parameters; none if a value is wrong or missing, which is then among the errors.
     pub values: Option<M>,
 }
@@ -42,11 +47,11 @@ pub struct Section<M> {
 /// follow. Parameters are the fields of the two structures under their serde names. A line `&include PATH` reads another
 /// file, or those of a directory; `[global]` leaves the sections.
 ///
-/// The first value is none if a value outside of sections is wrong or missing.
+/// The first value is none if a value outside of sections is wrong or missing; the second is which of them were given.
 pub fn read<G: DeserializeOwned, M: DeserializeOwned>(
     bytes: &[u8],
     errors: &mut ConfigErrors,
-) -> (Option<G>, Vec<Section<M>>) {
+) -> (Option<G>, Given, Vec<Section<M>>) {
     let parts = part::parts(&lines(bytes, At::from(0), errors), 0, errors);
     part::check_doubled(&parts, &mut BTreeMap::new(), errors);
     let (ours, theirs) = (known::<G>(), known::<M>());
@@ -55,13 +60,16 @@ pub fn read<G: DeserializeOwned, M: DeserializeOwned>(
         Reading { ours, theirs, both, own: Vec::new(), sections: Vec::new(), errors, _of: PhantomData::<M> };
     reading.parts(&parts, Vec::new());
     let Reading { own, sections, errors, .. } = reading;
+    let of = |picked: &[Picked<'_>]| picked.iter().map(|one| (one.name, one.at)).collect::<Given>();
+    let given = of(&own);
     let globals = fill(Some(At::from(1)), own, errors);
     let section = |(part, picked): (&part::Section, Vec<_>)| Section {
         name: part.name.clone(),
         at: part.at,
+        given: of(&picked),
         values: fill(Some(part.at), picked, errors),
     };
-    (globals, sections.into_iter().map(section).collect())
+    (globals, given, sections.into_iter().map(section).collect())
 }
 
 /// A configuration that is being read.

@@ -34,7 +34,7 @@ type Read = (Shop, Vec<(String, At, Shelf)>);
 
 fn try_read(text: impl AsRef<[u8]>) -> Result<Read, ConfigErrors> {
     let mut errors = ConfigErrors::new(Path::new("shop.conf"));
-    let (shop, shelves) = super::read::<Shop, Shelf>(text.as_ref(), &mut errors);
+    let (shop, _, shelves) = super::read::<Shop, Shelf>(text.as_ref(), &mut errors);
     let shelves =
         shelves.into_iter().filter_map(|shelf| shelf.values.map(|values| (shelf.name, shelf.at, values)));
     errors.finish(shop.zip(Some(shelves.collect())))

@@ -21,7 +21,7 @@ pub use module::Module;
 pub use sandbox::Sandbox;
 pub use users::{Access, AuthUsers};
 
-use crate::config::{self, ConfigError, ConfigErrors, check_module};
+use crate::config::{self, At, ConfigError, ConfigErrors, Given, check_module};
 use crate::limits;
 use crate::secret::Secret;
 use crate::sys::private::read_private;
@@ -37,6 +37,16 @@ pub struct Config {
     /// What it offers, in the order of the file.
     pub modules: Vec<Module>,
     users: BTreeMap<String, Vec<Secret>>,
+    places: Places,
+}
+
+/// Where the parameters stand.
+#[derive(Debug, Default)]
+struct Places {
+    files: Vec<String>,
+    globals: Given,
+    /// Of each module, in their order.
+    modules: Vec<Given>,
 }
 
 impl Config {
@@ -74,6 +84,17 @@ impl Config {
         } else {
             self.users.get(user).map_or(&[], Vec::as_slice)
         }
+    }
+
+    /// Where a parameter stands, as `file:line`; where it has its default, the file only. Of the server as a whole, or of
+    /// the module with this place among them.
+    #[must_use]
+    pub fn place(&self, module: Option<usize>, parameter: &str) -> String {
+        let Places { files, globals, modules } = &self.places;
+        let given = module.map_or(Some(globals), |module| modules.get(module));
+        let at = given.and_then(|given| given.iter().find(|(name, _)| *name == parameter)).map(|(_, at)| *at);
+        let file = files.get(at.map_or(0, At::file)).map_or("", String::as_str);
+        at.map_or_else(|| file.to_owned(), |at| format!("{file}:{}", at.number()))
     }
 
     /// The module of that name.
@@ -142,17 +163,17 @@ pub(super) fn faults(bytes: &[u8]) -> Vec<String> {
 
 /// Reads the configuration itself, without the secrets file. What comes back is whole only if nothing is wrong.
 fn parse(bytes: &[u8], errors: &mut ConfigErrors) -> Option<Config> {
-    let (globals, modules) = parts(bytes, errors);
+    let (globals, modules, places) = parts(bytes, errors);
     let globals = globals?;
     if globals.secret.is_empty() && globals.secrets_file.is_none() {
         errors.wrong(1, "'secret' or 'secrets file' is missing: nobody could be let in");
     }
-    Some(Config { globals, modules, users: BTreeMap::new() })
+    Some(Config { globals, modules, users: BTreeMap::new(), places })
 }
 
 /// What is said of the whole, and of each module.
-fn parts(bytes: &[u8], errors: &mut ConfigErrors) -> (Option<Globals>, Vec<Module>) {
-    let (globals, sections) = config::read::<Globals, Module>(bytes, errors);
+fn parts(bytes: &[u8], errors: &mut ConfigErrors) -> (Option<Globals>, Vec<Module>, Places) {
+    let (globals, given, sections) = config::read::<Globals, Module>(bytes, errors);
     let user = globals.as_ref().and_then(|globals: &Globals| {
         let user = globals.user();
         // Of `daemon uid` and `daemon gid` there is one place each, and they are wrong together.
@@ -161,6 +182,7 @@ fn parts(bytes: &[u8], errors: &mut ConfigErrors) -> (Option<Globals>, Vec<Modul
             None
         })
     });
+    let mut places = Places { files: errors.names(), globals: given, modules: Vec::new() };
     let mut modules = Vec::new();
     for section in sections {
         if let Err(error) = check_module(&section.name) {
@@ -175,8 +197,9 @@ fn parts(bytes: &[u8], errors: &mut ConfigErrors) -> (Option<Globals>, Vec<Modul
         let conflict = user.as_ref().and_then(|user| module.conflict(user));
         conflict.into_iter().for_each(|fault| errors.wrong(section.at, fault));
         modules.push(module);
+        places.modules.push(section.given);
     }
-    (globals, modules)
+    (globals, modules, places)
 }
 
 #[cfg(test)]

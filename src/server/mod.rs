@@ -24,6 +24,7 @@ mod round;
 mod serve;
 mod status;
 mod strangers;
+mod trial;
 
 use core::net::IpAddr;
 use std::io::{self, Write};
@@ -177,12 +178,16 @@ fn route(start: Start, options: &Options, first: &Log) -> Result<Exit, Failure> 
     }
 }
 
-/// Shows the configuration that is in effect, or everything that is wrong with it.
+/// Shows the configuration that is in effect, and what of it could not be used now; or everything that is wrong with it.
 fn check(options: &Options, stderr: bool) -> Result<Exit, Failure> {
     match Config::read(&options.config) {
         Ok(config) => {
             print(&mut io::stdout(), &config.describe());
-            Ok(Exit::Ok)
+            let problems = trial::problems(&config);
+            if stderr {
+                problems.iter().for_each(|problem| print(&mut io::stderr(), &format!("{problem}\n")));
+            }
+            Ok(if problems.is_empty() { Exit::Ok } else { Exit::Problems })
         }
         Err(errors) if stderr => {
             print(&mut io::stderr(), &format!("{errors}\n"));

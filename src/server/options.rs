@@ -61,7 +61,8 @@ pub struct Options {
     /// Serve the connection on standard input, and fail if there is none
     #[arg(long)]
     pub inetd: bool,
-    /// Only show the configuration in effect: exit 0 if it is good; 78 if not, with all errors
+    /// Only show the configuration in effect: exit 0 if it is good, 1 if something it names is not
+    /// there or cannot be used now; 78 if it is wrong, with all errors
     #[arg(long, conflicts_with = "inetd")]
     pub check: bool,
     /// Print the configuration that an rsyncd.conf makes: exit 1 if something has no equivalent

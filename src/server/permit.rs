@@ -10,6 +10,7 @@ use crate::terms::{Capability, Quick};
 use crate::wire::Flags;
 use crate::wire::message::{Direction, Round};
 use std::fmt::Display;
+use std::io;
 
 /// Whether a round may be: any may look, but only a push changes something, or a pull that removes what it took.
 pub(super) fn permit(module: &Module, round: &Round) -> Result<(), Error> {
@@ -37,16 +38,19 @@ pub(super) fn permit(module: &Module, round: &Round) -> Result<(), Error> {
 
 /// Whether the tree is there that the module is about, by a name that must be in it; the log of this session is told.
 pub(super) fn marked(module: &Module, dir: &Dir, (log, session): (&Log, &dyn Display)) -> Result<(), Error> {
-    let Some((parent, name)) = module.require_marker.as_ref().and_then(RelPath::split_last) else {
-        return Ok(());
-    };
-    let holder = dir.again().and_then(|dir| parent.components().try_fold(dir, |dir, name| dir.through(name)));
-    holder.and_then(|holder| holder.stat(name)).map(drop).map_err(|error| {
-        let marker = parent.join(name).unwrap_or(RelPath::ROOT);
+    holds(module, dir).map_err(|(marker, error)| {
         log.error(format_args!("{session}: module {}: {marker}: {}", module.name, error_words(&error)));
         let text = "which must be in the module ('require marker'), is not there: is it mounted?";
         Error::Refused(Exit::Io, format!("{marker}, {text}"))
     })
+}
+
+/// Whether there is in this directory what must be in that of the module; or what is not, and why.
+pub(super) fn holds<'m>(module: &'m Module, dir: &Dir) -> Result<(), (&'m RelPath<'static>, io::Error)> {
+    let Some(marker) = &module.require_marker else { return Ok(()) };
+    let Some((parent, name)) = marker.split_last() else { return Ok(()) };
+    let holder = dir.again().and_then(|dir| parent.components().try_fold(dir, |dir, name| dir.through(name)));
+    holder.and_then(|holder| holder.stat(name)).map(drop).map_err(|error| (marker, error))
 }
 
 /// Whether a round asks for this, besides by its words.

@@ -30,6 +30,7 @@ pub mod stdio;
 mod stream;
 pub mod syslog;
 pub mod tick;
+pub mod usable;
 pub mod xattr;
 
 pub(crate) use change::has_fchmodat2;

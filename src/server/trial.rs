@@ -1,0 +1,78 @@
+//! `--check` tries what a good configuration names: whether it is there and could be used now, by who asks.
+
+use super::config::{Config, Module};
+use super::log::shown;
+use super::motd;
+use super::permit::holds;
+use crate::sys::{Dir, Spool, error_words, private, usable};
+use std::fmt::Display;
+use std::io;
+use std::path::Path;
+
+/// What could not be used, each with the place of its parameter.
+pub(super) fn problems(config: &Config) -> Vec<String> {
+    let mut trial = Trial { config, module: None, problems: Vec::new() };
+    let globals = &config.globals;
+    for dir in [globals.state_dir.clone(), globals.kept_dir()] {
+        if private::exists(&dir) {
+            let opened = private::open_private_dir(&dir, false).map(drop);
+            opened.unwrap_or_else(|error| trial.says("state dir", &error));
+        } else {
+            trial.of("state dir", Some(&dir), usable::directory_or_above);
+        }
+    }
+    trial.of("spool dir", Some(&globals.spool_dir), |path| Spool::create(&Dir::open_root(path)?).map(drop));
+    trial.of("log file", globals.log_file.as_deref(), usable::file);
+    trial.of("pid file", globals.pid_file.as_deref(), usable::file);
+    let shown_in = globals.metrics_file.as_deref().and_then(Path::parent);
+    trial.of("metrics file", shown_in, usable::directory);
+    if let Some(Err(reason)) = globals.motd_file.as_deref().map(motd::read) {
+        trial.says("motd file", &reason);
+    }
+    for (place, module) in config.modules.iter().enumerate() {
+        trial.module = Some(place);
+        trial.try_module(module);
+    }
+    trial.problems
+}
+
+struct Trial<'c> {
+    config: &'c Config,
+    /// The place among all of the one that is tried.
+    module: Option<usize>,
+    problems: Vec<String>,
+}
+
+impl Trial<'_> {
+    fn try_module(&mut self, module: &Module) {
+        let dir = Dir::open_root(&module.path);
+        if let Ok(dir) = &dir
+            && let Err((marker, error)) = holds(module, dir)
+        {
+            self.says("require marker", &format!("{marker}: {}", error_words(&error)));
+        }
+        self.of("path", Some(&module.path), |_| dir.map(drop));
+        self.of("log file", module.log_file.as_deref(), usable::file);
+        self.of("lock file", module.lock_file.as_deref(), usable::file);
+        for (name, hook) in [("pre-xfer exec", &module.before), ("post-xfer exec", &module.after)] {
+            self.of(name, hook.as_ref().map(|hook| hook.hook().program.as_path()), usable::program);
+        }
+    }
+
+    /// Tries a path, if there is one.
+    fn of(&mut self, parameter: &str, path: Option<&Path>, could: impl FnOnce(&Path) -> io::Result<()>) {
+        let Some(path) = path else { return };
+        if let Err(error) = could(path) {
+            self.says(parameter, &format!("{}: {}", shown(path), error_words(&error)));
+        }
+    }
+
+    fn says(&mut self, parameter: &str, what: &dyn Display) {
+        let place = self.config.place(self.module, parameter);
+        let problem = format!("{place}: {parameter}: {what}");
+        // What is a default of several modules is said once.
+        if !self.problems.contains(&problem) {
+            self.problems.push(problem);
+        }
+    }
+}

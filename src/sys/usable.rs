@@ -1,0 +1,64 @@
+//! Whether what a configuration names could be used now. Nothing is made or changed by asking.
+
+use rustix::fs::{Access, AtFlags, CWD, FileType, Mode, OFlags};
+use std::io;
+use std::path::Path;
+
+fn access(path: &Path, how: Access) -> io::Result<()> {
+    Ok(rustix::fs::accessat(CWD, path, how, AtFlags::EACCESS)?)
+}
+
+/// A file to be written, which is made if it is missing; not through a symbolic link, and of one name.
+///
+/// # Errors
+/// Why it could not be.
+pub fn file(path: &Path) -> io::Result<()> {
+    let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    match rustix::fs::open(path, flags | OFlags::NONBLOCK | OFlags::NOCTTY, Mode::empty()) {
+        Ok(file) => {
+            let stat = rustix::fs::fstat(&file)?;
+            if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile && stat.st_nlink != 1 {
+                return Err(io::Error::other("it has a second name (hard link)"));
+            }
+            Ok(())
+        }
+        Err(rustix::io::Errno::NOENT) => path.parent().map_or(Ok(()), directory),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A directory in which names are made.
+///
+/// # Errors
+/// Why they could not be.
+pub fn directory(path: &Path) -> io::Result<()> {
+    if !FileType::from_raw_mode(rustix::fs::stat(path)?.st_mode).is_dir() {
+        return Err(rustix::io::Errno::NOTDIR.into());
+    }
+    access(path, Access::WRITE_OK | Access::EXEC_OK)
+}
+
+/// A directory that is made if it is missing, with what is missing above it.
+///
+/// # Errors
+/// Why it could not be.
+pub fn directory_or_above(path: &Path) -> io::Result<()> {
+    let mut at = path;
+    loop {
+        match (directory(at), at.parent()) {
+            (Err(error), Some(above)) if error.kind() == io::ErrorKind::NotFound => at = above,
+            (could, _) => return could,
+        }
+    }
+}
+
+/// A program.
+///
+/// # Errors
+/// Why it could not be run.
+pub fn program(path: &Path) -> io::Result<()> {
+    if !FileType::from_raw_mode(rustix::fs::stat(path)?.st_mode).is_file() {
+        return Err(rustix::io::Errno::ACCESS.into());
+    }
+    access(path, Access::EXEC_OK)
+}
