@@ -1,7 +1,7 @@
 //! `--import`: our configuration from an rsyncd.conf, with whatever has no equivalent in comments.
 
 use super::config;
-use crate::config::{At, ConfigErrors, lines};
+use crate::config::{At, ConfigErrors, check_module, lines};
 use crate::sys::ids;
 use crate::vis::shown_text;
 use std::collections::BTreeMap;
@@ -14,6 +14,8 @@ pub(super) struct Imported {
     pub(super) text: String,
     /// What has no equivalent, each with its line and the reason.
     pub(super) lost: Vec<String>,
+    /// What is otherwise where nothing is said, or where the same is said.
+    pub(super) notes: Vec<&'static str>,
 }
 
 /// What stands before everything.
@@ -47,6 +49,23 @@ const WITHOUT: [(&str, &str); 17] = [
     ("daemon chroot", "each connection has a process of its own, which confines itself"),
 ];
 
+/// What is otherwise, unless this parameter is given.
+const OTHERWISE: [(&str, &str); 3] = [
+    ("timeout", "'timeout' is 60 seconds where nothing is said; rsyncd has no limit then ('timeout = 0')"),
+    (
+        "munge symlinks",
+        "'munge symlinks' is off where nothing is said, since smsyncd follows no link; rsyncd munges them without chroot",
+    ),
+    (
+        "numeric ids",
+        "'numeric ids' is off where nothing is said; rsyncd tells only numbers with chroot ('numeric ids = yes')",
+    ),
+];
+
+/// What is otherwise where there are hooks.
+const HOOKS: &str = "hooks find variables named SMSYNC_MODULE_NAME and so on, as smsyncd.conf(5) lists them, and none \
+                     named RSYNC_…; there is none for the request or its arguments";
+
 /// Makes our configuration of this text.
 pub(super) fn import(bytes: &[u8]) -> Imported {
     let mut errors = ConfigErrors::new(Path::new("rsyncd.conf"));
@@ -55,10 +74,13 @@ pub(super) fn import(bytes: &[u8]) -> Imported {
         .map(|line| (line.at.number(), line.text))
         .collect();
     let mut import = Import {
-        out: HEAD.to_owned(),
+        out: String::new(),
         lost: errors.iter().map(ToString::to_string).collect(),
         in_module: false,
         names: Names::Default,
+        dropped: false,
+        unusable: unusable(&said),
+        served: globals(&said).any(|name| name == "daemonuid"),
     };
     import.defaults(&said);
     let mut goes_on = false;
@@ -75,7 +97,66 @@ pub(super) fn import(bytes: &[u8]) -> Imported {
         }
         goes_on = raw.ends_with('\\') && (goes_on || !raw.starts_with(['#', ';']));
     }
-    Imported { text: import.out.trim_end().to_owned() + "\n", lost: import.lost }
+    let given = |name: &str| said.values().any(|line| named(line) == folded(name));
+    let mut notes: Vec<_> =
+        OTHERWISE.iter().filter(|(name, _)| !given(name)).map(|(_, note)| *note).collect();
+    notes.extend((given("pre-xfer exec") || given("post-xfer exec")).then_some(HOOKS));
+    let told: String = notes.iter().map(|note| format!("# {note}\n")).collect();
+    let text = format!("{HEAD}{told}\n{}\n", import.out.trim());
+    Imported { text, lost: import.lost, notes }
+}
+
+/// The name of the parameter that a line gives, as everybody may spell it.
+fn named(line: &str) -> String {
+    line.split_once('=').map_or(String::new(), |(name, _)| folded(name))
+}
+
+/// The parameters before the first section.
+fn globals(said: &BTreeMap<usize, String>) -> impl Iterator<Item = String> {
+    said.values().take_while(|line| !line.starts_with('[')).map(|line| named(line))
+}
+
+/// Whether a line begins a section, and which.
+fn section(line: &str) -> Option<&str> {
+    line.starts_with('[').then(|| line.trim_matches(['[', ']', ' ']))
+}
+
+/// The lines at which modules begin that cannot be ours, and why.
+fn unusable(said: &BTreeMap<usize, String>) -> BTreeMap<usize, String> {
+    let is_path = |line: &str| {
+        let value = line.split_once('=').map_or("", |(_, value)| value.trim());
+        named(line) == "path" && value.starts_with('/') && value.split('%').count() < 3
+    };
+    let mut unusable = BTreeMap::new();
+    // A default goes for what follows it.
+    let (mut default, mut open) = (false, None);
+    for (number, line) in said {
+        match section(line) {
+            Some(name) if name.eq_ignore_ascii_case("global") => open = None,
+            Some(name) => {
+                open = Some(*number);
+                let why = match check_module(name) {
+                    Err(error) => Some(error.to_string()),
+                    Ok(()) => (!default).then(|| "a module needs an absolute 'path'".to_owned()),
+                };
+                unusable.extend(why.map(|why| (*number, why)));
+            }
+            None if is_path(line) => match open {
+                Some(module)
+                    if said
+                        .get(&module)
+                        .and_then(|line| section(line))
+                        .is_some_and(|name| check_module(name).is_ok()) =>
+                {
+                    unusable.remove(&module);
+                }
+                Some(_) => {}
+                None => default = true,
+            },
+            None => {}
+        }
+    }
+    unusable
 }
 
 /// What a section says of names of hosts: rsyncd looks them up unless it is told not to.
@@ -90,14 +171,21 @@ struct Import {
     lost: Vec<String>,
     in_module: bool,
     names: Names,
+    /// Whether what follows belongs to a module that cannot be ours.
+    dropped: bool,
+    /// Where such modules begin, and why.
+    unusable: BTreeMap<usize, String>,
+    /// Whether one user serves every connection.
+    served: bool,
 }
 
 impl Import {
     /// Says what rsyncd does where nothing is said, and we do not.
     fn defaults(&mut self, said: &BTreeMap<usize, String>) {
-        let globals = || said.values().take_while(|line| !line.starts_with('['));
-        let has =
-            |name| globals().any(|line| line.split('=').next().is_some_and(|given| folded(given) == name));
+        if self.served {
+            return;
+        }
+        let has = |name| globals(said).any(|given| given == name);
         let nobody = if ids::group_id(b"nogroup").is_some() { "nogroup" } else { "nobody" };
         for (name, value) in [("uid", "nobody"), ("gid", nobody)] {
             let line = format!("{name} = {value}");
@@ -108,10 +196,17 @@ impl Import {
     }
 
     fn line(&mut self, number: usize, text: &str) {
-        if text.starts_with('[') {
-            self.in_module = !text.trim_matches(['[', ']', ' ']).eq_ignore_ascii_case("global");
+        if let Some(name) = section(text) {
+            self.in_module = !name.eq_ignore_ascii_case("global");
             self.names = Names::Default;
-            self.say(text);
+            let why = self.unusable.remove(&number);
+            self.dropped = why.is_some();
+            match why {
+                Some(why) => self.lose(number, text, &why),
+                None => self.say(text),
+            }
+        } else if self.dropped {
+            self.out.push_str(&format!("# {}\n", shown_text(text)));
         } else if let Some(directive) = text.strip_prefix('&') {
             match directive.split_once(char::is_whitespace) {
                 Some(("include", path)) if path.trim().starts_with('/') => {
@@ -131,6 +226,9 @@ impl Import {
         let given = folded(name);
         if let Some((_, why)) = WITHOUT.iter().find(|(known, _)| folded(known) == given) {
             return self.lose(number, text, why);
+        }
+        if self.served && matches!(given.as_str(), "uid" | "gid") {
+            return self.lose(number, text, "'daemon uid' serves every connection");
         }
         if given.ends_with("xferexec") && value.contains(SHELL) {
             return self.lose(number, text, "hooks run without a shell: name a program and its arguments");
@@ -206,82 +304,4 @@ fn fault(line: &str, in_module: bool) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// From the page of rsyncd.conf(5), its examples, and from what distributions ship.
-    const THEIRS: &str = "\
-# sample rsyncd.conf
-uid = nobody
-gid = nobody
-use chroot = yes
-max connections = 4
-syslog facility = local5
-pid file = /var/run/rsyncd.pid
-strict modes = yes
-dont compress = *.gz *.tgz *.zip \\
-\t*.z
-
-[ftp]
-        path = /var/ftp/./pub
-        comment = whole ftp area (approx 6.1 GB)
-        hosts allow = 10.0.0.0/8 *.example.org
-        ReadOnly = false
-        exclude = .git/ *.tmp
-
-[cvs]
-        path = /data/cvs
-        auth users = tridge, @rsyncops:rw, susan:deny
-        pre-xfer exec = /bin/true | /bin/false
-        post-xfer exec = /bin/true \"two words\"
-        secrets file = /etc/rsyncd.secrets
-        refuse options = c delete
-        bogus
-";
-
-    #[test]
-    fn what_is_known_is_carried_over_and_the_rest_is_listed() {
-        let imported = import(THEIRS.as_bytes());
-        let text = &imported.text;
-        for line in [
-            "# sample rsyncd.conf",
-            "syslog facility = local5",
-            "pid file = /var/run/rsyncd.pid",
-            "dont compress = *.gz *.tgz *.zip \t*.z",
-            "\n[ftp]\n\tpath = /var/ftp/pub\n\tcomment = whole ftp area (approx 6.1 GB)\n\treverse lookup = yes\n\
-             \thosts allow = 10.0.0.0/8 *.example.org\n\tReadOnly = false\n\texclude = .git/ *.tmp\n\n[cvs]",
-            "\tauth users = tridge, @rsyncops:rw, susan:deny",
-            "\trefuse options = c delete",
-            "# no equivalent: strict modes = yes\n#   files that hold secrets are always checked",
-        ] {
-            assert!(text.contains(line), "{line}\n---\n{text}");
-        }
-        let lost: Vec<_> = imported.lost.iter().map(|lost| lost.split(": ").nth(1).unwrap()).collect();
-        assert!(text.contains("\tpost-xfer exec = /bin/true"), "{text}");
-        for name in [
-            "pre-xfer exec = /bin/true | /bin/false",
-            "strict modes = yes",
-            "secrets file = /etc/rsyncd.secrets",
-            "bogus",
-        ] {
-            assert!(lost.contains(&name), "{lost:?}");
-        }
-        // All of it that is not in comments is a configuration.
-        assert_eq!(config::faults(text.as_bytes()), Vec::<String>::new(), "{text}");
-    }
-
-    #[test]
-    fn who_serves_is_the_same_as_before() {
-        let imported = import(b"[m]\npath = /srv\nuid = root\n");
-        assert!(imported.text.contains("uid = nobody\n") && imported.text.contains("\tuid = root\n"));
-        assert!(!import(b"uid = root\n[m]\npath = /srv\n").text.contains("uid = nobody"));
-    }
-
-    #[test]
-    fn nothing_of_theirs_makes_it_panic() {
-        for bytes in crate::config::mutate::mutations(THEIRS.as_bytes(), 300) {
-            let imported = import(&bytes);
-            assert!(imported.text.starts_with(HEAD.trim_end()));
-        }
-    }
-}
+mod tests;

@@ -201,9 +201,12 @@ fn check(options: &Options, stderr: bool) -> Result<Exit, Failure> {
 fn import(file: &Path, stderr: bool) -> Result<Exit, Failure> {
     let bytes = crate::sys::read_input(file, limits::CONFIG)
         .map_err(|error| Failure(Exit::Config, format!("{}: {error}", log::shown(file))))?;
-    let import::Imported { text, lost } = import::import(&bytes);
+    let import::Imported { text, lost, notes } = import::import(&bytes);
     print(&mut io::stdout(), &text);
     if stderr {
+        notes
+            .iter()
+            .for_each(|note| print(&mut io::stderr(), &format!("{}: note: {note}\n", log::shown(file))));
         lost.iter().for_each(|lost| print(&mut io::stderr(), &format!("{}: {lost}\n", log::shown(file))));
     }
     Ok(if lost.is_empty() { Exit::Ok } else { Exit::Problems })
