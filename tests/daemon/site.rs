@@ -111,6 +111,10 @@ impl Daemon {
         command.stdin(std::process::Stdio::null()).output().unwrap()
     }
 
+    pub fn secret(&self, user: &str) -> &str {
+        &self.secrets.iter().find(|(name, _)| *name == user).unwrap().1
+    }
+
     pub fn push(&self, user: &str, module: &str) -> Output {
         self.run(user, &["push", self.site.src().to_str().unwrap(), &format!("127.0.0.1::{module}")])
     }

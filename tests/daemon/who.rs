@@ -9,6 +9,7 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 rows! {
+    rd_20_24_as_one_may_write_it,
     rd_67_a_rule_that_denies_denies,
     rd_67_a_rule_gives_and_takes_the_right_to_write,
     rd_68_two_secrets_are_good_at_once,
@@ -158,4 +159,15 @@ fn rd_92_without_its_marker_a_module_is_left_alone(daemon: &Daemon) {
     fs::create_dir(daemon.site.dst().join("state")).unwrap();
     fs::write(daemon.site.dst().join("state/.mounted"), "").unwrap();
     assert_exit(&daemon.push("ann", "m"), 0);
+}
+
+fn rd_20_24_as_one_may_write_it(daemon: &Daemon) {
+    let path = daemon.site.dst().display().to_string();
+    let module = format!(
+        "; a comment\n[ a   module ]\n  PATH={path}\n#read only = yes\n\tReadOnly = \\\n FALSE\nlist=1"
+    );
+    daemon.configure("", &module);
+    assert_eq!(daemon.listed("ann"), ["m", "a"]);
+    assert_exit(&daemon.push("ann", "a module"), 0);
+    assert!(!daemon.untouched());
 }
