@@ -6,7 +6,10 @@ use crate::common::{Site, assert_exit, tool};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
+use std::fs::{File, FileTimes};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 /// Each line is one run: a pattern, or several.
 const PATTERNS: &[&[&str]] = &[
@@ -203,4 +206,29 @@ fn rsync_leaves_out_the_same() {
     }
     // The table tells patterns apart.
     assert!(outcomes.len() > PATTERNS.len() / 2, "{} outcomes", outcomes.len());
+}
+
+/// What a module excludes is not even opened, though directories are looked at ahead.
+#[test]
+fn what_a_module_excludes_is_not_read() {
+    let site = Site::in_memory();
+    site.write_private("smsyncd.conf", &site.server_conf("exclude = *.key"));
+    let dirs: Vec<PathBuf> = (0..40).map(|dir| site.dst().join(format!("d{dir}"))).collect();
+    let times = |sec| SystemTime::UNIX_EPOCH + Duration::from_secs(sec);
+    // Older than the last change: reading sets it.
+    let times = FileTimes::new().set_accessed(times(1_000_000_000)).set_modified(times(1_000_000_001));
+    for dir in &dirs {
+        fs::create_dir(dir).unwrap();
+        for name in (0..20).map(|file| format!("f{file}")).chain(["x.key".into()]) {
+            fs::write(dir.join(&name), &name).unwrap();
+            File::open(dir.join(&name)).unwrap().set_times(times).unwrap();
+        }
+    }
+    let inetd = site.serve();
+    let source = site.src().display().to_string();
+    assert_exit(&site.run(&["check", "-c", &source, &inetd.remote("m")]), 2);
+    inetd.ended();
+    let read = |dir: &&PathBuf, name: &str| fs::metadata(dir.join(name)).unwrap().atime() != 1_000_000_000;
+    assert_eq!(dirs.iter().filter(|dir| read(dir, "x.key")).count(), 0);
+    assert!(dirs.iter().filter(|dir| read(dir, "f0")).count() > 30, "the control: others are read");
 }

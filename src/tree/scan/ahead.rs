@@ -33,7 +33,8 @@ impl<W: Write> Walk<'_, W> {
         let depth = self.ahead.len();
         while let Some(name) = self.next_ahead(level) {
             let Ok(parent) = level.dir.of(name) else { return };
-            let all = self.what.scope.filter().items().is_empty();
+            // What is excluded is not to be read.
+            let all = self.what.scope.filter().items().is_empty() && self.policy.fence.is_none();
             let only_on = Some(level.dev).filter(|_| self.stays());
             let directory =
                 Arc::new(Task::new(ToList { parent: parent.clone(), name: name.into(), all, only_on }));
