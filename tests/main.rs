@@ -68,3 +68,4 @@ mod spec_check;
 mod starters;
 mod status;
 mod strangers;
+mod syslogd;
