@@ -141,6 +141,9 @@ fn who_is_turned_away_is_counted() {
     push("hook", 77);
     push("off", 77);
     push("nowhere", 77);
+    fs::rename(site.dst(), site.path("away")).unwrap();
+    push("m", 74);
+    fs::rename(site.path("away"), site.dst()).unwrap();
     let right = fs::read_to_string(site.path("smsync.conf")).unwrap();
     site.write_private("smsync.conf", &format!("secret = {}\n", crate::common::keygen()));
     let inode = || std::os::unix::fs::MetadataExt::ino(&fs::metadata(site.path("smsyncd.prom")).unwrap());
@@ -151,7 +154,7 @@ fn who_is_turned_away_is_counted() {
     }
     assert!(written.len() < 4, "it was written {} times", written.len());
     let said = status(&site);
-    let expected = serde_json::json!({"round": 1, "hook": 1, "module": 1, "access": 1, "secret": 5});
+    let expected = serde_json::json!({"round": 1, "hook": 1, "module": 2, "access": 1, "secret": 5});
     assert_eq!(said["refused"], expected);
     let last = said["modules"].as_array().unwrap().iter().find(|module| module["name"] == "ro").unwrap();
     assert_eq!(
@@ -159,14 +162,14 @@ fn who_is_turned_away_is_counted() {
         (&77.into(), &"the module is read only".into())
     );
     assert!(
-        text(&site).contains("turned away: 1 access, 1 hook, 1 module, 1 round, 5 secret\n"),
+        text(&site).contains("turned away: 1 access, 1 hook, 2 module, 1 round, 5 secret\n"),
         "{}",
         text(&site)
     );
     // With the next round all of it is shown.
     site.write_private("smsync.conf", &right);
     push("m", 0);
-    for (reason, count) in [("round", 1), ("hook", 1), ("module", 1), ("access", 1), ("secret", 5)] {
+    for (reason, count) in [("round", 1), ("hook", 1), ("module", 2), ("access", 1), ("secret", 5)] {
         let line = format!("smsyncd_refused_total{{reason=\"{reason}\"}} {count}\n");
         assert!(metrics(&site).contains(&line), "{line} in {}", metrics(&site));
     }

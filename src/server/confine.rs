@@ -55,12 +55,13 @@ pub(super) struct Asked<'a> {
     pub(super) log: &'a Log,
 }
 
-/// Opens what the module needs and confines this process to it.
+/// Opens what the module with this root needs besides, and confines this process to it.
 ///
 /// # Errors
 /// Something cannot be opened, or the confinement that the module requires cannot be had. The log has the reason.
 pub(super) fn confine(
     asked: &Asked<'_>,
+    mut dir: Dir,
     state: Result<Dir, String>,
     metrics: Option<Outlet>,
 ) -> Result<Places, Error> {
@@ -71,10 +72,6 @@ pub(super) fn confine(
     };
     let identity = identity(module.uid.as_ref(), module.gid.as_ref())
         .map_err(|reason| refuse(Exit::Config, "the module's uid or gid is wrong", &reason))?;
-    let mut dir = Dir::open_root(&module.path).map_err(|error| {
-        let reason = format!("the module cannot be opened: {}", error_words(&error));
-        refuse(Exit::Io, &reason, &reason)
-    })?;
     let spool = Dir::open_root(&config.globals.spool_dir)
         .map_err(|error| Error::System("open the spool directory ('spool dir')", error))?;
     let state = state.and_then(|state| own(state, identity.as_ref()));

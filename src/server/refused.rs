@@ -22,7 +22,7 @@ pub(super) enum Reason {
     Secret,
     /// There is no such module, or not for him.
     Access,
-    /// The module is disabled, or has too many connections.
+    /// The module is disabled or not there, or has too many connections.
     Module,
     /// The module does not allow what the round asked for.
     Round,

@@ -20,7 +20,7 @@ use crate::server::round::Tree;
 use crate::server::strangers::Place;
 use crate::session::{Error, greet_server};
 use crate::sys::stdio::Peer;
-use crate::sys::{Dir, Stream};
+use crate::sys::{Dir, Stream, error_words};
 use crate::terms::{MUNGED_DIR, Taking};
 use crate::tree::is_reserved;
 use crate::vis::{shown, shown_text};
@@ -134,13 +134,19 @@ impl Session<'_> {
         let who = format!("{self}: module {}", module.name);
         let place = module_place(module, &homes.kept, &who, self.log);
         let _place = place.inspect_err(|error| turn_away(error, Reason::Module))?;
+        let dir = Dir::open_root(&module.path).map_err(|error| {
+            let reason = format!("the module cannot be opened: {}", error_words(&error));
+            self.log.error(format_args!("{who}: {reason}"));
+            refused(Exit::Io, reason)
+        });
+        let dir = dir.inspect_err(|error| turn_away(error, Reason::Module))?;
         let Homes { state, kept } = homes;
         // What is in there is not for a process that its client may have taken over.
         drop(kept);
         let who = (&self.visitor.peer(), self.visitor.user());
         let mut account = Account::open(state.as_ref().ok(), self.log, who, &module.name);
         let (config, log, visitor) = (self.config, self.log, &self.visitor);
-        let places = confine(&Asked { config, module, visitor, session: &*self, log }, state, metrics)?;
+        let places = confine(&Asked { config, module, visitor, session: &*self, log }, dir, state, metrics)?;
         account.keep_in(places.state.as_ref().ok(), places.books());
         self.transfers = Transfers::new(places.broker);
         let mut exit = Exit::Ok;
