@@ -305,7 +305,7 @@ fn what_a_configuration_names_is_tried() {
         format!("{conf}:4: log file: {none}/log: {gone}"),
         format!("{conf}:5: pid file: {a}: Is a directory"),
         format!("{conf}:6: metrics file: {none}: {gone}"),
-        format!("{conf}:7: motd file: {gone}"),
+        format!("{conf}:7: motd file: {none} cannot be opened: {gone} (os error 2)"),
         format!("{conf}:8: path: {none}: {gone}"),
         format!("{conf}:10: lock file: {none}/lock: {gone}"),
         format!("{conf}:11: pre-xfer exec: {conf}: Permission denied"),

@@ -2,7 +2,7 @@
 
 use crate::limits;
 use crate::server::log::{Log, shown};
-use crate::sys::{error_words, read_input};
+use crate::sys::private::read_trusted;
 use crate::wire::{Message, Speaker, WireError};
 use std::fmt::Display;
 use std::path::Path;
@@ -15,10 +15,8 @@ impl Motd {
     /// What this file says. That it cannot be read stops nobody; the log of this session says so.
     pub(super) fn of(file: Option<&Path>, (log, session): (&Log, &dyn Display)) -> Motd {
         Motd(file.and_then(|file| {
-            let failed = |reason: &dyn Display| {
-                log.warning(format_args!("{session}: motd file {}: {reason}", shown(file)));
-            };
-            read(file).map_err(|reason| failed(&reason)).ok()
+            let failed = |reason| log.warning(format_args!("{session}: motd file: {reason}"));
+            read(file).map_err(failed).ok()
         }))
     }
 
@@ -30,6 +28,6 @@ impl Motd {
 
 /// The text of a file, if it is one that can be told.
 pub(super) fn read(file: &Path) -> Result<String, String> {
-    let bytes = read_input(file, limits::MOTD as u64).map_err(|error| error_words(&error))?;
-    String::from_utf8(bytes).map_err(|_| "it is not UTF-8".into())
+    let bytes = read_trusted(file, limits::MOTD as u64).map_err(|error| error.to_string())?;
+    String::from_utf8(bytes).map_err(|_| format!("{} is not UTF-8", shown(file)))
 }

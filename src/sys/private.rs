@@ -1,4 +1,5 @@
-//! Opening what holds secrets: nobody but root and the caller may read it, nor decide what its path leads to.
+//! Opening what holds secrets: nobody but root and the caller may read it, nor decide what its path leads to. And what
+//! others may read, but not decide about.
 //!
 //! Every step is taken on a held descriptor, so what was checked is what is opened.
 
@@ -24,9 +25,12 @@ use walk::{Found, Walk};
 /// # Errors
 /// The rule that is broken and where; or what the system refused.
 pub fn open_private(path: &Path) -> Result<File, PrivateError> {
-    let walk = Walk::to(path)?;
-    match walk.go(None)? {
-        Found::Other(leaf) => leaf.open(),
+    open(path, true)
+}
+
+fn open(path: &Path, secret: bool) -> Result<File, PrivateError> {
+    match Walk::to(path)?.go(None)? {
+        Found::Other(leaf) => leaf.open(secret),
         Found::Directory(walk) => Err(walk.broken(Rule::NotRegular)),
     }
 }
@@ -36,7 +40,19 @@ pub fn open_private(path: &Path) -> Result<File, PrivateError> {
 /// # Errors
 /// As [`open_private`], and when the file is larger or cannot be read.
 pub fn read_private(path: &Path, max: u64) -> Result<Vec<u8>, PrivateError> {
-    let file = open_private(path)?;
+    read(path, open_private(path)?, max)
+}
+
+/// Reads the whole of a file that holds no secret, but is not for others to write: everything else is as with
+/// [`open_private`].
+///
+/// # Errors
+/// As [`read_private`].
+pub fn read_trusted(path: &Path, max: u64) -> Result<Vec<u8>, PrivateError> {
+    read(path, open(path, false)?, max)
+}
+
+fn read(path: &Path, file: File, max: u64) -> Result<Vec<u8>, PrivateError> {
     let broken = |rule| PrivateError::new(path, path, rule);
     let mut bytes = Vec::new();
     // One byte past the bound tells a file that is too large, also one that grows meanwhile.

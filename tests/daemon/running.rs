@@ -70,6 +70,8 @@ fn an_rsyncd_conf_is_imported(daemon: &Daemon) {
 fn rd_34_who_has_proven_a_secret_is_told(daemon: &Daemon) {
     let file = daemon.site.write_private("motd", "Down on Sunday.\nA \u{1b}[2J bell\n");
     daemon.configure(&format!("motd file = {}", file.display()), "");
+    // Anybody may read it.
+    crate::common::tree::chmod(&file, 0o644);
     let said = "Down on Sunday.\nA \\033[2J bell\n\n";
     let out = |options: &[&str]| {
         let output = daemon.run("ann", options);
@@ -103,13 +105,20 @@ fn rd_34_who_has_proven_a_secret_is_told(daemon: &Daemon) {
         fs::write(&file, text).unwrap();
         assert_eq!(daemon.listed("ann"), ["m"]);
     }
+    crate::common::tree::chmod(&file, 0o664);
+    assert_eq!(daemon.listed("ann"), ["m"]);
     fs::remove_file(&file).unwrap();
     assert_eq!(daemon.listed("ann"), ["m"]);
     until("the log", || {
         let log = daemon.log();
-        ["File too large", "it is not UTF-8", "No such file or directory"]
-            .iter()
-            .all(|why| log.contains(&format!("/motd: {why}\n")))
+        [
+            "is larger than 4096 bytes",
+            "is not UTF-8",
+            "is writable by its group or others",
+            "No such file or directory",
+        ]
+        .iter()
+        .all(|why| log.contains(why))
     });
 }
 

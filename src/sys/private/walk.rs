@@ -67,8 +67,8 @@ fn check_way(stat: &Stat, caller: u32) -> Result<(), Rule> {
     if stat.st_mode & 0o022 == 0 || sticky { Ok(()) } else { Err(Rule::Writable(stat.st_mode & 0o7777)) }
 }
 
-/// The rules for the file itself.
-fn check_file(stat: &Stat, caller: u32) -> Result<(), Rule> {
+/// The rules for the file itself, which holds secrets or not.
+fn check_file(stat: &Stat, caller: u32, secret: bool) -> Result<(), Rule> {
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
         return Err(Rule::NotRegular);
     }
@@ -77,8 +77,11 @@ fn check_file(stat: &Stat, caller: u32) -> Result<(), Rule> {
     if stat.st_nlink != 1 {
         return Err(Rule::Links);
     }
+    if !secret && stat.st_mode & 0o022 != 0 {
+        return Err(Rule::Writable(stat.st_mode & 0o7777));
+    }
     // This covers a POSIX ACL as well: its mask, shown as the group bits, is then empty and so grants nothing.
-    if stat.st_mode & 0o177 == 0 { Ok(()) } else { Err(Rule::FileMode(stat.st_mode & 0o7777)) }
+    if !secret || stat.st_mode & 0o177 == 0 { Ok(()) } else { Err(Rule::FileMode(stat.st_mode & 0o7777)) }
 }
 
 impl<'a> Walk<'a> {
@@ -191,11 +194,11 @@ impl Leaf<'_> {
     }
 
     /// Opens the file for reading, if it keeps the rules.
-    pub(super) fn open(&self) -> Result<File, PrivateError> {
+    pub(super) fn open(&self, secret: bool) -> Result<File, PrivateError> {
         let broken = |rule| self.broken(rule);
         // Before opening, because opening alone does something to a device or a fifo; and the words are better than
         // "permission denied".
-        check_file(&self.stat, self.walk.caller).map_err(broken)?;
+        check_file(&self.stat, self.walk.caller, secret).map_err(broken)?;
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         let system = |errno| self.broken(Rule::System(errno));
         let fd = self.walk.open_at(&self.name, flags).map_err(system)?;
@@ -203,7 +206,7 @@ impl Leaf<'_> {
         if (stat.st_dev, stat.st_ino) != (self.stat.st_dev, self.stat.st_ino) {
             return Err(self.broken(Rule::Replaced));
         }
-        check_file(&stat, self.walk.caller).map_err(broken)?;
+        check_file(&stat, self.walk.caller, secret).map_err(broken)?;
         Ok(File::from(fd))
     }
 }
