@@ -51,6 +51,7 @@ mod moving;
 mod network;
 mod options;
 mod oracle;
+mod permissions;
 mod power;
 mod push;
 mod quiet;

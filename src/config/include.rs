@@ -4,7 +4,7 @@ use super::part::{Part, parts};
 use super::{At, ConfigErrors, lines};
 use crate::limits;
 use crate::sys::Dir;
-use crate::sys::private::read_private;
+use crate::sys::private::{PrivateError, open_listed_dir, read_private};
 use crate::vis::shown_text;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
@@ -28,7 +28,12 @@ pub(super) fn include(directive: &str, at: At, depth: usize, errors: &mut Config
         return Vec::new();
     }
     let mut found = Vec::new();
-    for path in files(Path::new(name)) {
+    let files = files(Path::new(name)).unwrap_or_else(|error| {
+        let begin = errors.enter(Path::new(name));
+        errors.private(begin, error);
+        Vec::new()
+    });
+    for path in files {
         if errors.files() > limits::INCLUDE_FILES {
             errors.wrong(at, format!("more than {} files are included", limits::INCLUDE_FILES));
             break;
@@ -45,12 +50,16 @@ pub(super) fn include(directive: &str, at: At, depth: usize, errors: &mut Config
     found
 }
 
-/// The file itself; of a directory those with names like `10-site.conf`, sorted. What decides who may write there is
-/// checked when each of them is opened.
-fn files(path: &Path) -> Vec<PathBuf> {
-    let Ok(names) = Dir::open_root(path).and_then(|dir| dir.names()) else { return vec![path.to_owned()] };
+/// The file itself; of a directory those with names like `10-site.conf`, sorted. Nobody else may write to the directory,
+/// or he could take away what restricts others.
+fn files(path: &Path) -> Result<Vec<PathBuf>, PrivateError> {
+    let names = match open_listed_dir(path)?.map(Dir::from).map(|dir| dir.names()) {
+        Some(Ok(names)) => names,
+        // What it is, and why it cannot be read, shows when it is opened.
+        Some(Err(_)) | None => return Ok(vec![path.to_owned()]),
+    };
     let mut names: Vec<Vec<u8>> = names.into_iter().map(<[u8]>::into_vec).collect();
     names.retain(|name| name.ends_with(b".conf") && !name.starts_with(b"."));
     names.sort_unstable();
-    names.into_iter().map(|name| path.join(OsString::from_vec(name))).collect()
+    Ok(names.into_iter().map(|name| path.join(OsString::from_vec(name))).collect())
 }

@@ -12,8 +12,9 @@ use crate::server::notes::taker;
 use crate::session::Error;
 use crate::sys::broker::{self, Broker, Hook, Hooks};
 use crate::sys::confine::{Confinement, Identity, Layer};
+use crate::sys::private::{Rule, open_named_dir};
 use crate::sys::stdio::Peer;
-use crate::sys::{self, Dir, error_words};
+use crate::sys::{self, Dir, errno_words, error_words};
 use std::ffi::OsString;
 use std::fmt::Display;
 
@@ -53,6 +54,30 @@ pub(super) struct Asked<'a> {
     /// What its records begin with.
     pub(super) session: &'a dyn Display,
     pub(super) log: &'a Log,
+}
+
+/// Why a module cannot be opened: in words for the client, and for the log.
+pub(super) struct Shut {
+    pub(super) told: String,
+    pub(super) reason: String,
+}
+
+/// Opens the root of a module.
+pub(super) fn open(module: &Module) -> Result<Dir, Shut> {
+    let identity = identity(module.uid.as_ref(), module.gid.as_ref()).ok().flatten();
+    open_named_dir(&module.path, identity.map(|identity| identity.uid)).map(Dir::from).map_err(|error| {
+        let words = match error.rule() {
+            Rule::System(errno) => errno_words(errno.raw_os_error()),
+            Rule::NotDirectory => errno_words(libc::ENOTDIR),
+            // Where the path leads is not for the client to know.
+            _ => {
+                let told = "the module cannot be opened: its path is not to be trusted".into();
+                return Shut { told, reason: error.to_string() };
+            }
+        };
+        let told = format!("the module cannot be opened: {words}");
+        Shut { reason: told.clone(), told }
+    })
 }
 
 /// Opens what the module with this root needs besides, and confines this process to it.

@@ -7,7 +7,7 @@ use crate::server::account::Account;
 use crate::server::admission::{module_place, strange};
 use crate::server::books::Books;
 use crate::server::config::{Config, Module};
-use crate::server::confine::{Asked, Places, confine};
+use crate::server::confine::{Asked, Places, Shut, confine, open};
 use crate::server::door::Visitor;
 use crate::server::homes::Homes;
 use crate::server::hooks::Transfers;
@@ -20,7 +20,7 @@ use crate::server::round::Tree;
 use crate::server::strangers::Place;
 use crate::session::{Error, greet_server};
 use crate::sys::stdio::Peer;
-use crate::sys::{Dir, Stream, error_words};
+use crate::sys::{Dir, Stream};
 use crate::terms::{MUNGED_DIR, Taking};
 use crate::tree::is_reserved;
 use crate::vis::{shown, shown_text};
@@ -134,10 +134,9 @@ impl Session<'_> {
         let who = format!("{self}: module {}", module.name);
         let place = module_place(module, &homes.kept, &who, self.log);
         let _place = place.inspect_err(|error| turn_away(error, Reason::Module))?;
-        let dir = Dir::open_root(&module.path).map_err(|error| {
-            let reason = format!("the module cannot be opened: {}", error_words(&error));
+        let dir = open(module).map_err(|Shut { told, reason }| {
             self.log.error(format_args!("{who}: {reason}"));
-            refused(Exit::Io, reason)
+            refused(Exit::Io, told)
         });
         let dir = dir.inspect_err(|error| turn_away(error, Reason::Module))?;
         let Homes { state, kept } = homes;

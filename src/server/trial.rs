@@ -1,6 +1,7 @@
 //! `--check` tries what a good configuration names: whether it is there and could be used now, by who asks.
 
 use super::config::{Config, Module};
+use super::confine::{Shut, open};
 use super::log::shown;
 use super::motd;
 use super::permit::holds;
@@ -45,13 +46,14 @@ struct Trial<'c> {
 
 impl Trial<'_> {
     fn try_module(&mut self, module: &Module) {
-        let dir = Dir::open_root(&module.path);
-        if let Ok(dir) = &dir
-            && let Err((marker, error)) = holds(module, dir)
-        {
-            self.says("require marker", &format!("{marker}: {}", error_words(&error)));
+        match open(module) {
+            Ok(dir) => {
+                if let Err((marker, error)) = holds(module, &dir) {
+                    self.says("require marker", &format!("{marker}: {}", error_words(&error)));
+                }
+            }
+            Err(Shut { reason, .. }) => self.says("path", &format!("{}: {reason}", shown(&module.path))),
         }
-        self.of("path", Some(&module.path), |_| dir.map(drop));
         self.of("log file", module.log_file.as_deref(), usable::file);
         self.of("lock file", module.lock_file.as_deref(), usable::file);
         for (name, hook) in [("pre-xfer exec", &module.before), ("post-xfer exec", &module.after)] {

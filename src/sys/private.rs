@@ -8,7 +8,7 @@ mod walk;
 
 pub use error::{PrivateError, Rule};
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::Mode;
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::OwnedFd;
@@ -75,8 +75,32 @@ pub fn open_private_dir(path: &Path, create: bool) -> Result<OwnedFd, PrivateErr
         Found::Other(leaf) => return Err(leaf.broken(Rule::NotDirectory)),
     };
     walk.check_private()?;
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    walk.open_at(b".", flags).map_err(|errno| walk.broken(Rule::System(errno)))
+    walk.open_here()
+}
+
+/// Opens a directory of files that [`open_private`] opens, to see which there are: nobody but root and the caller may put
+/// any there, or take them away. `None` when it is no directory.
+///
+/// # Errors
+/// As [`open_private`].
+pub fn open_listed_dir(path: &Path) -> Result<Option<OwnedFd>, PrivateError> {
+    match Walk::to(path)?.go(None)? {
+        Found::Directory(walk) => walk.check_here().and_then(|()| walk.open_here()).map(Some),
+        Found::Other(_) => Ok(None),
+    }
+}
+
+/// Opens a directory that the administrator named and others may write to, and above: the root of a module. A symbolic
+/// link on the way is followed only if root, the caller or `also` owns it, since whoever else may write to a directory on
+/// the way could lead us anywhere.
+///
+/// # Errors
+/// Such a link, or one too many; or what the system refused.
+pub fn open_named_dir(path: &Path, also: Option<u32>) -> Result<OwnedFd, PrivateError> {
+    match Walk::to(path)?.through_others(also).go(None)? {
+        Found::Directory(walk) => walk.open_here(),
+        Found::Other(leaf) => Err(leaf.broken(Rule::NotDirectory)),
+    }
 }
 
 /// Whether the path names anything. What cannot be told counts as there, so that it is refused rather than passed over.

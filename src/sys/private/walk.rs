@@ -23,6 +23,9 @@ struct Held {
 pub(super) struct Walk<'a> {
     path: &'a Path,
     caller: u32,
+    /// Whether directories on the way may be anybody's, so that only links are looked at; and whose links pass besides.
+    others: bool,
+    also: Option<u32>,
     root: Held,
     /// The directories below the root, so that `..` goes back to one already checked.
     below: Vec<Held>,
@@ -96,7 +99,12 @@ impl<'a> Walk<'a> {
         let root = Held { fd, stat, path: PathBuf::from("/") };
         let ahead = names(whole.as_os_str().as_bytes()).collect();
         let caller = rustix::process::geteuid().as_raw();
-        Ok(Walk { path, caller, root, below: Vec::new(), ahead, symlinks: 0 })
+        Ok(Walk { path, caller, others: false, also: None, root, below: Vec::new(), ahead, symlinks: 0 })
+    }
+
+    /// The same walk through directories that are anybody's; the links of this user pass as well.
+    pub(super) fn through_others(self, also: Option<u32>) -> Self {
+        Walk { others: true, also, ..self }
     }
 
     /// The directory the walk stands in.
@@ -114,6 +122,17 @@ impl<'a> Walk<'a> {
         fs::openat(&self.here().fd, name, flags, Mode::empty())
     }
 
+    /// The rules for a directory in which a name is looked up, applied to where the walk stands.
+    pub(super) fn check_here(&self) -> Result<(), PrivateError> {
+        check_way(&self.here().stat, self.caller).map_err(|rule| self.broken(rule))
+    }
+
+    /// Opens the directory the walk stands in, for listing.
+    pub(super) fn open_here(&self) -> Result<OwnedFd, PrivateError> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        self.open_at(b".", flags).map_err(|errno| self.broken(Rule::System(errno)))
+    }
+
     /// Walks on to the end. A missing directory is made with the mode `make`, the last one with 0700.
     pub(super) fn go(mut self, make: Option<Mode>) -> Result<Found<'a>, PrivateError> {
         while let Some(name) = self.ahead.pop() {
@@ -121,7 +140,9 @@ impl<'a> Walk<'a> {
                 self.below.pop();
                 continue;
             }
-            check_way(&self.here().stat, self.caller).map_err(|rule| self.broken(rule))?;
+            if !self.others {
+                self.check_here()?;
+            }
             let path = self.here().path.join(OsStr::from_bytes(&name));
             let failed = |errno| PrivateError::new(self.path, &path, Rule::System(errno));
             let fd = self.look_up(&name, make).map_err(failed)?;
@@ -157,7 +178,9 @@ impl<'a> Walk<'a> {
     /// Puts a symbolic link's target in place of its name.
     fn follow(&mut self, link: &Held) -> Result<(), PrivateError> {
         let broken = |rule| PrivateError::new(self.path, &link.path, rule);
-        check_owner(&link.stat, self.caller).map_err(broken)?;
+        if self.also != Some(link.stat.st_uid) {
+            check_owner(&link.stat, self.caller).map_err(broken)?;
+        }
         self.symlinks += 1;
         if self.symlinks > SYMLINKS {
             return Err(broken(Rule::Symlinks));
