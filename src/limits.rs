@@ -162,6 +162,9 @@ pub const HANDSHAKE: Duration = Duration::from_secs(10);
 pub const HANDSHAKES: std::ops::RangeInclusive<u32> = 1..=600;
 /// A connection on which nothing arrives for this long is given up, unless `timeout` says otherwise.
 pub const IDLE: Duration = Duration::from_secs(60);
+/// Bytes of a record that is not whole yet that count as something that arrived: less is a drip, which would hold a
+/// connection for hours at a byte a minute. The slowest line brings so many in a second.
+pub const PROGRESS: usize = 1024;
 /// Whoever works this long without writing says `Alive`.
 pub const ALIVE: Duration = Duration::from_secs(10);
 /// The side that gave up reads on for this long, so that TCP does not throw its reason away.

@@ -25,5 +25,7 @@ mod silence;
 mod specs;
 #[path = "hostile/target.rs"]
 mod target;
+#[path = "hostile/tardy.rs"]
+mod tardy;
 #[path = "hostile/wants.rs"]
 mod wants;

@@ -228,6 +228,9 @@ fn every_default_is_in_the_page() {
     said("smsyncd.conf.5", format!("at most {} bytes.", limits::TEXT));
     said("smsyncd.conf.5", format!("A file of at most {} bytes of UTF-8", limits::MOTD));
     said("smsyncd.conf.5", format!("There are at most {}.", limits::MODULES));
+    for page in ["smsync.4", "smsyncd.conf.5"] {
+        said(page, format!("not complete, fewer than {} bytes count as nothing.", limits::PROGRESS));
+    }
 }
 
 #[test]

@@ -18,6 +18,8 @@ pub(super) struct Inbox {
     /// Memory of an earlier record.
     spare: Vec<u8>,
     heard: Instant,
+    /// Bytes that came since, none of which made a record whole.
+    since: usize,
     pace: Pace,
     /// Bytes read.
     read: u64,
@@ -32,6 +34,7 @@ impl Inbox {
             body_read: 0,
             spare: Vec::new(),
             heard: Instant::now(),
+            since: 0,
             pace: Pace::new(None),
             read: 0,
         }
@@ -42,7 +45,7 @@ impl Inbox {
         self.read
     }
 
-    /// When the last byte came, or when the connection was made.
+    /// When the last record was whole, or so much of one had come that it is no drip; or when the connection was made.
     pub(super) const fn heard(&self) -> Instant {
         self.heard
     }
@@ -97,8 +100,12 @@ impl Inbox {
                 }
                 Some(read) => self.body_read += read,
             }
-            self.heard = Instant::now();
-            if self.header_read == HEADER && self.body_read == self.body.len() {
+            self.since += read.unwrap_or_default();
+            let whole = self.header_read == HEADER && self.body_read == self.body.len();
+            if whole || self.since >= limits::PROGRESS {
+                (self.heard, self.since) = (Instant::now(), 0);
+            }
+            if whole {
                 let mut body = std::mem::take(&mut self.body);
                 self.header_read = 0;
                 let end = open.open(&mut body)?.len();
