@@ -7,6 +7,8 @@ mod edits;
 mod files;
 #[path = "hostile/greeting.rs"]
 mod greeting;
+#[path = "hostile/names.rs"]
+mod names;
 #[path = "hostile/opening.rs"]
 mod opening;
 #[path = "hostile/peer.rs"]
@@ -23,9 +25,9 @@ mod records;
 mod silence;
 #[path = "hostile/specs.rs"]
 mod specs;
-#[path = "hostile/target.rs"]
-mod target;
 #[path = "hostile/tardy.rs"]
 mod tardy;
+#[path = "hostile/target.rs"]
+mod target;
 #[path = "hostile/wants.rs"]
 mod wants;
