@@ -19,6 +19,7 @@ mod architecture;
 mod attributes;
 mod baselines;
 mod borders;
+mod bounds;
 mod choosing;
 mod confined;
 mod connections;
