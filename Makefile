@@ -35,7 +35,8 @@ test:
 # The large counts of what `make test` does in small.
 soak:
 	tests/setup
-	SMSYNC_STRANGERS=1000 SMSYNC_CLIENTS=200 $(CARGO) test --locked --test all -- strangers connections
+	SMSYNC_STRANGERS=1000 SMSYNC_CLIENTS=200 SMSYNC_RACES=1000000 \
+		$(CARGO) test --locked --test all -- --show-output strangers connections racer
 
 bench:
 	$(CARGO) bench --locked --bench table -- --quick

@@ -56,6 +56,7 @@ mod permissions;
 mod power;
 mod push;
 mod quiet;
+mod racer;
 mod refusals;
 mod remembered;
 mod remove_source;
