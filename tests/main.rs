@@ -72,3 +72,4 @@ mod starters;
 mod status;
 mod strangers;
 mod syslogd;
+mod thin;
