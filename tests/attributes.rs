@@ -4,6 +4,7 @@ use crate::common::mounted::{Mounted, may_mount};
 use crate::common::{Site, assert_exit, end_object, is_root, rsync_differences, tool};
 use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 /// Runs one of the tools on a path.
@@ -75,6 +76,38 @@ fn attributes_and_acls_arrive_change_and_go() {
         setfattr("security.capability", capability, &src.join("cap"));
         push();
     }
+}
+
+/// Where no permissions are said, those that are there stay, whatever an access list that comes would make of them.
+#[test]
+fn an_acl_sets_no_mode_where_none_is_said() {
+    let site = Site::new();
+    let mode = |path: &Path| fs::symlink_metadata(path).unwrap().permissions().mode() & 0o7777;
+    for (dir, modes) in [(site.src(), [0o777, 0o777, 0o777]), (site.dst(), [0o710, 0o600, 0o640])] {
+        fs::create_dir(dir.join("d")).unwrap();
+        fs::write(dir.join("f"), "f").unwrap();
+        run("mkfifo", "coreutils", &[], &dir.join("p"));
+        for (name, mode) in ["d", "f", "p"].into_iter().zip(modes) {
+            fs::set_permissions(dir.join(name), fs::Permissions::from_mode(mode)).unwrap();
+        }
+    }
+    for name in ["d", "f", "p"] {
+        setfacl(&["-m", "u:1:rwx,g::rwx,o::rwx"], &site.src().join(name));
+    }
+    let conf = site.server_conf("").replace("[m]", "[m]\nrefuse options = perms");
+    site.write_private("smsyncd.conf", &conf);
+    let inetd = site.serve();
+    let (src, remote) = (site.src().display().to_string(), inetd.remote("m"));
+    assert_exit(&site.run(&["push", &src, &remote]), 77);
+    for _ in 0..2 {
+        assert_exit(&site.run(&["push", "-R", "mode", &src, &remote]), 0);
+        assert_eq!(["d", "f", "p"].map(|name| mode(&site.dst().join(name))), [0o710, 0o600, 0o640]);
+    }
+    // What is new gets what any new file gets.
+    fs::create_dir(site.src().join("d/new")).unwrap();
+    setfacl(&["-m", "u:1:rwx,g::rwx,o::rwx"], &site.src().join("d/new"));
+    assert_exit(&site.run(&["push", "-R", "mode", &src, &remote]), 0);
+    assert_eq!(mode(&site.dst().join("d/new")), 0o755);
 }
 
 #[test]

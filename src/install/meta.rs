@@ -204,7 +204,8 @@ impl<'o> Meta<'o> {
             dir.set_own_owner(uid, gid).map_err(at(Step::Owner))?;
         }
         let changed = self.attributes(dir, want, stat.mode, |mode| dir.set_own_mode(mode))?;
-        if let Some(mode) = want.mode.or(new.then_some(DIR_MODE))
+        // An access list has a mode in it, which is none that was said.
+        if let Some(mode) = want.mode.or(new.then_some(DIR_MODE)).or(changed.then_some(stat.mode))
             && (chown || changed || mode != stat.mode)
         {
             dir.set_own_mode(mode).map_err(at(Step::Mode))?;
@@ -233,6 +234,13 @@ impl<'o> Meta<'o> {
             let set =
                 ByName::run(|there| there.enter(holder).and_then(|()| there.set(name, wanted.values())));
             self.settled(want, set.and_then(|set| set))?;
+            // As of what is open: an access list has a mode in it.
+            if want.mode.is_none()
+                && want.kind != Kind::Link
+                && holder.stat(name).map_err(at(Step::Stat))?.mode != stat.mode
+            {
+                holder.set_mode(name, stat.mode).map_err(at(Step::Mode))?;
+            }
         }
         match want.time {
             Some(time) => holder.set_time(name, (time.sec, time.nsec)).map_err(at(Step::Time)),
