@@ -236,6 +236,57 @@ fn a_source_that_is_not_mounted() {
     }
 }
 
+/// What is remembered of a source decides what may be removed: where it cannot be read, that is said.
+#[test]
+fn a_memory_that_is_damaged() {
+    for way in [Way::Push, Way::Pull] {
+        let both = Both::new(way);
+        fill(both.sender(), 1..=40);
+        both.assert_done(&[]);
+        let state = both.site.path(if way == Way::Push { "client-state/smsync" } else { "state" });
+        let mut files = fs::read_dir(&state).unwrap().map(|entry| entry.unwrap().path());
+        let is_memory = |path: &PathBuf| path.file_name().unwrap().as_encoded_bytes().starts_with(b"source-");
+        let memory = files.find(is_memory).expect("nothing is remembered");
+        fs::remove_file(both.sender().join("040")).unwrap();
+        fs::write(&memory, "root 1 2").unwrap();
+        both.assert_refused(&[], "what is remembered of the source is damaged", &["040"]);
+        // Who removes nothing does not make it whole.
+        assert_exit(&both.run(&[]), 0);
+        both.assert_refused(
+            &["--max-delete", "100%"],
+            "what is remembered of the source is damaged",
+            &["040"],
+        );
+        both.assert_done(&["--force-delete"]);
+        fs::remove_file(both.sender().join("039")).unwrap();
+        both.assert_done(&[]);
+        // Of one that is not there at all nothing was known: so begins each source.
+        fs::remove_file(&memory).unwrap();
+        fs::remove_file(both.sender().join("038")).unwrap();
+        both.assert_done(&[]);
+    }
+}
+
+/// Where nothing can be remembered, whoever removes something is told so, once.
+#[test]
+fn a_source_of_which_nothing_can_be_remembered() {
+    let both = Both::new(Way::Push);
+    fill(both.sender(), 1..=3);
+    let push = |options: &[&str]| {
+        let mut command = both.site.smsync();
+        command.env_remove("XDG_STATE_HOME").env_remove("HOME").arg("push").args(options);
+        let output = command.arg(both.site.src()).arg(both.inetd.remote("m")).output().unwrap();
+        assert_exit(&output, 0);
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let said = push(&["--delete"]);
+    assert_eq!(said.matches("nothing is remembered of the source").count(), 1, "{said}");
+    assert!(said.contains("$XDG_STATE_HOME"), "{said}");
+    for quiet in [&[][..], &["--delete", "--force-delete"]] {
+        assert_eq!(push(quiet).matches("remembered").count(), 0, "{quiet:?}");
+    }
+}
+
 /// What cannot be read protects itself, and nothing else.
 #[test]
 fn an_unreadable_subtree_protects_only_itself() {

@@ -97,8 +97,17 @@ impl Request<'_> {
         let link_dest =
             self.asked.link_dest.iter().map(|dir| below(&remote.path, dir)).collect::<Result<Vec<_>, _>>();
         let link_dest = link_dest.map_err(|error| Failure::new(Exit::Usage, error).about("--link-dest"))?;
+        let state = state_dir();
         // Without a state directory nothing is remembered, and nothing else is amiss.
-        let state = state_dir().ok();
+        if let Err(failure) = &state
+            && self.asked.flags.has(Flags::DELETE)
+            && !self.asked.keeping.force
+        {
+            let text =
+                "nothing is remembered of the source, and --delete will not notice what is not mounted in it";
+            show.error(&format!("warning: {text}: {failure}"));
+        }
+        let state = state.ok();
         let known = state.as_ref().filter(|_| self.comparison.spec.is_none());
         let memory = known.map_or(Memory::none(), |state| source::memory(state, sources));
         let spool_dir = source::spool_dir()?;

@@ -20,12 +20,22 @@ pub enum Why {
     Limit,
     /// It is more than the module allows, whatever was asked for.
     Module,
+    /// What the sender remembers of its source cannot be read, so that neither of the first two would be noticed.
+    Memory,
 }
 
 impl Why {
     /// Every reason.
-    pub const ALL: [Why; 7] =
-        [Why::Device, Why::Unmounted, Why::Empty, Why::Type, Why::Guard, Why::Limit, Why::Module];
+    pub const ALL: [Why; 8] = [
+        Why::Device,
+        Why::Unmounted,
+        Why::Empty,
+        Why::Type,
+        Why::Guard,
+        Why::Limit,
+        Why::Module,
+        Why::Memory,
+    ];
 
     /// The reason of this number on the wire.
     #[must_use]
@@ -36,14 +46,14 @@ impl Why {
     /// Whether it is for the sender to notice.
     #[must_use]
     pub const fn is_doubt(self) -> bool {
-        matches!(self, Why::Device | Why::Unmounted)
+        matches!(self, Why::Device | Why::Unmounted | Why::Memory)
     }
 }
 
 /// What the sender does not trust of its own tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Doubt {
-    /// Which of the two that it can notice.
+    /// Which of those that it can notice.
     pub why: Why,
     /// Where, below the root of the round.
     pub path: RelPath<'static>,
@@ -79,6 +89,12 @@ impl std::fmt::Display for Refusal {
             }
             Why::Guard => f.write_str("that is much")?,
             Why::Limit => f.write_str("that is more than --max-delete allows")?,
+            Why::Memory => {
+                f.write_str(
+                    "what is remembered of the source is damaged or cannot be read, so that nothing tells",
+                )?;
+                f.write_str(" whether something in it is not mounted")?;
+            }
             Why::Module => f.write_str("that is more than the module allows ('max delete')")?,
         }
         write!(f, ": nothing was changed; {removals} of {entries} names would have been removed")?;

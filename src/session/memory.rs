@@ -73,7 +73,10 @@ impl<'m> Memory<'m> {
     /// What makes us doubt that the source is all there.
     #[must_use]
     pub fn doubt(&self, root: &Root, scope: &Scope) -> Option<Doubt> {
-        let past = self.past()?;
+        let past = match self.past() {
+            Ok(past) => past?,
+            Err(_) => return Some(Doubt { why: Why::Memory, path: RelPath::ROOT }),
+        };
         let replaced = |there: &Beginning| {
             past.beginnings.iter().any(|old| old.path == there.path && there.replaces(old))
         };
@@ -95,10 +98,12 @@ impl<'m> Memory<'m> {
         }
     }
 
-    /// That it cannot be written is no failure: then there will be no doubt.
+    /// That it cannot be written is no failure: then the next round has what was remembered before to go by. What cannot
+    /// be read is replaced.
     fn keep(&self, root: &Root, scope: &Scope, offer: &Offer) {
         let Some((state, file)) = &self.place else { return };
-        let past = self.past();
+        let damaged = self.past().is_err();
+        let past = self.past().ok().flatten();
         let unseen = past.iter().flat_map(|past| &past.mounts).filter(|path| !is_in(scope, path));
         let mut mounts: Vec<_> = offer.mounts.iter().chain(unseen).cloned().collect();
         mounts.sort();
@@ -110,14 +115,22 @@ impl<'m> Memory<'m> {
             return;
         }
         let others = || state.names().is_ok_and(|names| names.len() < limits::REMEMBERED);
-        if past.is_some() || others() {
+        if past.is_some() || damaged || others() {
             let _ = state.remember(file, &now.write());
         }
     }
 
-    fn past(&self) -> Option<Past> {
-        let (state, file) = self.place.as_ref()?;
-        Past::read(&state.recall(file, BYTES).ok()?)
+    /// Nothing, where nothing is remembered.
+    ///
+    /// # Errors
+    /// Something is, and it cannot be read or is not what was written.
+    fn past(&self) -> io::Result<Option<Past>> {
+        let Some((state, file)) = &self.place else { return Ok(None) };
+        match state.recall(file, BYTES) {
+            Ok(text) => Past::read(&text).map(Some).ok_or_else(|| io::ErrorKind::InvalidData.into()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 }
 

@@ -101,6 +101,7 @@ fn samples() -> Vec<Message<'static>> {
         terms(Keeping { backup: Backup::new(RelPath::ROOT, vec![b'x'; limits::NAME - 1]), ..keeping() }),
         terms(Keeping { link_dest: vec![path("d"); limits::LINK_DEST], ..Keeping::default() }),
         Message::Doubt(Doubt { why: Why::Device, path: RelPath::ROOT }),
+        Message::Doubt(Doubt { why: Why::Memory, path: RelPath::ROOT }),
         Message::Doubt(Doubt { why: Why::Unmounted, path: longest() }),
         Message::Resume { index: 0, offset: 0, digest: [0; 32] },
         Message::Resume { index: u32::MAX, offset: limits::FILE_SIZE, digest: FULL },
@@ -322,7 +323,7 @@ fn each_bound_holds_one_beyond_it() {
         (6, terms_of(b"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01~\0\0")),
         (27, b"\x05\0\0".to_vec()),
         (33, b"\0\0\0".to_vec()),
-        (34, [&[8], &[0; 18][..]].concat()),
+        (34, [&[9], &[0; 18][..]].concat()),
     ];
     for (kind, body) in table {
         let error = Message::decode(kind, &body);
