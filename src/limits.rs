@@ -29,6 +29,14 @@ pub const XATTR_VALUE: usize = 64 * 1024;
 pub const SPEC_ENTRIES: u32 = 16_000_000;
 /// Bytes of one specification: offsets into it are kept in 32 bits.
 pub const SPEC_BYTES: u64 = u32::MAX as u64;
+/// Bytes of a line of a specification on average, where a module limits how many there are: as long as a path can be,
+/// each byte as `\ooo`.
+pub const SPEC_ENTRY: u64 = 16 * 1024;
+/// Bytes of a specification that may come from however few: that of a tree of half a million files.
+pub const SPEC_GIVEN: u64 = 64 << 20;
+/// Bytes beyond these that each compressed one may become: every line names another path, which costs some bytes of each,
+/// and so this holds for paths of any length that anybody types.
+pub const SPEC_RATIO: u64 = 4096;
 /// How far back a compressed specification may refer, as a power of two: what level 1 needs and a little more, since it
 /// is the receiver's memory.
 pub const SPEC_WINDOW: u32 = 23;

@@ -231,6 +231,8 @@ fn every_default_is_in_the_page() {
     for page in ["smsync.4", "smsyncd.conf.5"] {
         said(page, format!("not complete, fewer than {} bytes count as nothing.", limits::PROGRESS));
     }
+    let (entry, line) = (limits::SPEC_ENTRY, limits::SPEC_LINE);
+    said("smsyncd.conf.5", format!("more than {entry} bytes for each of them, and {line}."));
 }
 
 #[test]
@@ -332,6 +334,8 @@ fn every_limit_is_what_the_code_says() {
     };
     let bytes = " bytes";
     limit("plaintext of a record", limits::RECORD as u64, bytes);
+    limit("text that comes of however little", limits::SPEC_GIVEN, bytes);
+    limit("text beyond, of each compressed byte", limits::SPEC_RATIO, bytes);
     limit("records under one key", limits::RECORDS_PER_KEY, "");
     limit("user", limits::USER as u64, bytes);
     limit("module", limits::MODULE as u64, bytes);

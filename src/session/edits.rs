@@ -181,7 +181,11 @@ impl Edited {
             }
             let part = part.get(..end).unwrap_or_default();
             match edit {
-                Edit::Keep => self.out.write_all(part)?,
+                Edit::Keep => {
+                    // It is here already, and no more than that.
+                    self.out.grant(part.len() as u64);
+                    self.out.write_all(part)?;
+                }
                 Edit::Drop => drop_lines(part, &mut self.dropped, &mut self.renewal),
             }
             self.base.consume(end);

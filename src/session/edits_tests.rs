@@ -1,6 +1,7 @@
 //! Edits: what is written makes the new text of the old one, whatever the two are.
 
 use super::*;
+use crate::session::text::Bounds;
 use crate::spec::Digested;
 use crate::sys::{Dir, Spool};
 
@@ -25,7 +26,7 @@ fn applied(old: &[u8], script: &[u8], size: usize) -> Vec<u8> {
     let spool = Spool::create(&Dir::open_root(dir.path()).unwrap()).unwrap();
     // A reader of few bytes: lines of the baseline are longer than what is read of them at once.
     let base = io::BufReader::with_capacity(7, io::Cursor::new(old.to_vec()));
-    let mut edited = Edited::new(base, Sink::new(spool, 1 << 20));
+    let mut edited = Edited::new(base, Sink::new(spool, Bounds::default()));
     script.chunks(size).for_each(|piece| edited.write_all(piece).unwrap());
     edited.flush().unwrap();
     let text: Digested = edited.end().unwrap().0.into_text();

@@ -3,10 +3,9 @@
 use crate::limits;
 use crate::path::{Descent, Local, RelPath, Scope, Side};
 use crate::report::{Doubt, Monitor};
-use crate::session::text::Text;
+use crate::session::text::{Sink, Text};
 use crate::session::{Baselines, Error};
 use crate::spec::{Digested, Entry, Kind, Known, Renewal, Spec};
-use crate::sys::Spool;
 use crate::tree::{STAGE, VERSIONS, is_reserved};
 use crate::wire::{Channel, Message, WireError};
 
@@ -35,19 +34,19 @@ impl Offered {
     /// difference from one that is not here, it is asked for as a whole.
     pub(super) fn take(
         channel: &mut Channel,
-        spool: &dyn Fn() -> Result<Spool, Error>,
+        sink: &dyn Fn() -> Result<Sink, Error>,
         baselines: &Baselines<'_>,
         monitor: &mut dyn Monitor,
     ) -> Result<Offered, Error> {
         let mut said = Said::default();
-        if let Some(offered) = said.take(channel, spool, Some(baselines), monitor)? {
+        if let Some(offered) = said.take(channel, sink, Some(baselines), monitor)? {
             return Ok(offered);
         }
         let mut speaker = channel.speak();
         speaker.say(&Message::Whole)?;
         speaker.end()?;
         // The other things that the sender said hold, and come no more.
-        let again = Said { over: true, ..said }.take(channel, spool, None, monitor)?;
+        let again = Said { over: true, ..said }.take(channel, sink, None, monitor)?;
         again.ok_or_else(|| WireError::Violation("something else than a whole specification").into())
     }
 
@@ -130,7 +129,7 @@ impl Said {
     fn take(
         &mut self,
         channel: &mut Channel,
-        spool: &dyn Fn() -> Result<Spool, Error>,
+        sink: &dyn Fn() -> Result<Sink, Error>,
         baselines: Option<&Baselines<'_>>,
         monitor: &mut dyn Monitor,
     ) -> Result<Option<Offered>, Error> {
@@ -143,17 +142,14 @@ impl Said {
                         None => Way::InVain(0),
                         Some(base) => {
                             let known = base.known;
-                            Way::Comes(
-                                Box::new(Text::edits(spool()?, limits::SPEC_BYTES, base)?),
-                                Some(known),
-                            )
+                            Way::Comes(Box::new(Text::edits(sink()?, base)?), Some(known))
                         }
                     };
                 }
                 Message::Edits(piece) if !matches!(way, Way::Comes(_, None)) => way.piece(piece)?,
                 Message::Spec(piece) => {
                     if matches!(way, Way::Unknown) {
-                        way = Way::Comes(Box::new(Text::whole(spool()?, limits::SPEC_BYTES)?), None);
+                        way = Way::Comes(Box::new(Text::whole(sink()?)?), None);
                     }
                     if !matches!(way, Way::Comes(_, None)) {
                         return Err(WireError::Violation("a specification in two ways").into());
@@ -165,7 +161,7 @@ impl Said {
                     let (text, known) = match way {
                         Way::Comes(text, known) => (text, known),
                         Way::InVain(_) => return Ok(None),
-                        Way::Unknown => (Box::new(Text::whole(spool()?, limits::SPEC_BYTES)?), None),
+                        Way::Unknown => (Box::new(Text::whole(sink()?)?), None),
                     };
                     let (text, made) = text.end(&digest)?;
                     let base = known.zip(made).map(|(known, made)| {

@@ -5,6 +5,7 @@ use crate::path::Local;
 use crate::report::Monitor;
 use crate::session::error::WRITE_SPEC;
 use crate::session::receive::Receiver;
+use crate::session::text::{Bounds, Sink};
 use crate::session::{Error, offered::Offered};
 use crate::spec::{Keyword, Keywords, Spec, SpecWriter};
 use crate::sys::Spool;
@@ -42,7 +43,7 @@ pub(super) fn both(
 ) -> Result<Sides, Error> {
     if !round.scope.filter().items().is_empty() {
         return Ok(Sides {
-            offered: Offered::take(channel, &|| spool(receiver), receiver.baselines, monitor)?,
+            offered: Offered::take(channel, &|| sink(receiver), receiver.baselines, monitor)?,
             survey: None,
         });
     }
@@ -67,7 +68,7 @@ fn meet(
     worker: &mpsc::Receiver<Result<Survey, Error>>,
     monitor: &mut dyn Monitor,
 ) -> Result<Sides, Error> {
-    let offered = Offered::take(channel, &|| spool(receiver), receiver.baselines, monitor)?;
+    let offered = Offered::take(channel, &|| sink(receiver), receiver.baselines, monitor)?;
     Ok(Sides { offered, survey: channel.await_worker(worker)?.transpose()? })
 }
 
@@ -107,6 +108,13 @@ pub(super) fn survey(
     let what = Scan { scope, keywords, one_file_system: true, sockets: false, view, remembered, stop };
     let scanned = scan(receiver.root, what, &mut writer)?;
     Ok(Survey { have: writer.seal().map_err(failed)?, scanned, keywords })
+}
+
+/// What the sender's text goes into.
+fn sink(receiver: &Receiver<'_>) -> Result<Sink, Error> {
+    let free = receiver.spool.file_system().ok().and_then(|system| system.free_bytes);
+    let max_files = receiver.root.policy().max_files;
+    Ok(Sink::new(spool(receiver)?, Bounds { free, max_files }))
 }
 
 pub(super) fn spool(receiver: &Receiver<'_>) -> Result<Spool, Error> {

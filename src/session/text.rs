@@ -1,5 +1,6 @@
 //! The text of a specification that comes compressed, whole or as edits of a baseline, on its way into the spool.
 
+use crate::exit::Exit;
 use crate::limits;
 use crate::session::Error;
 use crate::session::baseline::Baseline;
@@ -20,15 +21,15 @@ enum Shape {
 }
 
 impl Text {
-    /// As a whole, of at most `limit` bytes.
-    pub(super) fn whole(spool: Spool, limit: u64) -> Result<Text, Error> {
-        Text::of(Shape::Whole(Box::new(Sink::new(spool, limit))))
+    /// As a whole.
+    pub(super) fn whole(sink: Sink) -> Result<Text, Error> {
+        Text::of(Shape::Whole(Box::new(sink)))
     }
 
     /// As edits of what is here.
-    pub(super) fn edits(spool: Spool, limit: u64, baseline: Baseline) -> Result<Text, Error> {
+    pub(super) fn edits(sink: Sink, baseline: Baseline) -> Result<Text, Error> {
         let base = baseline.text().map_err(|error| Error::System("read the baseline", error))?;
-        Text::of(Shape::Edits(Box::new(Edited::new(base, Sink::new(spool, limit)))))
+        Text::of(Shape::Edits(Box::new(Edited::new(base, sink))))
     }
 
     fn of(shape: Shape) -> Result<Text, Error> {
@@ -39,6 +40,8 @@ impl Text {
     }
 
     pub(super) fn take(&mut self, piece: &[u8]) -> Result<(), Error> {
+        let granted = (piece.len() as u64).saturating_mul(limits::SPEC_RATIO);
+        self.0.get_mut().sink().grant(granted);
         let written = self.0.write_all(piece);
         self.checked(written)
     }
@@ -98,17 +101,47 @@ impl Write for Shape {
     }
 }
 
+/// How much text there may be, besides what any specification can have.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Bounds {
+    /// Bytes that are free where it is spooled. What is described here takes as much once more.
+    pub(super) free: Option<u64>,
+    /// Entries that the module takes.
+    pub(super) max_files: Option<u32>,
+}
+
+impl Bounds {
+    /// Why there may not be so many bytes.
+    fn fault(self, bytes: u64) -> Option<Error> {
+        if let Some(most) = self.max_files
+            && bytes > u64::from(most).saturating_mul(limits::SPEC_ENTRY) + limits::SPEC_LINE as u64
+        {
+            let text = format!("the specification has more bytes than {most} entries can have ('max files')");
+            return Some(Error::Refused(Exit::Refused, text));
+        }
+        let full = self.free.is_some_and(|free| bytes > free / 2);
+        full.then(|| Error::Disk(WRITE_SPEC, io::Error::from_raw_os_error(libc::ENOSPC)))
+    }
+}
+
 /// Counts and digests what goes into the spool.
 pub(super) struct Sink {
     text: Digested,
-    limit: u64,
+    bounds: Bounds,
+    /// How long it may be by what has come for it so far.
+    granted: u64,
     /// What went wrong here, and not in the decoder.
     failed: Option<Error>,
 }
 
 impl Sink {
-    pub(super) fn new(spool: Spool, limit: u64) -> Sink {
-        Sink { text: Digested::new(spool), limit, failed: None }
+    pub(super) fn new(spool: Spool, bounds: Bounds) -> Sink {
+        Sink { text: Digested::new(spool), bounds, granted: limits::SPEC_GIVEN, failed: None }
+    }
+
+    /// That so many bytes more may come.
+    pub(super) fn grant(&mut self, bytes: u64) {
+        self.granted = self.granted.saturating_add(bytes).min(limits::SPEC_BYTES);
     }
 
     /// Bytes of the text so far.
@@ -134,8 +167,12 @@ impl Sink {
 
 impl Write for Sink {
     fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
-        if self.written() + piece.len() as u64 > self.limit {
+        let bytes = self.written() + piece.len() as u64;
+        if bytes > self.granted {
             return Err(self.fail(WireError::Violation("a specification that is too large").into()));
+        }
+        if let Some(fault) = self.bounds.fault(bytes) {
+            return Err(self.fail(fault));
         }
         let written = self.text.write(piece);
         self.on_disk(written)

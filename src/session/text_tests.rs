@@ -6,10 +6,14 @@ use crate::sys::Dir;
 
 const LIMIT: u64 = 100_000;
 
+fn sink(bounds: Bounds) -> Sink {
+    let dir = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
+    Sink::new(Spool::create(&Dir::open_root(dir.path()).unwrap()).unwrap(), bounds)
+}
+
+/// Of which little may come from nothing.
 fn text() -> Text {
-    let dir = tempfile::tempdir().unwrap();
-    let spool = Spool::create(&Dir::open_root(dir.path()).unwrap()).unwrap();
-    Text::whole(spool, LIMIT).unwrap()
+    Text::whole(Sink { granted: LIMIT, ..sink(Bounds::default()) }).unwrap()
 }
 
 fn compressed(plain: &[u8]) -> Vec<u8> {
@@ -48,12 +52,36 @@ fn what_was_sent_arrives_in_any_pieces() {
     assert_eq!(taken(&[&two], &digest(b"onetwo")).unwrap(), b"onetwo");
 }
 
+/// So many bytes go in, and not one more, which ends with this exit code and these words.
+#[track_caller]
+fn assert_holds(mut sink: Sink, limit: u64, exit: Exit, words: &str) {
+    sink.write_all(&vec![b'x'; usize::try_from(limit).unwrap()]).unwrap();
+    sink.write_all(b"x").unwrap_err();
+    assert_eq!(sink.written(), limit);
+    let error = sink.failed.unwrap();
+    assert_eq!((error.exit(), error.to_string().contains(words)), (exit, true), "{error}");
+}
+
 #[test]
 fn a_text_may_be_as_long_as_the_limit_and_not_a_byte_longer() {
-    let limit = usize::try_from(LIMIT).unwrap();
-    let plain = vec![b'x'; limit + 1];
-    assert_eq!(taken(&[&compressed(&plain[..limit])], &digest(&plain[..limit])).unwrap().len(), limit);
-    assert_refused(taken(&[&compressed(&plain)], &digest(&plain)), "too large");
+    let few = Bounds { max_files: Some(3), free: None };
+    assert_holds(
+        sink(few),
+        (1 << 20) + 3 * 16 * 1024,
+        Exit::Refused,
+        "than 3 entries can have ('max files')",
+    );
+    // What is described here takes as much once more.
+    let full = Bounds { max_files: Some(3), free: Some(2 * LIMIT + 1) };
+    assert_holds(sink(full), LIMIT, Exit::Io, "into the spool directory: No space");
+    let granted = |bytes| {
+        let mut sink = Sink { granted: LIMIT, ..sink(Bounds::default()) };
+        sink.grant(bytes);
+        sink
+    };
+    assert_holds(granted(0), LIMIT, Exit::Protocol, "too large");
+    assert_holds(granted(7), LIMIT + 7, Exit::Protocol, "too large");
+    assert_eq!(granted(u64::MAX).granted, limits::SPEC_BYTES);
 }
 
 #[test]
@@ -64,8 +92,8 @@ fn a_bomb_does_not_go_off() {
     let mut text = text();
     let error = text.take(&bomb).unwrap_err();
     assert!(error.to_string().contains("too large"), "{error}");
-    let written = text.written();
-    assert!(written <= LIMIT, "{written}");
+    let (written, most) = (text.written(), LIMIT + bomb.len() as u64 * limits::SPEC_RATIO);
+    assert!(written <= most, "{written}");
 }
 
 #[test]
