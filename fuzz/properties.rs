@@ -1,19 +1,32 @@
 //! What must hold for any bytes: shared by the fuzz targets and by tests/fuzz_corpus.rs, which replays what they found.
-#![allow(dead_code, unreachable_pub)] // a target uses one of them
+#![allow(dead_code, unused_imports, unreachable_pub)] // a target uses one of them
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)] // all of this is a test
 
+#[path = "session.rs"]
+mod session;
+
+pub use session::{session, state};
 use smsync::client::config::ClientConfig;
 use smsync::client::remote::{Host, Place};
 use smsync::path::{Pattern, RelPath};
-use smsync::server::config::Config;
+use smsync::report::{Carried, Transfer};
+use smsync::secret::Secret;
+use smsync::server::config::hosts::Caller;
+use smsync::server::config::log_format::Where;
+use smsync::server::config::{Access, Config, Module};
+use smsync::session::{Hello, greet_client, greet_server};
 use smsync::spec::{Entry, Index, Keyword, Keywords, Spec, SpecWriter, dialect};
-use smsync::sys::{Dir, Spool};
+use smsync::sys::{Dir, Spool, Stream};
+use smsync::vis;
 use smsync::wire::Message;
+use smsync::wire::noise::Cipher;
 use std::ffi::OsStr;
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// A message is written in one way only: what is read is written the same. The first byte is its kind.
 pub fn message(data: &[u8]) {
@@ -78,6 +91,64 @@ fn private(data: &[u8]) -> PathBuf {
     path
 }
 
+/// What is written in any dialect's escapes is read, in the canonical ones as it was, and shown without what drives a
+/// terminal.
+pub fn vis(data: &[u8]) {
+    let mut written = Vec::new();
+    vis::encode(data, &mut written);
+    assert!(written.iter().all(|byte| byte.is_ascii_graphic()));
+    if !data.contains(&0) {
+        assert_eq!(vis::decode_canonical(&written).unwrap(), data);
+        assert_eq!(vis::decode(&written).unwrap(), data);
+    }
+    if let Ok(read) = vis::decode_canonical(data) {
+        let mut again = Vec::new();
+        vis::encode(&read, &mut again);
+        assert_eq!(again, data);
+    }
+    let mut rest = data;
+    while let Ok((_, tail)) = vis::decode_one(rest) {
+        assert!(tail.len() < rest.len());
+        rest = tail;
+    }
+    assert!(!vis::decode(data).is_ok_and(|read| read.contains(&0) || read.len() > data.len()));
+    assert_shown(&vis::shown(data));
+    assert!(!vis::shown_text(&String::from_utf8_lossy(data)).contains(vis::is_hidden));
+}
+
+/// A greeting ends, on either side, and without the secret nobody is let in.
+pub fn handshake(data: &[u8]) {
+    let secret = Secret::parse("KCkqKywtLi8wMTIzNDU2Nzg5Ojs8PT4/gIGCg4SFhoc=").unwrap();
+    let meet = || {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        theirs.write_all(data).unwrap();
+        theirs.shutdown(std::net::Shutdown::Write).unwrap();
+        // The other end stays open, or what is answered would be an error by itself.
+        (Stream::new(ours.into()), theirs, Instant::now() + Duration::from_secs(5))
+    };
+    let (stream, _theirs, deadline) = meet();
+    let secrets = std::slice::from_ref(&secret);
+    match greet_server(stream, &|_| secrets, deadline) {
+        Ok(_) => panic!("a stranger is let in"),
+        Err(error) => assert_shown(&error.to_string()),
+    }
+    for cipher in [Cipher::AesGcm, Cipher::ChaChaPoly] {
+        let (stream, _theirs, deadline) = meet();
+        let hello = Hello { user: "u", secret: &secret, cipher };
+        match greet_client(stream, &hello, deadline, Duration::from_secs(5)) {
+            Ok(_) => panic!("a stranger is believed"),
+            Err(error) => assert_shown(&error.to_string()),
+        }
+    }
+}
+
+/// What is made of an rsyncd.conf is fit for a terminal, and so is what is said of the rest.
+pub fn import(data: &[u8]) {
+    let imported = smsync::server::import::import(data);
+    assert_shown(&imported.text.replace('\t', " "));
+    imported.lost.iter().for_each(|lost| assert_shown(&lost.to_string()));
+}
+
 fn assert_shown(text: &str) {
     assert!(!text.contains(|c: char| c != '\n' && c.is_control()), "{text:?}");
 }
@@ -87,6 +158,7 @@ pub fn config(data: &[u8]) {
     let path = private(data);
     match Config::read(&path) {
         Ok(config) => {
+            config.modules.iter().for_each(asked);
             let described = config.describe();
             let secret = "KCkqKywtLi8wMTIzNDU2Nzg5Ojs8PT4/gIGCg4SFhoc=";
             let again = Config::read(&private(described.replace("(set)", secret).as_bytes()));
@@ -103,6 +175,24 @@ pub fn config(data: &[u8]) {
         Err(errors) => assert_shown(&errors.to_string()),
     }
     std::fs::remove_file(path).unwrap();
+}
+
+/// Whoever calls, it is decided what he may do; and what is logged of him is fit for a log.
+fn asked(module: &Module) {
+    for (address, name) in [(None, None), (Some("192.0.2.1"), Some("a.example")), (Some("2001:db8::1"), None)]
+    {
+        let name = || name.map(str::to_owned);
+        let caller = Caller { address: address.map(|address| address.parse().unwrap()), name: &name };
+        let _: Access = module.access("u", &caller, &|_, group| group == "staff");
+        let (address, user, root) = (address.unwrap_or_default(), "u", "/srv");
+        let at = Where { address, host: None, user, module: &module.name, root, below: "d" };
+        let path = RelPath::new(&b"a\nb"[..]).unwrap();
+        let (mode, target) = (Some(0o4755), Some(&b"\x1b["[..]));
+        let (what, size) = (Carried::Received, u64::MAX);
+        let file = Transfer { what, path, size, mode, uid: Some(1), gid: None, time: Some(i64::MIN), target };
+        let line = module.log_format.line(&at, &file);
+        assert!(!line.contains(['\n', '\x1b']), "{line:?}");
+    }
 }
 
 /// A remote is a host, a module and a path within their bounds, or it is refused in words fit for a terminal.

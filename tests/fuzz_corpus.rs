@@ -6,27 +6,35 @@ mod properties;
 use std::fs;
 use std::path::Path;
 
-/// Checks the property on each file of its corpus, and on each with a byte changed or its end cut off.
+/// Checks the property on each file of its corpus, and on each with a byte changed or its end cut off: each file on a
+/// thread of its own, since a session waits for clocks.
 fn replay(name: &str, property: fn(&[u8])) {
+    replay_at(name, 64, property);
+}
+
+/// In so many places of each.
+fn replay_at(name: &str, places: usize, property: fn(&[u8])) {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(name);
-    let mut count = 0;
-    for file in fs::read_dir(corpus).unwrap() {
-        let path = file.unwrap().path();
-        let data = fs::read(&path).unwrap();
-        println!("{}", path.display());
-        property(&data);
-        let step = data.len() / 64 + 1;
-        for at in (0..data.len()).step_by(step) {
-            property(&data[..at]);
-            for mask in [0x01, 0x20, 0x80] {
-                let mut changed = data.clone();
-                changed[at] ^= mask;
-                property(&changed);
-            }
+    let files: Vec<_> = fs::read_dir(corpus).unwrap().map(|file| file.unwrap().path()).collect();
+    assert!(files.len() >= 5, "{name}: {} files", files.len());
+    std::thread::scope(|scope| {
+        for path in files {
+            scope.spawn(move || {
+                println!("{}", path.display());
+                let data = fs::read(&path).unwrap();
+                property(&data);
+                let step = data.len() / places + 1;
+                for at in (0..data.len()).step_by(step) {
+                    property(&data[..at]);
+                    for mask in [0x01, 0x20, 0x80] {
+                        let mut changed = data.clone();
+                        changed[at] ^= mask;
+                        property(&changed);
+                    }
+                }
+            });
         }
-        count += 1;
-    }
-    assert!(count >= 5, "{name}: {count} files");
+    });
 }
 
 #[test]
@@ -57,4 +65,29 @@ fn remotes() {
 #[test]
 fn patterns() {
     replay("pattern", properties::pattern);
+}
+
+#[test]
+fn escapes() {
+    replay("vis", properties::vis);
+}
+
+#[test]
+fn greetings() {
+    replay("handshake", properties::handshake);
+}
+
+#[test]
+fn imported_configurations() {
+    replay("import", properties::import);
+}
+
+#[test]
+fn sessions() {
+    replay_at("session", 16, properties::session);
+}
+
+#[test]
+fn states() {
+    replay_at("state", 8, properties::state);
 }

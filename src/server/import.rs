@@ -9,13 +9,13 @@ use std::path::Path;
 
 /// What came of it.
 #[derive(Debug)]
-pub(super) struct Imported {
+pub struct Imported {
     /// Our configuration.
-    pub(super) text: String,
+    pub text: String,
     /// What has no equivalent, each with its line and the reason.
-    pub(super) lost: Vec<String>,
+    pub lost: Vec<String>,
     /// What is otherwise where nothing is said, or where the same is said.
-    pub(super) notes: Vec<&'static str>,
+    pub notes: Vec<&'static str>,
 }
 
 /// What stands before everything.
@@ -67,7 +67,8 @@ const HOOKS: &str = "hooks find variables named SMSYNC_MODULE_NAME and so on, as
                      named RSYNC_…; there is none for the request or its arguments";
 
 /// Makes our configuration of this text.
-pub(super) fn import(bytes: &[u8]) -> Imported {
+#[must_use]
+pub fn import(bytes: &[u8]) -> Imported {
     let mut errors = ConfigErrors::new(Path::new("rsyncd.conf"));
     let said: BTreeMap<usize, String> = lines(bytes, At::from(0), &mut errors)
         .into_iter()

@@ -8,7 +8,7 @@ mod confine;
 mod door;
 mod homes;
 mod hooks;
-mod import;
+pub mod import;
 mod kept;
 pub mod listen;
 pub mod log;
