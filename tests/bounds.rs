@@ -1,6 +1,9 @@
 //! The bounds of src/limits.rs, one by one: where each is tried at what it allows and one beyond, or why it is not.
 
-use crate::common::{Site, assert_exit, keygen};
+#[path = "bounds/table.rs"]
+mod table;
+
+use crate::common::{SMSYNCD, Site, assert_exit, keygen};
 use base64::Engine;
 use smsync::limits;
 use smsync::path::RelPath;
@@ -9,149 +12,12 @@ use smsync::server::config::Config;
 use smsync::spec::Spec;
 use smsync::sys::{Dir, Spool};
 use smsync::terms::OwnerMap;
+use smsync::wire::scope::Ahead;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::path::Path;
-
-/// How a bound is held.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Held {
-    /// By a test that tries it at the bound and beyond: in this file below the root of the sources, by this name.
-    By(&'static str, &'static str),
-    /// Nobody can exceed it: it is a measure of ours, for speed or memory, and everything works on either side of it.
-    Measure,
-    /// A time, which a test waits for: in this file, by this name.
-    Waited(&'static str, &'static str),
-    /// Not tried at its size, for this reason.
-    Not(&'static str),
-}
-
-use Held::{By, Measure, Not, Waited};
-
-const HERE: &str = "tests/bounds.rs";
-const MESSAGES: &str = "src/wire/message_tests.rs";
-const BEYOND: &str = "each_bound_holds_one_beyond_it";
-const CONFIGURATION: Held = By(HERE, "what_a_configuration_may_say");
-const LINES: Held = By(HERE, "what_a_line_of_a_specification_may_hold");
-const PATHS: Held = By(HERE, "names_and_paths");
-const AS_LONG: Held =
-    By("src/session/text_tests.rs", "a_text_may_be_as_long_as_the_limit_and_not_a_byte_longer");
-const RULES: Held = By(HERE, "files_of_rules");
-
-/// Every constant of src/limits.rs.
-const ALL: &[(&str, Held)] = &[
-    ("PORT", Measure),
-    ("NAME", PATHS),
-    ("PATH", PATHS),
-    ("DEPTH", PATHS),
-    ("LINK", LINES),
-    ("OWNER", LINES),
-    ("OWNERS", By("src/plan/owners.rs", "limits::OWNERS")),
-    ("SPEC_LINE", LINES),
-    ("XATTR_NAME", LINES),
-    ("XATTR_VALUE", LINES),
-    ("SPEC_ENTRIES", Not("sixteen million entries take a minute and a gigabyte")),
-    ("SPEC_BYTES", Not("four gigabytes; that it is counted is seen in src/session/text_tests.rs, with less")),
-    ("SPEC_ENTRY", AS_LONG),
-    ("SPEC_GIVEN", AS_LONG),
-    ("SPEC_RATIO", By("src/session/text_tests.rs", "limits::SPEC_RATIO")),
-    ("SPEC_WINDOW", By("src/session/text_tests.rs", "window")),
-    ("DIALECT_BYTES", Not("two gigabytes of memory")),
-    ("RECORD", By("src/wire/channel_tests.rs", "limits::RECORD + noise::TAG")),
-    ("RECORDS_PER_KEY", By("src/wire/noise/tests/interop.rs", "limits::RECORDS_PER_KEY")),
-    ("USER", CONFIGURATION),
-    ("MODULE", CONFIGURATION),
-    ("TEXT", CONFIGURATION),
-    ("MODULES", CONFIGURATION),
-    ("SCOPE", By(MESSAGES, BEYOND)),
-    ("PATHS", Not("a million paths; that they are counted is seen in src/wire/scope.rs")),
-    ("PATHS_BYTES", Not("128 MiB of paths")),
-    ("FILTER_FILE", RULES),
-    ("FILTER_RULES", RULES),
-    ("FILTER_BYTES", RULES),
-    ("MAPPING", By(HERE, "lists_of_owners_and_problems")),
-    ("FILE_SIZE", LINES),
-    ("PROBLEMS", By(HERE, "lists_of_owners_and_problems")),
-    ("REFUSED", By("tests/hostile/pulls.rs", "REFUSED")),
-    ("LINK_DEST", By(MESSAGES, BEYOND)),
-    ("PARTIAL", Measure),
-    ("PARTIALS", Not("a file more than are gone on with is sent whole, which nobody sees")),
-    ("DELTA", Measure),
-    ("COMPARED_AT_ONCE", Measure),
-    ("BLOCKS", Measure),
-    ("SUMS", Not("forty megabytes of digests, of a file of a hundred gigabytes")),
-    ("BASE", Measure),
-    ("BASELINE", Measure),
-    ("RENEWALS", Measure),
-    ("RENEWED_BYTES", Measure),
-    ("BASELINES", Measure),
-    ("BASELINES_ALIKE", Measure),
-    ("BASELINE_BYTES", Measure),
-    ("BASELINE_EDITS", Measure),
-    ("BASELINE_PARTS", Measure),
-    ("BASELINE_SHARE", Measure),
-    ("DIGEST_FILES", Measure),
-    ("DIGEST_BYTES", Measure),
-    ("DIGEST_SHARE", Measure),
-    ("DIGEST_PARTS", Measure),
-    ("DIGESTS_PER_QUESTION", Measure),
-    ("TOGETHER", Measure),
-    ("REMEMBERED", Measure),
-    ("HANDS", Measure),
-    ("SCANNERS", Measure),
-    ("SCAN_ALONE", Measure),
-    ("SCAN_NAMES", Measure),
-    ("SCAN_SIBLINGS", Measure),
-    ("SCAN_DIRECTORIES", Measure),
-    ("SCAN_BATCH", Measure),
-    ("SCAN_BATCH_BYTES", Measure),
-    ("SCAN_BATCHES", Measure),
-    ("SCAN_WAITING", Measure),
-    ("TICK", Measure),
-    ("RATE", CONFIGURATION),
-    (
-        "HANDSHAKE",
-        Waited("tests/hostile/silence.rs", "the_greeting_is_over_after_ten_seconds_whatever_comes"),
-    ),
-    ("HANDSHAKES", CONFIGURATION),
-    ("IDLE", Waited("tests/hostile/tardy.rs", "twelve_kinds_of_slow_or_silent_clients_end_at_their_limits")),
-    (
-        "PROGRESS",
-        Waited("tests/hostile/tardy.rs", "twelve_kinds_of_slow_or_silent_clients_end_at_their_limits"),
-    ),
-    ("ALIVE", Waited("src/wire/channel_tests.rs", "limits::ALIVE")),
-    ("DRAIN", Waited("src/wire/channel_tests.rs", "limits::DRAIN")),
-    ("CONNECT", Waited("tests/network.rs", "a_server_that_takes_no_connection")),
-    ("THREAD", Not("a thread that is not gone is a kernel that hangs")),
-    ("HOOK", Waited("src/sys/broker/hook.rs", "mod tests")),
-    ("CONFIG", By("src/server/config/tests/files.rs", "limits::CONFIG")),
-    ("INCLUDE_DEPTH", CONFIGURATION),
-    ("INCLUDE_FILES", CONFIGURATION),
-    ("SECRETS", CONFIGURATION),
-    ("SYSLOG_TAG", CONFIGURATION),
-    ("HOST_NAME", Not("no resolver of ours gives longer names")),
-    ("LOOKUP", Not("no resolver of ours is slow")),
-    ("SOCKETS", Not("systemd(1) hands so many down")),
-    ("BACKLOG", CONFIGURATION),
-    (
-        "PROCESSES",
-        Not("as many servers at once; further connections wait for an end, as in tests/connections.rs"),
-    ),
-    ("STRANGERS", By("tests/strangers.rs", "are_no_obstacle")),
-    ("ADMISSION", Measure),
-    ("PLACE", Measure),
-    ("SESSIONS", Measure),
-    ("ROLL", Measure),
-    ("MOTD", By(MESSAGES, BEYOND)),
-    ("REFUSALS", Waited("tests/status.rs", "limits::REFUSALS")),
-    ("METRICS", Not("eight megabytes of counters are more modules than there can be")),
-    ("PAUSE", Waited("src/server/listen/tests.rs", "PAUSE")),
-    ("END", Waited("src/server/listen/tests.rs", "END")),
-    ("DESCRIPTORS", Measure),
-    ("LOG_TEXT", By("src/server/log/tests.rs", "limits::LOG_TEXT")),
-    ("LOG_RECORDS", By("src/server/log/tests.rs", "limits::LOG_RECORDS + 7")),
-];
+use table::{ALL, Held};
 
 #[test]
 fn every_bound_has_its_place_here() {
@@ -170,7 +36,7 @@ fn every_bound_has_its_place_here() {
     }
     for (name, how) in held {
         assert!(names.iter().any(|known| known == name), "there is no limits::{name}");
-        if let By(file, words) | Waited(file, words) = how {
+        if let Held::By(file, words) | Held::Waited(file, words) = how {
             assert!(read(file).contains(words), "limits::{name}: {words} is not in {file}");
         }
     }
@@ -312,6 +178,56 @@ fn lists_of_owners_and_problems() {
     assert_eq!(problems.iter().count(), limits::PROBLEMS);
     problems.push(Problem::new(&RelPath::ROOT, Step::Read, &denied));
     assert_eq!(problems.iter().count(), limits::PROBLEMS);
+}
+
+#[test]
+fn paths_ahead_of_a_round() {
+    let take = |path: &'static [u8], count: usize| {
+        let path = RelPath::new(path).unwrap();
+        // In several messages.
+        let mut ahead = Ahead::default();
+        ahead.take(vec![path.clone(); count / 2]).map_err(|error| error.to_string())?;
+        ahead.take(vec![path; count - count / 2]).map_err(|error| error.to_string())
+    };
+    holds("paths", limits::PATHS, |count| take(b"p", count));
+    // Each counts with two bytes more: 128 of them are a part of all that there may be.
+    holds("bytes of paths", limits::PATHS_BYTES / 256, |count| take(&[b'p'; 254], count));
+}
+
+#[test]
+fn names_of_a_refusal() {
+    let site = Site::in_memory();
+    let inetd = site.serve();
+    fs::write(site.src().join("f"), "").unwrap();
+    let bound = limits::REFUSED as usize;
+    for number in 0..=bound {
+        fs::write(site.dst().join(format!("extra{number}")), "").unwrap();
+        if number + 1 < bound {
+            continue;
+        }
+        let src = site.src();
+        let push =
+            ["--json", "push", "--delete", "--max-delete", "1", src.to_str().unwrap(), &inetd.remote("m")];
+        let output = site.run(&push);
+        assert_exit(&output, 4);
+        let text = String::from_utf8(output.stdout).unwrap();
+        let named = text.lines().filter(|line| line.contains("\"path\":\"extra"));
+        assert_eq!(named.count(), bound, "{}", text.lines().last().unwrap());
+        assert!(text.contains(&format!("\"refused\":{}", number + 1)), "{}", text.lines().last().unwrap());
+    }
+}
+
+#[test]
+fn sockets_that_are_handed_down() {
+    let site = Site::new();
+    holds("sockets", limits::SOCKETS, |count| {
+        // The shell becomes smsyncd: the process is the one that they are meant for.
+        let script = format!("LISTEN_FDS={count} LISTEN_PID=$$ exec \"$0\" --check -c \"$1\"");
+        let mut command = std::process::Command::new("sh");
+        command.args(["-c", &script, SMSYNCD]).arg(site.path("smsyncd.conf"));
+        let output = command.output().unwrap();
+        if output.status.success() { Ok(()) } else { Err(format!("{output:?}")) }
+    });
 }
 
 /// Directories with files of rules, to be pushed; none of the rules matches anything.
