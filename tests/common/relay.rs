@@ -5,6 +5,7 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 /// What passed on one connection.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -21,11 +22,15 @@ pub struct Relay {
     thread: Option<JoinHandle<()>>,
 }
 
-/// Passes one direction on to its end.
-fn pass(mut from: TcpStream, mut to: TcpStream) -> Vec<u8> {
-    let (mut all, mut buffer) = (Vec::new(), vec![0; 64 * 1024]);
+/// Passes one direction on to its end, at so many bytes a second if that is said.
+fn pass(mut from: TcpStream, mut to: TcpStream, pace: Option<u32>) -> Vec<u8> {
+    // A twentieth of a second at a time.
+    let (mut all, mut buffer) = (Vec::new(), vec![0; pace.map_or(64 * 1024, |pace| pace as usize / 20)]);
     while let Ok(read @ 1..) = from.read(&mut buffer) {
         all.extend_from_slice(&buffer[..read]);
+        if let Some(pace) = pace {
+            std::thread::sleep(Duration::from_secs(1) * read as u32 / pace);
+        }
         if to.write_all(&buffer[..read]).is_err() {
             break;
         }
@@ -36,6 +41,15 @@ fn pass(mut from: TcpStream, mut to: TcpStream) -> Vec<u8> {
 
 impl Relay {
     pub fn to(port: u16) -> Relay {
+        Relay::at_pace(port, None)
+    }
+
+    /// One that is a line of so many bytes a second, each way.
+    pub fn paced(port: u16, pace: u32) -> Relay {
+        Relay::at_pace(port, Some(pace))
+    }
+
+    fn at_pace(port: u16, pace: Option<u32>) -> Relay {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let own = listener.local_addr().unwrap().port();
         let over = Arc::new(AtomicBool::new(false));
@@ -50,8 +64,8 @@ impl Relay {
                     let client = client.unwrap();
                     let Ok(server) = TcpStream::connect(("127.0.0.1", port)) else { continue };
                     let (from, to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
-                    let there = std::thread::spawn(move || pass(from, to));
-                    let from_server = pass(server, client);
+                    let there = std::thread::spawn(move || pass(from, to, pace));
+                    let from_server = pass(server, client, pace);
                     let from_client = there.join().unwrap();
                     recordings.lock().unwrap().push(Recording { from_client, from_server });
                 }
