@@ -41,7 +41,7 @@ const FORMAT: &str = "%o %h [%a] %m (%u) %f %l %n %t %p %B %G %L %M %P %U";
 
 /// Fails if anything but text and ends of lines is there.
 #[track_caller]
-fn assert_clean(what: &str, bytes: &[u8]) {
+fn assert_drives_nothing(what: &str, bytes: &[u8]) {
     let text = String::from_utf8(bytes.to_vec());
     let text = text.unwrap_or_else(|_| panic!("{what}: no UTF-8: {}", bytes.escape_ascii()));
     let driving = |c: char| match c {
@@ -56,7 +56,13 @@ fn assert_clean(what: &str, bytes: &[u8]) {
     if let Some(c) = text.chars().find(|c| driving(*c)) {
         panic!("{what}: {} in\n{}", c.escape_unicode(), text.escape_debug());
     }
-    // Nor a line that a name began.
+}
+
+/// Nor a line that a name began.
+#[track_caller]
+fn assert_clean(what: &str, bytes: &[u8]) {
+    assert_drives_nothing(what, bytes);
+    let text = String::from_utf8_lossy(bytes);
     let forged = text.lines().find(|line| line.starts_with("line") || line.ends_with("] again"));
     assert!(forged.is_none_or(|line| line.contains("forged\\012")), "{what}: {forged:?}");
 }
@@ -166,12 +172,16 @@ fn say_all(site: &Site) {
         ended(&mut child);
         let evil = Evil::start(site, move |peer| {
             peer.hear();
+            peer.say(&[Message::Motd(text.clone().into())]);
             peer.say(&[Message::Abort { exit: Exit::Refused, text: text.into() }]);
             peer.finish();
         });
-        let output = site.run(&["push", site.src().to_str().unwrap(), &evil.remote("")]);
+        let output = site.run(&["list", &format!("127.0.0.1:{}", evil.port)]);
         evil.join();
-        assert_clean_output("a push to a server that is refusing in such words", &output);
+        // A message of the day has lines.
+        assert!(!output.stdout.is_empty(), "{output:?}");
+        assert_drives_nothing("the message of the day", &output.stdout);
+        assert_clean("what a server says that refuses in such words", &output.stderr);
     }
 }
 
