@@ -260,18 +260,42 @@ fn make(row: &Row, dir: &Path, text: &str) -> Option<PathBuf> {
     Some(name)
 }
 
-/// The configuration that names the thing of the row; the thing itself for all but two classes.
-fn config(row: &Row, dir: &Path, name: &Path, text: &str) -> PathBuf {
-    let line = match row.class {
-        Secrets => format!("secrets file = {}\n{text}", name.display()),
-        Include => format!("{text}&include {}\n", name.display()),
-        _ => return name.to_owned(),
+/// A configuration that names the thing of the row, and is good besides.
+fn naming(row: &Row, place: &Path, secret: &str) -> String {
+    let name = place.join("way/thing").display().to_string();
+    let at = |class, usual: &str| {
+        if row.class == class { name.clone() } else { place.join(usual).display().to_string() }
     };
-    let path = dir.join("smsyncd.conf");
-    fs::write(&path, line).unwrap();
-    row.asker.gives(&path, Owner::Caller);
-    chmod(&path, 0o600);
-    path
+    let line = match row.class {
+        Secrets => format!("secrets file = {name}\n"),
+        Include => format!("&include {name}\n"),
+        LogFile => format!("log file = {name}\n"),
+        Pid => format!("pid file = {name}\n"),
+        _ => String::new(),
+    };
+    let lock =
+        if row.class == Lock { format!("max connections = 2\nlock file = {name}\n") } else { String::new() };
+    let (state, root, spool) = (at(State, "state"), at(Root, "state"), place.display());
+    format!("secret = {secret}\nspool dir = {spool}\nstate dir = {state}\n{line}[m]\npath = {root}\n{lock}")
+}
+
+/// Makes what the row says and a configuration that names it; what the two are called.
+fn lay(row: &Row, place: &Path, secret: &str) -> Option<(PathBuf, PathBuf)> {
+    let whole = naming(row, place, secret);
+    let text = match row.class {
+        Secrets => format!("ann:{secret}\n"),
+        Include => format!("[n]\npath = {}\n", place.display()),
+        _ => whole.clone(),
+    };
+    let name = make(row, place, &text)?;
+    let (state, config) = (place.join("state"), place.join("smsyncd.conf"));
+    fs::create_dir(&state).unwrap();
+    fs::write(&config, whole).unwrap();
+    for (path, mode) in [(&state, 0o700), (&config, 0o600)] {
+        row.asker.gives(path, Owner::Caller);
+        chmod(path, mode);
+    }
+    Some(if row.class == Conf { (name.clone(), name) } else { (name, config) })
 }
 
 /// What the server says of it: nothing where it is accepted.
@@ -320,14 +344,7 @@ fn the_permissions_of_what_the_server_is_configured_by() {
     let (mut tried, mut refused, mut wrong) = (0, 0, Vec::new());
     for row in rows().into_iter().filter(can_be_tried) {
         let place = place();
-        let globals = format!("secret = {secret}\n");
-        let text = match row.class {
-            Secrets => format!("ann:{secret}\n"),
-            Include => "[m]\npath = /srv\n".into(),
-            _ => globals.clone(),
-        };
-        let Some(name) = make(&row, place.path(), &text) else { continue };
-        let config = config(&row, place.path(), &name, &globals);
+        let Some((name, config)) = lay(&row, place.path(), &secret) else { continue };
         let answer = answer(&row, &config, &name);
         tried += 1;
         refused += usize::from(answer.is_err());
@@ -346,33 +363,27 @@ fn the_permissions_of_what_the_server_is_configured_by() {
     assert!(tried >= if is_root() { 2000 } else { 250 }, "only {tried} combinations were tried");
 }
 
-/// The program itself, with one thing wrong at a time.
+/// The program itself, with one thing wrong at a time: what is wrong with the configuration is an error, and what is wrong
+/// with what it names is said.
 #[test]
-fn what_is_wrong_with_a_configuration_ends_the_server_with_78() {
+fn what_the_server_ends_with() {
     let secret = keygen();
     let asker = if is_root() { Asker::Root } else { Asker::User };
     let alone = |row: &Row| {
-        let usual = [
-            row.kind == Kind::File,
-            row.owner == Owner::Caller,
-            row.mode == 0o600,
-            row.way == (Owner::Caller, 0o755),
-        ];
-        row.class.column() == 0 && row.asker == asker && usual.iter().filter(|usual| !**usual).count() <= 1
+        let (kind, mode) =
+            if row.class.is_directory() { (Kind::Directory, 0o700) } else { (Kind::File, 0o600) };
+        // A directory where a file should be has the mode of one.
+        let mode = row.mode == mode || row.kind == Kind::Directory && row.mode == 0o700;
+        let usual = [row.kind == kind, row.owner == Owner::Caller, mode, row.way == (Owner::Caller, 0o755)];
+        row.asker == asker && usual.iter().filter(|usual| !**usual).count() <= 1
     };
     for row in rows().into_iter().filter(alone).filter(can_be_tried) {
         let place = place();
-        let globals = format!("secret = {secret}\n");
-        let text = match row.class {
-            Secrets => format!("ann:{secret}\n"),
-            Include => "[m]\npath = /srv\n".into(),
-            _ => globals.clone(),
-        };
-        let Some(name) = make(&row, place.path(), &text) else { continue };
-        let config = config(&row, place.path(), &name, &globals);
+        let Some((name, config)) = lay(&row, place.path(), &secret) else { continue };
         let output = Command::new(SMSYNCD).arg("--check").arg("-c").arg(config).output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(if row.accepted { 0 } else { 78 }), "{row:?}: {said}");
+        let refused = if row.class.column() == 0 { 78 } else { 1 };
+        assert_eq!(output.status.code(), Some(if row.accepted { 0 } else { refused }), "{row:?}: {said}");
         assert!(row.accepted || said.contains(&*name.display().to_string()), "{row:?}: {said}");
     }
 }

@@ -24,7 +24,7 @@ pub(super) fn problems(config: &Config) -> Vec<String> {
     }
     trial.of("spool dir", Some(&globals.spool_dir), |path| Spool::create(&Dir::open_root(path)?).map(drop));
     trial.of("log file", globals.log_file.as_deref(), usable::file);
-    trial.of("pid file", globals.pid_file.as_deref(), usable::file);
+    trial.of("pid file", globals.pid_file.as_deref(), usable::locked);
     let shown_in = globals.metrics_file.as_deref().and_then(Path::parent);
     trial.of("metrics file", shown_in, usable::directory);
     if let Some(Err(reason)) = globals.motd_file.as_deref().map(motd::read) {
@@ -55,7 +55,7 @@ impl Trial<'_> {
             Err(Shut { reason, .. }) => self.says("path", &format!("{}: {reason}", shown(&module.path))),
         }
         self.of("log file", module.log_file.as_deref(), usable::file);
-        self.of("lock file", module.lock_file.as_deref(), usable::file);
+        self.of("lock file", module.lock_file.as_deref(), usable::locked);
         for (name, hook) in [("pre-xfer exec", &module.before), ("post-xfer exec", &module.after)] {
             self.of(name, hook.as_ref().map(|hook| hook.hook().program.as_path()), usable::program);
         }

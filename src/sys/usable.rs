@@ -13,14 +13,27 @@ fn access(path: &Path, how: Access) -> io::Result<()> {
 /// # Errors
 /// Why it could not be.
 pub fn file(path: &Path) -> io::Result<()> {
-    let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    match rustix::fs::open(path, flags | OFlags::NONBLOCK | OFlags::NOCTTY, Mode::empty()) {
+    written(path, OFlags::WRONLY | OFlags::APPEND, false)
+}
+
+/// The same, but to be locked, and read again: it is a regular one.
+///
+/// # Errors
+/// Why it could not be.
+pub fn locked(path: &Path) -> io::Result<()> {
+    written(path, OFlags::RDWR, true)
+}
+
+fn written(path: &Path, how: OFlags, regular: bool) -> io::Result<()> {
+    let flags = how | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+    match rustix::fs::open(path, flags, Mode::empty()) {
         Ok(file) => {
             let stat = rustix::fs::fstat(&file)?;
-            if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile && stat.st_nlink != 1 {
+            let is_regular = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+            if is_regular && stat.st_nlink != 1 {
                 return Err(io::Error::other("it has a second name (hard link)"));
             }
-            Ok(())
+            if is_regular || !regular { Ok(()) } else { Err(io::Error::other("it is no regular file")) }
         }
         Err(rustix::io::Errno::NOENT) => path.parent().map_or(Ok(()), directory),
         Err(error) => Err(error.into()),
