@@ -70,13 +70,9 @@ pub(super) fn open(module: &Module) -> Result<Dir, Shut> {
             Rule::System(errno) => errno_words(errno.raw_os_error()),
             Rule::NotDirectory => errno_words(libc::ENOTDIR),
             // Where the path leads is not for the client to know.
-            _ => {
-                let told = "the module cannot be opened: its path is not to be trusted".into();
-                return Shut { told, reason: error.to_string() };
-            }
+            _ => return Shut { told: "its path is not to be trusted".into(), reason: error.to_string() },
         };
-        let told = format!("the module cannot be opened: {words}");
-        Shut { reason: told.clone(), told }
+        Shut { told: words.clone(), reason: words }
     })
 }
 

@@ -135,8 +135,8 @@ impl Session<'_> {
         let place = module_place(module, &homes.kept, &who, self.log);
         let _place = place.inspect_err(|error| turn_away(error, Reason::Module))?;
         let dir = open(module).map_err(|Shut { told, reason }| {
-            self.log.error(format_args!("{who}: {reason}"));
-            refused(Exit::Io, told)
+            self.log.error(format_args!("{who}: the module cannot be opened: {reason}"));
+            refused(Exit::Io, format!("the module cannot be opened: {told}"))
         });
         let dir = dir.inspect_err(|error| turn_away(error, Reason::Module))?;
         let Homes { state, kept } = homes;
