@@ -285,6 +285,14 @@ fn a_source_of_which_nothing_can_be_remembered() {
     for quiet in [&[][..], &["--delete", "--force-delete"]] {
         assert_eq!(push(quiet).matches("remembered").count(), 0, "{quiet:?}");
     }
+    // Of a pull it is the server's to say.
+    let both = Both::new(Way::Pull);
+    fill(both.sender(), 1..=3);
+    fs::set_permissions(both.site.path("state"), Permissions::from_mode(0o777)).unwrap();
+    for options in [&["--delete"][..], &[], &["--delete", "--force-delete"]] {
+        assert_exit(&both.run(options), 0);
+        assert_eq!(both.site.log().matches("nothing is remembered").count(), 1, "{}", both.site.log());
+    }
 }
 
 /// What cannot be read protects itself, and nothing else.

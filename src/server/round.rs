@@ -123,6 +123,14 @@ impl Session<'_> {
                 // Without a state directory nothing is remembered, and nothing else is amiss.
                 let source = [module.name.as_bytes(), &[0], path.as_bytes()].concat();
                 let memory = state.as_ref().map_or(Memory::none(), |state| Memory::of(state, &source));
+                if let Err(error) = state
+                    && round.flags.has(Flags::DELETE)
+                    && !round.keeping.force
+                {
+                    let text =
+                        "nothing is remembered, and nobody will notice what is not mounted in the module";
+                    self.log.warning(format_args!("{self}: {text}: {error}"));
+                }
                 let what = Scan {
                     scope: &round.scope,
                     keywords,
