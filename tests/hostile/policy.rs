@@ -173,3 +173,20 @@ fn a_pull_after_a_push_follows_no_link_out_of_the_module() {
         outcome.assert_sound();
     }
 }
+
+/// A specification is compressed: what a few kilobytes are is not for the sender to say.
+#[test]
+fn a_text_has_no_more_bytes_than_its_entries_can_have() {
+    let site = site_with("max files = 3");
+    let offer = |length: usize| {
+        attack(&site, |peer| {
+            peer.open_path("m", "");
+            peer.round(Direction::Push, Flags::NONE);
+            let text = vec![b'\n'; length];
+            peer.offer_as(&text, *blake3::hash(&text).as_bytes(), 3);
+        })
+    };
+    let most = (1 << 20) + 3 * 16 * 1024;
+    offer(most).assert(Exit::Protocol, "specification line 1: ");
+    offer(most + 1).assert(Exit::Refused, "more bytes than 3 entries can have ('max files')");
+}
