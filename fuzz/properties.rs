@@ -8,6 +8,7 @@ mod session;
 pub use session::{session, state};
 use smsync::client::config::ClientConfig;
 use smsync::client::remote::{Host, Place};
+use smsync::config::{Rate, size};
 use smsync::path::{Pattern, RelPath};
 use smsync::report::{Carried, Transfer};
 use smsync::secret::Secret;
@@ -147,6 +148,22 @@ pub fn import(data: &[u8]) {
     let imported = smsync::server::import::import(data);
     assert_shown(&imported.text.replace('\t', " "));
     imported.lost.iter().for_each(|lost| assert_shown(&lost.to_string()));
+}
+
+/// A size or a rate is read or refused in words fit for a terminal, and a rate is shown as it is read.
+pub fn number(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    for plain in [1, 1024] {
+        size(text, plain).err().iter().for_each(|fault| assert_shown(fault));
+    }
+    match Rate::parse(text) {
+        Ok(Some(rate)) => {
+            assert_eq!(Rate::parse(&rate.to_string()), Ok(Some(rate)));
+            assert!(rate.time(rate.bytes(Duration::from_secs(1))) <= Duration::from_secs(1));
+        }
+        Ok(None) => {}
+        Err(fault) => assert_shown(&fault),
+    }
 }
 
 fn assert_shown(text: &str) {

@@ -91,3 +91,8 @@ fn sessions() {
 fn states() {
     replay_at("state", 8, properties::state);
 }
+
+#[test]
+fn numbers() {
+    replay("number", properties::number);
+}
