@@ -54,6 +54,8 @@ impl Deeds {
                 deeds.changes.push(line.to_owned());
             } else if line.starts_with("openat(") && line.contains("O_DIRECTORY") {
                 deeds.directories += 1;
+            } else if line.starts_with("openat(") && line.contains("O_PATH") {
+                // Nothing can be read through it.
             } else if line.starts_with("openat(") || line.starts_with("read(") || line.starts_with("pread64(")
             {
                 deeds.reads.push(line.to_owned());
