@@ -1,11 +1,16 @@
 //! `--import`: our configuration from an rsyncd.conf, with whatever has no equivalent in comments.
 
+mod effect;
+mod tables;
+
 use super::config;
-use crate::config::{At, ConfigErrors, check_module, lines};
+use crate::config::{At, ConfigError, ConfigErrors, lines};
 use crate::sys::ids;
 use crate::vis::shown_text;
+use effect::{Said, Values, in_effect, is_global, loose, pair, section, superseded, unusable};
 use std::collections::BTreeMap;
 use std::path::Path;
+use tables::{DIRECTIVE, HEAD, HOOKS, OTHERWISE, RESTRICTS, SHELL, WITHOUT};
 
 /// What came of it.
 #[derive(Debug)]
@@ -18,203 +23,181 @@ pub struct Imported {
     pub notes: Vec<&'static str>,
 }
 
-/// What stands before everything.
-const HEAD: &str = "\
-# Made of an rsyncd.conf. What has no equivalent stands in comments.
-# It must be as private as smsyncd.conf(5) says: chmod 600.
-# Users prove 32 random bytes instead of a password, each a line 'user:SECRET' of
-# this file, with a secret that 'smsync keygen' prints:
-secrets file = /etc/smsyncd.secrets
-
-";
-
-/// Parameters that are not to be carried over, and why.
-const WITHOUT: [(&str, &str); 17] = [
-    ("secrets file", "passwords are no secrets: see 'secrets file' above"),
-    ("strict modes", "files that hold secrets are always checked"),
-    ("auth digest", "there is one way to prove a secret"),
-    ("name", "a module is known by the name of its section"),
-    ("charset", "names are bytes"),
-    ("name converter", "names are looked up before the process confines itself"),
-    ("insecure links", "no link is followed out of a module"),
-    ("forward lookup", "a name counts only when it is that of the address and leads back to it"),
-    ("temp dir", "files wait at the root of the module, so that they are put in place at once"),
-    ("early exec", "nothing runs before a client has proven itself"),
-    ("socket options", "they are set as the protocol needs them"),
-    ("max verbosity", "a client has no say in what is logged"),
-    ("ignore errors", "what could not be read is never removed"),
-    ("filter", "write it as 'exclude' and 'include'"),
-    ("proxy protocol", "an address is believed only of the kernel"),
-    ("proxy protocol hosts", "an address is believed only of the kernel"),
-    ("daemon chroot", "each connection has a process of its own, which confines itself"),
-];
-
-/// What is otherwise, unless this parameter is given.
-const OTHERWISE: [(&str, &str); 3] = [
-    ("timeout", "'timeout' is 60 seconds where nothing is said; rsyncd has no limit then ('timeout = 0')"),
-    (
-        "munge symlinks",
-        "'munge symlinks' is off where nothing is said, since smsyncd follows no link; rsyncd munges them without chroot",
-    ),
-    (
-        "numeric ids",
-        "'numeric ids' is off where nothing is said; rsyncd tells only numbers with chroot ('numeric ids = yes')",
-    ),
-];
-
-/// What is otherwise where there are hooks.
-const HOOKS: &str = "hooks find variables named SMSYNC_MODULE_NAME and so on, as smsyncd.conf(5) lists them, and none \
-                     named RSYNC_…; there is none for the request or its arguments";
-
 /// Makes our configuration of this text.
 #[must_use]
 pub fn import(bytes: &[u8]) -> Imported {
     let mut errors = ConfigErrors::new(Path::new("rsyncd.conf"));
-    let said: BTreeMap<usize, String> = lines(bytes, At::from(0), &mut errors)
+    let mut said: Said = lines(bytes, At::from(0), &mut errors)
         .into_iter()
         .map(|line| (line.at.number(), line.text))
         .collect();
+    let unread = unread(&errors);
+    let headers: BTreeMap<usize, String> = (1..)
+        .zip(bytes.split(|byte| *byte == b'\n'))
+        .filter(|(_, raw)| raw.trim_ascii_start().starts_with(b"["))
+        .filter_map(|(number, _)| Some((number, unread.get(&number)?.clone())))
+        .collect();
+    // Whichever module it is, what follows belongs to no other.
+    said.extend(headers.keys().map(|number| (*number, "[]".to_owned())));
+    let (modules, globals) = in_effect(&said);
     let mut import = Import {
         out: String::new(),
-        lost: errors.iter().map(ToString::to_string).collect(),
-        in_module: false,
-        names: Names::Default,
+        lost: Vec::new(),
+        part: Part::default(),
+        wanting: Vec::new(),
         dropped: false,
-        unusable: unusable(&said),
-        served: globals(&said).any(|name| name == "daemonuid"),
+        superseded: superseded(&said),
+        unusable: unusable(&said, &modules),
+        loose: loose(&said, &modules),
+        served: globals.contains_key("daemonuid"),
+        modules,
+        globals,
     };
+    import.unusable.extend(headers);
     import.defaults(&said);
     let mut goes_on = false;
     for (number, raw) in (1..).zip(bytes.split(|byte| *byte == b'\n')) {
         let raw = String::from_utf8_lossy(raw.trim_ascii());
-        match said.get(&number) {
-            Some(text) => import.line(number, text),
+        match (said.get(&number), unread.get(&number)) {
+            (Some(text), _) => import.line(number, text),
+            (None, Some(why)) => import.lose_one(number, &raw, DIRECTIVE, why),
             // Of a continued line all was said at its beginning.
-            None if goes_on => {}
-            None if raw.is_empty() => import.out.push('\n'),
-            None => {
+            (None, None) if goes_on => {}
+            (None, None) if raw.is_empty() => import.out.push('\n'),
+            (None, None) => {
                 import.out.push_str(&format!("# {}\n", shown_text(raw.trim_start_matches(['#', ';', ' ']))))
             }
         }
         goes_on = raw.ends_with('\\') && (goes_on || !raw.starts_with(['#', ';']));
     }
-    let given = |name: &str| said.values().any(|line| named(line) == folded(name));
+    import.close();
+    let given =
+        |name: &str| said.values().filter_map(|line| pair(line)).any(|(given, _)| given == folded(name));
     let mut notes: Vec<_> =
         OTHERWISE.iter().filter(|(name, _)| !given(name)).map(|(_, note)| *note).collect();
     notes.extend((given("pre-xfer exec") || given("post-xfer exec")).then_some(HOOKS));
     let told: String = notes.iter().map(|note| format!("# {note}\n")).collect();
     let text = format!("{HEAD}{told}\n{}\n", import.out.trim());
-    Imported { text, lost: import.lost, notes }
+    let mut lost = import.lost;
+    // What is included is another configuration, and is not ours yet.
+    let own: Vec<&str> = text.lines().map(|line| if line.starts_with('&') { "" } else { line }).collect();
+    let faults = config::faults(own.join("\n").as_bytes());
+    lost.extend(faults.iter().map(|why| format!("what is made of it is not accepted: {}", short(why))));
+    Imported { text, lost, notes }
 }
 
-/// The name of the parameter that a line gives, as everybody may spell it.
-fn named(line: &str) -> String {
-    line.split_once('=').map_or(String::new(), |(name, _)| folded(name))
-}
-
-/// The parameters before the first section.
-fn globals(said: &BTreeMap<usize, String>) -> impl Iterator<Item = String> {
-    said.values().take_while(|line| !line.starts_with('[')).map(|line| named(line))
-}
-
-/// Whether a line begins a section, and which.
-fn section(line: &str) -> Option<&str> {
-    line.starts_with('[').then(|| line.trim_matches(['[', ']', ' ']))
-}
-
-/// The lines at which modules begin that cannot be ours, and why.
-fn unusable(said: &BTreeMap<usize, String>) -> BTreeMap<usize, String> {
-    let is_path = |line: &str| {
-        let value = line.split_once('=').map_or("", |(_, value)| value.trim());
-        named(line) == "path" && value.starts_with('/') && value.split('%').count() < 3
+/// The lines that cannot be read, and might say anything; and why.
+fn unread(errors: &ConfigErrors) -> BTreeMap<usize, String> {
+    let line = |error: &ConfigError| match error {
+        ConfigError::Line { line, text, .. } => Some((*line, text.clone())),
+        ConfigError::Private(_) => None,
     };
-    let mut unusable = BTreeMap::new();
-    // A default goes for what follows it.
-    let (mut default, mut open) = (false, None);
-    for (number, line) in said {
-        match section(line) {
-            Some(name) if name.eq_ignore_ascii_case("global") => open = None,
-            Some(name) => {
-                open = Some(*number);
-                let why = match check_module(name) {
-                    Err(error) => Some(error.to_string()),
-                    Ok(()) => (!default).then(|| "a module needs an absolute 'path'".to_owned()),
-                };
-                unusable.extend(why.map(|why| (*number, why)));
+    errors.iter().filter_map(line).collect()
+}
+
+/// What a part says of names of hosts: rsyncd looks them up unless it is told not to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Names {
+    #[default]
+    Default,
+    Yes,
+    No,
+}
+
+impl Names {
+    fn of(values: &Values) -> Names {
+        match values.get("reverselookup") {
+            None => Names::Default,
+            Some(value)
+                if fault(&format!("reverse lookup = {value}\nhosts allow = a.example"), true).is_none() =>
+            {
+                Names::Yes
             }
-            None if is_path(line) => match open {
-                Some(module)
-                    if said
-                        .get(&module)
-                        .and_then(|line| section(line))
-                        .is_some_and(|name| check_module(name).is_ok()) =>
-                {
-                    unusable.remove(&module);
-                }
-                Some(_) => {}
-                None => default = true,
-            },
-            None => {}
+            Some(_) => Names::No,
         }
     }
-    unusable
 }
 
-/// What a section says of names of hosts: rsyncd looks them up unless it is told not to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Names {
-    Default,
-    Said,
+/// The part of the file that is being read: a module, or what goes for all.
+#[derive(Default)]
+struct Part {
+    /// Where a module begins in what we say, behind its header.
+    module: Option<usize>,
+    names: Names,
+    /// What it says that we say too.
+    carried: Vec<String>,
+    /// Why it must not be served.
+    loose: Vec<String>,
 }
 
 struct Import {
     out: String,
     lost: Vec<String>,
-    in_module: bool,
-    names: Names,
+    part: Part,
+    /// What restricts every module that does not say it for itself, and was lost; with the reason.
+    wanting: Vec<(String, String)>,
     /// Whether what follows belongs to a module that cannot be ours.
     dropped: bool,
+    /// Lines that are said again.
+    superseded: BTreeMap<usize, usize>,
     /// Where such modules begin, and why.
     unusable: BTreeMap<usize, String>,
+    /// Where those begin that must not be served, and why.
+    loose: BTreeMap<usize, String>,
     /// Whether one user serves every connection.
     served: bool,
+    modules: BTreeMap<usize, Values>,
+    globals: Values,
 }
 
 impl Import {
     /// Says what rsyncd does where nothing is said, and we do not.
-    fn defaults(&mut self, said: &BTreeMap<usize, String>) {
+    fn defaults(&mut self, said: &Said) {
+        self.part.names = Names::of(&self.globals);
         if self.served {
             return;
         }
-        let has = |name| globals(said).any(|given| given == name);
+        let counts = said.iter().take_while(|(_, line)| !line.starts_with('['));
+        let counts: Vec<_> = counts.filter(|(number, _)| !self.superseded.contains_key(number)).collect();
+        let has = |name: &str| {
+            counts.iter().any(|(_, line)| {
+                pair(line).is_some_and(|(given, _)| given == name) && fault(line, false).is_none()
+            })
+        };
         let nobody = if ids::group_id(b"nogroup").is_some() { "nogroup" } else { "nobody" };
         for (name, value) in [("uid", "nobody"), ("gid", nobody)] {
             let line = format!("{name} = {value}");
-            if !has(name) && fault(&line, false).is_none() {
-                self.out.push_str(&format!("# As rsyncd does where nothing is said:\n{line}\n"));
+            match fault(&line, false) {
+                _ if has(name) => {}
+                None => self.out.push_str(&format!("# As rsyncd does where nothing is said:\n{line}\n")),
+                Some(why) => {
+                    let why = format!("{line}, as rsyncd does where nothing is said: {why}");
+                    self.lost.push(why.clone());
+                    self.wanting.push((name.to_owned(), why));
+                }
             }
         }
     }
 
     fn line(&mut self, number: usize, text: &str) {
         if let Some(name) = section(text) {
-            self.in_module = !name.eq_ignore_ascii_case("global");
-            self.names = Names::Default;
-            let why = self.unusable.remove(&number);
-            self.dropped = why.is_some();
-            match why {
-                Some(why) => self.lose(number, text, &why),
-                None => self.say(text),
-            }
+            self.begin(number, text, name);
         } else if self.dropped {
             self.out.push_str(&format!("# {}\n", shown_text(text)));
+        } else if let Some(again) = self.superseded.get(&number) {
+            self.out.push_str(&format!("# said again in line {again}, which counts: {}\n", shown_text(text)));
         } else if let Some(directive) = text.strip_prefix('&') {
             match directive.split_once(char::is_whitespace) {
-                Some(("include", path)) if path.trim().starts_with('/') => {
+                Some(("include", path)) if path.trim().starts_with('/') && self.wanting.is_empty() => {
+                    self.lost
+                        .push(format!("line {number}: {}: it is to be imported by itself", shown_text(text)));
                     self.say(&format!("# To be imported too: {}", path.trim()));
                     self.say(text);
                 }
-                _ => self.lose(number, text, "only '&include' with an absolute path is known"),
+                Some(("include", path)) if path.trim().starts_with('/') => {
+                    self.lose_one(number, text, DIRECTIVE, "what restricts it above is lost");
+                }
+                _ => self.lose_one(number, text, DIRECTIVE, "only '&include' with an absolute path is known"),
             }
         } else if let Some((name, value)) = text.split_once('=') {
             self.parameter(number, text, (name.trim(), value.trim()));
@@ -223,19 +206,63 @@ impl Import {
         }
     }
 
+    fn begin(&mut self, number: usize, text: &str, name: &str) {
+        self.close();
+        let why = self.unusable.remove(&number);
+        self.dropped = why.is_some();
+        match why {
+            Some(why) => self.lose(number, text, &why),
+            None => self.say(text),
+        }
+        if self.dropped || is_global(name) {
+            self.part.names = Names::of(&self.globals);
+            return;
+        }
+        self.part.module = Some(self.out.len());
+        self.part.names = self.modules.get(&number).map_or(Names::Default, Names::of);
+        if let Some(why) = self.loose.remove(&number) {
+            self.lost.push(format!("line {number}: {}: {why}", shown_text(text)));
+            self.part.loose.push(why);
+        }
+    }
+
+    /// Ends a part. A module that has lost what restricts it is disabled.
+    fn close(&mut self) {
+        let Part { module, carried, mut loose, .. } = std::mem::take(&mut self.part);
+        let Some(begin) = module else { return };
+        let wanting = self.wanting.iter().filter(|(name, _)| !carried.contains(name));
+        loose.extend(wanting.map(|(_, why)| why.clone()));
+        if loose.is_empty() {
+            return;
+        }
+        let body = self.out.split_off(begin);
+        self.out.push_str("\t# Disabled, since it would be open to more than it was:\n");
+        loose.iter().for_each(|why| self.out.push_str(&format!("\t#   {why}\n")));
+        self.out.push_str("\tmax connections = -1\n");
+        for line in body.lines() {
+            let own = pair(line).is_some_and(|(name, _)| name == "maxconnections");
+            self.out.push_str(&format!("{}{line}\n", if own { "#" } else { "" }));
+        }
+    }
+
     fn parameter(&mut self, number: usize, text: &str, (name, value): (&str, &str)) {
         let given = folded(name);
         if let Some((_, why)) = WITHOUT.iter().find(|(known, _)| folded(known) == given) {
-            return self.lose(number, text, why);
+            return self.lose_one(number, text, &given, why);
         }
         if self.served && matches!(given.as_str(), "uid" | "gid") {
             return self.lose(number, text, "'daemon uid' serves every connection");
         }
         if given.ends_with("xferexec") && value.contains(SHELL) {
-            return self.lose(number, text, "hooks run without a shell: name a program and its arguments");
+            return self.lose_one(
+                number,
+                text,
+                &given,
+                "hooks run without a shell: name a program and its arguments",
+            );
         }
         if value.contains('%') && value.split('%').count() > 2 && given != "logformat" {
-            return self.lose(number, text, "nothing stands for '%' names");
+            return self.lose_one(number, text, &given, "nothing stands for '%' names");
         }
         let value = match given.as_str() {
             // `/outer/./inner` is one directory to us.
@@ -243,39 +270,50 @@ impl Import {
             _ => value.to_owned(),
         };
         let line = format!("{name} = {value}");
-        match fault(&line, self.in_module) {
-            None => {
-                self.say(&line);
-                if given == "reverselookup" {
-                    self.names = Names::Said;
-                }
-            }
-            Some(_)
-                if self.names == Names::Default
-                    && fault(&format!("{line}\nreverse lookup = yes"), self.in_module).is_none() =>
-            {
-                self.say("reverse lookup = yes");
-                self.names = Names::Said;
-                self.say(&line);
-            }
-            Some(_)
-                if self.names == Names::Said
-                    && given.starts_with("hosts")
-                    && fault(&format!("{line}\nreverse lookup = yes"), self.in_module).is_none() =>
-            {
-                self.say(&line);
-            }
-            Some(why) => self.lose(number, text, &why),
+        let in_module = self.part.module.is_some();
+        let fine = fault(&line, in_module);
+        let Some(why) = fine else { return self.carry(given, &line) };
+        let looked_up = given.starts_with("hosts")
+            && fault(&format!("{line}\nreverse lookup = yes"), in_module).is_none();
+        if !looked_up || self.part.names == Names::No {
+            return self.lose_one(number, text, &given, &why);
+        }
+        if self.part.names == Names::Default {
+            self.say("reverse lookup = yes");
+            self.part.names = Names::Yes;
+        }
+        self.carry(given, &line);
+    }
+
+    /// Says a parameter as it is.
+    fn carry(&mut self, given: String, line: &str) {
+        self.say(line);
+        match self.part.module {
+            Some(_) => self.part.carried.push(given),
+            None => self.wanting.retain(|(name, _)| *name != given),
         }
     }
 
     fn say(&mut self, line: &str) {
-        if !line.starts_with(['[', '#', '&']) && self.in_module {
+        if !line.starts_with(['[', '#', '&']) && self.part.module.is_some() {
             self.out.push('\t');
         }
         self.out.push_str(line);
         // A backslash at the end would go on with the next line.
         self.out.push_str(if line.ends_with('\\') { "\\\n\n" } else { "\n" });
+    }
+
+    /// Loses a parameter, and what it restricts is not served.
+    fn lose_one(&mut self, number: usize, text: &str, given: &str, why: &str) {
+        self.lose(number, text, why);
+        if self.dropped || !RESTRICTS.contains(&given) {
+            return;
+        }
+        let why = format!("line {number}: {}: {why}", shown_text(text));
+        match self.part.module {
+            Some(_) => self.part.loose.push(why),
+            None => self.wanting.push((given.to_owned(), why)),
+        }
     }
 
     fn lose(&mut self, number: usize, text: &str, why: &str) {
@@ -290,18 +328,18 @@ fn folded(name: &str) -> String {
     name.split_whitespace().collect::<String>().to_lowercase()
 }
 
-/// What a shell would make something else of.
-const SHELL: [char; 20] =
-    ['$', '|', '&', ';', '<', '>', '(', ')', '`', '*', '?', '[', ']', '{', '}', '~', '#', '!', '\\', '='];
-
 /// Why we cannot read a line, if we cannot: in a module, or outside of one.
 fn fault(line: &str, in_module: bool) -> Option<String> {
     let has_path = line.to_lowercase().starts_with("path");
     let path = if has_path { "" } else { "path = /\n" };
     let text = if in_module { format!("[m]\n{line}\n{path}") } else { format!("{line}\n[m]\n{path}") };
     let why = config::faults(text.as_bytes()).into_iter().next()?;
-    // Not what else would be known.
-    Some(why.split("; known here").next().unwrap_or_default().to_owned())
+    Some(short(&why).to_owned())
+}
+
+/// The same without what else would be known.
+fn short(why: &str) -> &str {
+    why.split("; known here").next().unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use super::*;
 const THEIRS: &str = "\
 # sample rsyncd.conf
 uid = nobody
-gid = nobody
+gid = 65534
 use chroot = yes
 max connections = 4
 syslog facility = local5
@@ -109,4 +109,148 @@ fn nothing_of_theirs_makes_it_panic() {
         let imported = import(&bytes);
         assert!(imported.text.starts_with(HEAD.trim_end()));
     }
+}
+
+/// What is said below the header of this module, without comments.
+fn module_of<'t>(text: &'t str, name: &str) -> Vec<&'t str> {
+    let lines = text.lines().map(str::trim).skip_while(|line| *line != format!("[{name}]")).skip(1);
+    lines.take_while(|line| !line.starts_with('[')).filter(|line| !line.starts_with('#')).collect()
+}
+
+fn is_disabled(text: &str, name: &str) -> bool {
+    let module = module_of(text, name);
+    assert!(!module.is_empty(), "[{name}] in {text}");
+    module.contains(&"max connections = -1")
+}
+
+#[test]
+fn a_module_that_loses_what_restricts_it_is_disabled() {
+    for line in [
+        "uid = nosuchuser",
+        "gid = nosuchgroup",
+        "hosts allow = @trusted 10.0.0.300",
+        "hosts deny = @bad",
+        "hosts allow = 192.168. EXCEPT 10.0.0.0/33",
+        "auth users = a/b",
+        "refuse options = delete bogus",
+        "filter = - /secret/",
+        "exclude from = /nonexistent/rules",
+        "include from = /nonexistent/rules",
+        "exclude = %MODULE%/%USER%",
+        "read only = perhaps",
+        "write only = perhaps",
+        "max connections = many",
+        "pre-xfer exec = /bin/check | grep ok",
+        "early exec = /bin/check",
+        "&merge /nonexistent/more.conf",
+        "&include relative",
+        "hosts allow = caf\u{7f}",
+    ] {
+        let here = format!("[a]\npath = /a\nMax Connections = 4\n{line}\n[b]\npath = /b\n");
+        let imported = import(here.as_bytes());
+        let text = &imported.text;
+        assert!(is_disabled(text, "a") && !is_disabled(text, "b"), "{text}");
+        assert_eq!(imported.lost.len(), 1, "{:?}", imported.lost);
+        let why = imported.lost[0].clone();
+        assert!(text.contains(&format!("\t#   {why}\n")), "{why}\n{text}");
+        assert_eq!(config::faults(text.as_bytes()), Vec::<String>::new(), "{text}");
+
+        let above = format!("{line}\n[a]\npath = /a\n[b]\npath = /b\n");
+        let text = import(above.as_bytes()).text;
+        assert!(is_disabled(&text, "a") && is_disabled(&text, "b"), "{text}");
+    }
+    // What is no restriction, or is said by the module for itself.
+    let own = "uid = nosuchuser\nhosts allow = @bad\ncharset = utf-8\n[a]\npath = /a\nuid = 0\nhosts allow = 10.0.0.1\n\
+               [b]\npath = /b\nuid = 0\n";
+    let text = import(own.as_bytes()).text;
+    assert!(!is_disabled(&text, "a") && is_disabled(&text, "b"), "{text}");
+    assert!(!is_disabled(&import(b"charset = utf-8\n[a]\npath = /a\n").text, "a"));
+    // Who is lost is nobody else, and above all not root.
+    assert!(import(b"uid = nosuchuser\n[a]\npath = /a\n").text.contains("\nuid = nobody\n"));
+    // Nothing is included that goes by what is lost.
+    let text = import(b"uid = nosuchuser\n&include /etc/more.conf\n[a]\npath = /a\n").text;
+    assert!(!text.contains("\n&include"), "{text}");
+    let imported = import(b"&include /etc/more.conf\n[a]\npath = /a\n");
+    assert!(imported.text.contains("\n&include /etc/more.conf\n") && imported.lost.len() == 1);
+    assert!(!is_disabled(&imported.text, "a"));
+}
+
+#[test]
+fn a_header_that_cannot_be_read_begins_another_module() {
+    let imported = import(b"[a]\npath = /a\nhosts allow = 10.0.0.1\n[caf\xe9]\npath = /b\nhosts allow = *\n");
+    assert_eq!(module_of(&imported.text, "a"), ["path = /a", "hosts allow = 10.0.0.1"], "{}", imported.text);
+    assert_eq!(imported.lost, ["line 4: []: the line is not UTF-8"]);
+}
+
+#[test]
+fn users_of_one_module_are_not_let_into_another() {
+    let two = |a: &str, b: &str| {
+        let text = format!(
+            "[a]\npath = /a\nauth users = {a}\nsecrets file = /etc/a\n[b]\npath = /b\nauth users = {b}\nsecrets file = /etc/b\n"
+        );
+        let text = import(text.as_bytes()).text;
+        [is_disabled(&text, "a"), is_disabled(&text, "b")]
+    };
+    assert_eq!(two("ann", "bob"), [false, false]);
+    assert_eq!(two("*", "bob"), [true, false]);
+    assert_eq!(two("ann", "@staff"), [false, true]);
+    assert_eq!(two("ann:ro, eve", "bob eve"), [true, true]);
+    let one = b"secrets file = /etc/s\nauth users = *\n[a]\npath = /a\n[b]\npath = /b\nauth users = ann\n";
+    let text = import(one).text;
+    assert!(!is_disabled(&text, "a") && !is_disabled(&text, "b"));
+}
+
+#[test]
+fn of_what_is_said_twice_the_last_counts() {
+    let twice = "max connections = 1\nmax connections = 2\n[a]\npath = /x\nread only = no\nReadOnly = yes\npath = /a\n";
+    let imported = import(twice.as_bytes());
+    assert_eq!(imported.lost, Vec::<String>::new());
+    assert_eq!(config::faults(imported.text.as_bytes()), Vec::<String>::new(), "{}", imported.text);
+    assert_eq!(module_of(&imported.text, "a"), ["ReadOnly = yes", "path = /a"]);
+    assert!(
+        imported
+            .text
+            .contains("# said again in line 2, which counts: max connections = 1\nmax connections = 2\n")
+    );
+    // The last is lost, and the first is not what was meant.
+    let text = import(b"[a]\npath = /a\nhosts allow = *\nhosts allow = @trusted\n").text;
+    assert!(is_disabled(&text, "a") && !module_of(&text, "a").iter().any(|line| line.starts_with("hosts")));
+    // A section that goes on elsewhere.
+    let imported = import(b"[a]\npath = /a\n[b]\npath = /b\n[A]\nhosts allow = 10.0.0.1\n");
+    assert!(is_disabled(&imported.text, "a") && !is_disabled(&imported.text, "b"));
+    assert_eq!(imported.lost.len(), 2, "{:?}", imported.lost);
+    assert_eq!(config::faults(imported.text.as_bytes()), Vec::<String>::new(), "{}", imported.text);
+}
+
+#[test]
+fn names_of_hosts_go_by_what_is_said_of_them() {
+    // In whatever order, and with the global's word.
+    for (theirs, disabled, lookup) in [
+        ("[a]\npath = /a\nreverse lookup = no\nhosts allow = *.example.org\n", true, 0),
+        ("[a]\npath = /a\nhosts allow = *.example.org\nreverse lookup = no\n", true, 0),
+        ("reverse lookup = no\n[a]\npath = /a\nhosts allow = *.example.org\n", true, 0),
+        ("[a]\npath = /a\nhosts allow = *.example.org\nreverse lookup = yes\n", false, 1),
+        ("reverse lookup = yes\n[a]\npath = /a\nhosts allow = *.example.org\n", false, 1),
+        ("[a]\npath = /a\nhosts allow = *.example.org\nhosts deny = b.example.net\n", false, 1),
+        (
+            "reverse lookup = no\n[a]\npath = /a\nreverse lookup = yes\nhosts allow = *.example.org\n",
+            false,
+            1,
+        ),
+    ] {
+        let imported = import(theirs.as_bytes());
+        assert_eq!(is_disabled(&imported.text, "a"), disabled, "{}", imported.text);
+        assert_eq!(imported.lost.is_empty(), !disabled, "{:?}", imported.lost);
+        assert_eq!(config::faults(imported.text.as_bytes()), Vec::<String>::new(), "{}", imported.text);
+        let said = imported.text.lines().filter(|line| line.trim() == "reverse lookup = yes").count();
+        assert_eq!(said, lookup, "{}", imported.text);
+    }
+}
+
+#[test]
+fn what_would_not_be_accepted_is_listed() {
+    let imported = import(b"daemon uid = nobody\nuse chroot = yes\n[a]\npath = /a\n");
+    let faults = config::faults(imported.text.as_bytes());
+    assert_eq!(faults.len(), 1, "{}", imported.text);
+    assert_eq!(imported.lost, [format!("what is made of it is not accepted: {}", faults[0])]);
 }
