@@ -5,6 +5,7 @@ use super::log::Log;
 use super::metrics::{Metric, Samples};
 use super::refused::Reason;
 use super::roll::{Last, Place};
+use crate::exit::Exit;
 use crate::report::{Progress, Report};
 use crate::session::Error;
 use crate::sys::stdio::Peer;
@@ -31,6 +32,11 @@ pub(super) struct Account<'a> {
 /// Which way a round goes.
 const fn direction(push: bool) -> &'static str {
     if push { "push" } else { "pull" }
+}
+
+/// Whether this turns somebody away: not where what he asked for cannot be had, for whatever reason.
+pub(super) const fn is_turned_away(error: &Error) -> bool {
+    matches!(error, Error::Refused(Exit::Refused | Exit::TryAgain, _))
 }
 
 impl<'a> Account<'a> {
@@ -80,7 +86,9 @@ impl<'a> Account<'a> {
 
     /// It ended. A dry run did nothing, and is not remembered as the last that did something.
     pub(super) fn end(&mut self, round: &Round, began: Instant, ended: &Result<Report, Error>) {
-        if let (Err(Error::Refused(..)), Some(door)) = (ended, self.door) {
+        if let (Err(error), Some(door)) = (ended, self.door)
+            && is_turned_away(error)
+        {
             self.books.refuse(door, self.log);
         }
         let Some(state) = self.state.filter(|_| !round.flags.has(Flags::DRY_RUN)) else { return };

@@ -20,9 +20,9 @@ pub(super) enum Reason {
     Greeting,
     /// The secret was wrong, or the user unknown.
     Secret,
-    /// There is no such module, or not for him.
+    /// There is no such module, or not for him; or the path in it is reserved.
     Access,
-    /// The module is disabled or not there, or has too many connections.
+    /// The module is disabled, or has too many connections.
     Module,
     /// The module does not allow what the round asked for.
     Round,

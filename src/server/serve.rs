@@ -3,7 +3,7 @@
 use crate::exit::Exit;
 use crate::path::RelPath;
 use crate::report::Report;
-use crate::server::account::Account;
+use crate::server::account::{Account, is_turned_away};
 use crate::server::admission::{module_place, strange};
 use crate::server::books::Books;
 use crate::server::config::{Config, Module};
@@ -126,7 +126,7 @@ impl Session<'_> {
         let Some((module, path)) = asked else { return self.list(channel, motd) };
         let module = self.enter(channel, &module, &path);
         let turn_away = |error: &Error, reason| {
-            if matches!(error, Error::Refused(..)) {
+            if is_turned_away(error) {
                 books(&homes, metrics.as_ref()).refuse(reason, self.log);
             }
         };
@@ -138,7 +138,7 @@ impl Session<'_> {
             self.log.error(format_args!("{who}: the module cannot be opened: {reason}"));
             refused(Exit::Io, format!("the module cannot be opened: {told}"))
         });
-        let dir = dir.inspect_err(|error| turn_away(error, Reason::Module))?;
+        let dir = dir?;
         let Homes { state, kept } = homes;
         // What is in there is not for a process that its client may have taken over.
         drop(kept);
