@@ -301,12 +301,12 @@ fn what_a_configuration_names_is_tried() {
     std::fs::write(place.config(), conf_text).unwrap();
     let gone = "No such file or directory";
     let expected = [
-        format!("{conf}:3: spool dir: {none}: {gone}"),
         format!("{conf}:4: log file: {none}/log: {gone}"),
         format!("{conf}:5: pid file: {a}: Is a directory"),
+        format!("{conf}:3: spool dir: {none}: {gone}"),
         format!("{conf}:6: metrics file: {none}: {gone}"),
         format!("{conf}:7: motd file: {none} cannot be opened: {gone} (os error 2)"),
-        format!("{conf}:8: path: {none}: {gone}"),
+        format!("{conf}:8: path: {none}: the module cannot be opened: {gone}"),
         format!("{conf}:10: lock file: {none}/lock: {gone}"),
         format!("{conf}:11: pre-xfer exec: {conf}: Permission denied"),
         format!("{conf}:15: require marker: x/y: {gone}"),

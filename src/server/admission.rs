@@ -1,14 +1,14 @@
 //! How many connections there may be: of those that have proven nothing, and of each module.
 
 use super::config::Module;
-use super::log::Log;
+use super::log::{Log, shown};
 use super::strangers::{Admission, Place, admit};
 use crate::exit::Exit;
 use crate::limits;
 use crate::session::Error;
-use crate::sys::Dir;
 use crate::sys::slots::Slots;
 use crate::sys::stdio::Peer;
+use crate::sys::{Dir, ids};
 use std::fmt::Display;
 use std::time::{Duration, Instant};
 
@@ -52,8 +52,12 @@ pub(super) fn module_place(
         Ok(most) => most,
         Err(_) => return Err(refused(Exit::Refused, "the module is disabled")),
     };
+    let uid = ids::euid();
     let failed = |error: &dyn Display| {
-        log.error(format_args!("{who}: lock file: {error}"));
+        match &module.lock_file {
+            Some(path) => log.error(format_args!("{who}: lock file, as uid {uid}: {}: {error}", shown(path))),
+            None => log.error(format_args!("{who}: lock file, as uid {uid}: in 'state dir': {error}")),
+        }
         refused(Exit::System, "the connections of the module cannot be counted")
     };
     let slots = match (&module.lock_file, kept) {

@@ -2,11 +2,11 @@
 
 use super::account::Sum;
 use super::log::Log;
-use super::metrics::{Outlet, Samples};
+use super::metrics::{Outlet, Samples, placed};
 use super::notes::Note;
 use super::refused::{self, Reason};
-use crate::sys::Dir;
 use crate::sys::broker::Broker;
+use crate::sys::{Dir, ids};
 use std::io;
 
 /// Where it is kept.
@@ -24,7 +24,7 @@ impl Books<'_> {
     /// Counts somebody who is turned away. That it fails stops nobody; the log says so.
     pub(super) fn refuse(&self, reason: Reason, log: &Log) {
         self.keep(log, &Note::Refused(reason), |state, outlet| {
-            let due = refused::count(state, reason)?;
+            let due = refused::count(state, reason).map_err(|error| placed("in 'state dir'", &error))?;
             outlet.filter(|_| due).map_or(Ok(()), |outlet| Samples::default().keep(state, outlet))
         });
     }
@@ -42,6 +42,6 @@ impl Books<'_> {
             Books::Own(state, outlet) => own(state, *outlet),
             Books::Others(broker) => note.send(broker),
         };
-        kept.unwrap_or_else(|error| log.warning(format_args!("metrics: {error}")));
+        kept.unwrap_or_else(|error| log.warning(format_args!("metrics, as uid {}: {error}", ids::euid())));
     }
 }

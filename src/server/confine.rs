@@ -121,9 +121,9 @@ pub(super) fn confine(
     before_it(log);
     let mut held: Vec<Dir> = Vec::new();
     let state = state.map(|state| held.push(state));
-    let metrics = metrics.map(|(dir, name)| {
+    let metrics = metrics.map(|(dir, path)| {
         held.push(dir);
-        name
+        path
     });
     held.push(spool);
     let confined = confinement
@@ -134,7 +134,7 @@ pub(super) fn confine(
     }
     log.info(format_args!("{}: module {}: confined by {confined}", asked.session, module.name));
     let spool = held.pop().ok_or_else(|| refuse(Exit::Software, cannot, &"no spool directory"))?;
-    let metrics = metrics.and_then(|name| Some(Outlet::of_parts(held.pop()?, name)));
+    let metrics = metrics.and_then(|path| Some(Outlet::of_parts(held.pop()?, path)));
     let state = state.and_then(|()| held.pop().ok_or_else(String::new));
     Ok(Places { module: dir, state, spool, metrics, other, broker })
 }

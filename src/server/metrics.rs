@@ -4,14 +4,14 @@
 //! They are kept in the state directory, and written from there to the file that the configuration names. Both are
 //! replaced as a whole.
 
-use super::log::Log;
+use super::log::{Log, shown as shown_path};
 use super::refused;
 use crate::limits;
-use crate::sys::Dir;
 use crate::sys::slots::Slots;
+use crate::sys::{Dir, ids};
 use std::collections::BTreeMap;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 /// The file in the state directory.
@@ -23,7 +23,7 @@ const GATE: &[u8] = b"metrics.lock";
 #[derive(Debug)]
 pub(super) struct Outlet {
     dir: Dir,
-    name: Vec<u8>,
+    path: PathBuf,
 }
 
 impl Outlet {
@@ -32,28 +32,40 @@ impl Outlet {
     /// # Errors
     /// The directory cannot be opened.
     pub(super) fn open(path: &Path) -> io::Result<Outlet> {
-        let (Some(dir), Some(name)) = (path.parent(), path.file_name()) else {
-            return Err(io::ErrorKind::InvalidInput.into());
-        };
-        Ok(Outlet { dir: Dir::open_root(dir)?, name: name.as_encoded_bytes().to_vec() })
+        let dir = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
+        Ok(Outlet { dir: Dir::open_root(dir)?, path: path.to_owned() })
     }
 
-    /// The directory, and the name in it.
-    pub(super) fn into_parts(self) -> (Dir, Vec<u8>) {
-        (self.dir, self.name)
+    /// The directory, and the path of the file in it.
+    pub(super) fn into_parts(self) -> (Dir, PathBuf) {
+        (self.dir, self.path)
     }
 
-    /// Of a directory that is held, and a name in it.
-    pub(super) const fn of_parts(dir: Dir, name: Vec<u8>) -> Outlet {
-        Outlet { dir, name }
+    /// Of a directory that is held, and the path of the file in it.
+    pub(super) const fn of_parts(dir: Dir, path: PathBuf) -> Outlet {
+        Outlet { dir, path }
+    }
+
+    fn show(&self, text: &str) -> io::Result<()> {
+        let name = self.path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+        let shown = self.dir.publish(name.as_encoded_bytes(), text.as_bytes());
+        shown.map_err(|error| placed(&shown_path(&self.path), &error))
     }
 }
 
 /// Where metrics are shown, if they are. That they cannot be stops no session.
 pub(super) fn outlet(path: Option<&Path>, log: &Log) -> Option<Outlet> {
     let path = path?;
-    let failed = |error| log.warning(format_args!("metrics file {}: {error}", path.display()));
+    let failed = |error| {
+        let uid = ids::euid();
+        log.warning(format_args!("metrics file, as uid {uid}: {}", placed(&shown_path(path), &error)));
+    };
     Outlet::open(path).map_err(failed).ok()
+}
+
+/// The same error with the place where it was met.
+pub(super) fn placed(place: &str, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{place}: {error}"))
 }
 
 /// What is measured.
@@ -199,6 +211,12 @@ impl Samples {
     /// # Errors
     /// One of the directories cannot be written to, or another process holds what is kept for too long.
     pub(super) fn keep(self, state: &Dir, outlet: &Outlet) -> io::Result<()> {
+        let text = self.add(state).map_err(|error| placed("in 'state dir'", &error))?;
+        outlet.show(&text)
+    }
+
+    /// Adds these, and says the sums.
+    fn add(self, state: &Dir) -> io::Result<String> {
         let lock = Slots::in_dir(state, GATE)?;
         let gate = lock.gate(Instant::now() + limits::ADMISSION)?;
         if gate.is_none() {
@@ -211,7 +229,7 @@ impl Samples {
         sums.refused(&refused::counts(state)?);
         let text = sums.text();
         state.remember(NAME, text.as_bytes())?;
-        outlet.dir.publish(&outlet.name, text.as_bytes())
+        Ok(text)
     }
 }
 

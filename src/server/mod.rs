@@ -183,7 +183,7 @@ fn check(options: &Options, stderr: bool) -> Result<Exit, Failure> {
     match Config::read(&options.config) {
         Ok(config) => {
             print(&mut io::stdout(), &config.describe());
-            let problems = trial::problems(&config);
+            let problems = trial::problems(&config).map_err(|reason| Failure(Exit::System, reason))?;
             if stderr {
                 problems.iter().for_each(|problem| print(&mut io::stderr(), &format!("{problem}\n")));
             }

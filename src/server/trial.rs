@@ -1,18 +1,24 @@
-//! `--check` tries what a good configuration names: whether it is there and could be used now, by who asks.
+//! `--check` tries what a good configuration names: whether it is there and could be used now, by who asks
+//! or by the user who serves.
 
 use super::config::{Config, Module};
 use super::confine::{Shut, open};
 use super::log::shown;
 use super::motd;
 use super::permit::holds;
-use crate::sys::{Dir, Spool, error_words, private, usable};
+use crate::sys::confine::Identity;
+use crate::sys::{Dir, Spool, error_words, ids, private, usable};
 use std::fmt::Display;
 use std::io;
 use std::path::Path;
 
-/// What could not be used, each with the place of its parameter.
-pub(super) fn problems(config: &Config) -> Vec<String> {
-    let mut trial = Trial { config, module: None, problems: Vec::new() };
+/// What could not be used, each with the place of its parameter. For what only sessions use, this process becomes the
+/// user that serves them, if it is another one: for good.
+///
+/// # Errors
+/// It cannot become that user.
+pub(super) fn problems(config: &Config) -> Result<Vec<String>, String> {
+    let mut trial = Trial { config, module: None, other: None, problems: Vec::new() };
     let globals = &config.globals;
     for dir in [globals.state_dir.clone(), globals.kept_dir()] {
         if private::exists(&dir) {
@@ -22,9 +28,17 @@ pub(super) fn problems(config: &Config) -> Vec<String> {
             trial.of("state dir", Some(&dir), usable::directory_or_above);
         }
     }
-    trial.of("spool dir", Some(&globals.spool_dir), |path| Spool::create(&Dir::open_root(path)?).map(drop));
+    // The log is opened before a session becomes another user, and a listener stays who it is.
     trial.of("log file", globals.log_file.as_deref(), usable::file);
     trial.of("pid file", globals.pid_file.as_deref(), usable::locked);
+    // Who is not root and is to become somebody else finds out as himself what he can.
+    if ids::is_root()
+        && let Some(user) = globals.user()?.filter(Identity::is_other)
+    {
+        user.assume().map_err(|error| format!("cannot become {user}: {error}"))?;
+        trial.other = Some(user.uid);
+    }
+    trial.of("spool dir", Some(&globals.spool_dir), |path| Spool::create(&Dir::open_root(path)?).map(drop));
     let shown_in = globals.metrics_file.as_deref().and_then(Path::parent);
     trial.of("metrics file", shown_in, usable::directory);
     if let Some(Err(reason)) = globals.motd_file.as_deref().map(motd::read) {
@@ -34,13 +48,15 @@ pub(super) fn problems(config: &Config) -> Vec<String> {
         trial.module = Some(place);
         trial.try_module(module);
     }
-    trial.problems
+    Ok(trial.problems)
 }
 
 struct Trial<'c> {
     config: &'c Config,
     /// The place among all of the one that is tried.
     module: Option<usize>,
+    /// Who tries, where that is another user than the one who asked.
+    other: Option<u32>,
     problems: Vec<String>,
 }
 
@@ -71,7 +87,8 @@ impl Trial<'_> {
 
     fn says(&mut self, parameter: &str, what: &dyn Display) {
         let place = self.config.place(self.module, parameter);
-        let problem = format!("{place}: {parameter}: {what}");
+        let who = self.other.map(|uid| format!(", as uid {uid}")).unwrap_or_default();
+        let problem = format!("{place}: {parameter}{who}: {what}");
         // What is a default of several modules is said once.
         if !self.problems.contains(&problem) {
             self.problems.push(problem);

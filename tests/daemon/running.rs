@@ -171,6 +171,29 @@ fn rd_37_connections_are_another_user(daemon: &Daemon) {
     };
     until("the end of the round", || said_of("--status", 0).contains("m: last push "));
     assert!(said_of("--check", 0).contains("\ndaemon uid = 65534\ndaemon gid = 65534\n"));
+    // What root could use and that user cannot is found, and named in the log when it is needed.
+    let lock = site.path("spool/lock").display().to_string();
+    fs::write(&lock, "").unwrap();
+    std::os::unix::fs::chown(site.path("shown"), Some(0), Some(0)).unwrap();
+    daemon.configure(&globals, &format!("max connections = 3\nlock file = {lock}"));
+    fs::set_permissions(&lock, fs::Permissions::from_mode(0o600)).unwrap();
+    let denied = "Permission denied";
+    let checked = said_of("--check", 1);
+    for why in [
+        format!("lock file, as uid 65534: {lock}: {denied}"),
+        format!("metrics file, as uid 65534: {}: {denied}", site.path("shown").display()),
+    ] {
+        assert!(checked.contains(&why), "{why} in {checked}");
+    }
+    assert_exit(&daemon.push("ann", "m"), 71);
+    daemon.configure(&globals, "");
+    assert_exit(&daemon.push("ann", "m"), 0);
+    for why in [
+        format!("lock file, as uid 65534: {lock}: {denied}"),
+        format!("metrics, as uid 65534: {}: {denied}", metrics.display()),
+    ] {
+        until(&why, || daemon.log().contains(&why));
+    }
     // What only root can do is found before anybody asks for it.
     for (line, why) in [("uid = root", "no other 'uid' or 'gid'"), ("use chroot = yes", "takes root")] {
         daemon.configure(&globals, line);
