@@ -225,6 +225,8 @@ pub const ROLL: Duration = Duration::from_secs(1);
 /// Metrics are written for the sake of those who are turned away this often at most: whoever wants to be can be so a
 /// thousand times a second.
 pub const REFUSALS: Duration = Duration::from_secs(10);
+/// What a session counts is written this often at most, and at its end: it could say so without end.
+pub const NOTES: Duration = Duration::from_secs(1);
 /// Bytes of all metrics: ten for each direction of as many modules as there may be.
 pub const METRICS: u64 = 8 << 20;
 /// The listener takes no connection for this long after the system ran out of descriptors or memory.

@@ -185,6 +185,43 @@ fn who_is_turned_away_is_counted() {
     assert!(metrics(&site).contains(line), "{}", metrics(&site));
 }
 
+/// Whoever is turned away costs no line of the log for metrics that cannot be shown.
+#[test]
+fn metrics_that_cannot_be_shown_are_said_seldom() {
+    let site = site();
+    let metrics = format!("metrics file = {}\n", site.path("none/smsyncd.prom").display());
+    site.write_private("smsyncd.conf", &site.server_conf(&metrics));
+    let inetd = site.serve();
+    let begun = std::time::Instant::now();
+    for _ in 0..5 {
+        let mut stream = std::net::TcpStream::connect(("127.0.0.1", inetd.port)).unwrap();
+        std::io::Write::write_all(&mut stream, b"GET / HTTP/1.0\r\n\r\n").unwrap();
+        let _ = std::io::Read::read_to_end(&mut stream, &mut Vec::new());
+        inetd.ended_within(LIMIT);
+    }
+    let said = site.log().matches("none/smsyncd.prom").count() as u64;
+    let most = 1 + begun.elapsed().as_secs() / smsync::limits::REFUSALS.as_secs();
+    assert!((1..=most).contains(&said), "{}", site.log());
+    assert_eq!(status(&site)["refused"], serde_json::json!({"greeting": 5}));
+}
+
+/// What a session is confined to holds no way to where metrics are shown.
+#[test]
+fn a_confined_session_holds_no_directory_of_metrics() {
+    let site = site();
+    fs::create_dir(site.path("shown")).unwrap();
+    let metrics = format!("metrics file = {}\n", site.path("shown/smsyncd.prom").display());
+    site.write_private("smsyncd.conf", &site.server_conf(&metrics));
+    let (inetd, gate, client) = half_sent(&site);
+    let held = fs::read_dir(format!("/proc/{}/fd", inetd.ids()[0])).unwrap();
+    let held: Vec<_> = held.map(|fd| fs::read_link(fd.unwrap().path()).unwrap_or_default()).collect();
+    assert!(!held.iter().any(|held| *held == site.path("shown")), "{held:?}");
+    gate.up.release();
+    assert_exit(&ended_within(client, LIMIT), 0);
+    inetd.ended_within(LIMIT);
+    assert!(fs::read_to_string(site.path("shown/smsyncd.prom")).unwrap().contains("smsyncd_files_total"));
+}
+
 /// A session that has become another user cannot write where the counts are, and is counted all the same.
 #[test]
 fn rounds_of_another_user_are_counted() {

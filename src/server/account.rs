@@ -13,7 +13,7 @@ use crate::sys::{Dir, clock};
 use crate::wire::Flags;
 use crate::wire::message::{Direction, Round};
 use serde::{Deserialize, Serialize};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// The account of one session. That it cannot be given stops no session; the log says so.
 pub(super) struct Account<'a> {
@@ -114,7 +114,7 @@ impl<'a> Account<'a> {
         if let Err(error) = last.keep(state, &self.module) {
             self.log.warning(format_args!("{}: cannot keep how the round went: {error}", self.module));
         }
-        self.books.round(&self.module, Sum::of(&last, push), self.log);
+        self.books.round(Sum::of(&last, push), self.log);
     }
 }
 
@@ -122,38 +122,38 @@ impl<'a> Account<'a> {
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(super) struct Sum {
     push: bool,
-    ended: i64,
     seconds: f64,
     files: u64,
     bytes: u64,
     removed: u64,
     problems: u64,
-    exit: u8,
+    pub(super) exit: u8,
 }
 
 impl Sum {
     fn of(last: &Last, push: bool) -> Sum {
-        let Last { ended, seconds, files, bytes, removed, problems, exit, .. } = *last;
-        Sum { push, ended, seconds, files, bytes, removed, problems, exit }
+        let Last { seconds, files, bytes, removed, problems, exit, .. } = *last;
+        Sum { push, seconds, files, bytes, removed, problems, exit }
     }
 
-    /// The same as samples of this module.
+    /// The same as samples of this module: of a round that ended at this time, with this exit code, and took no longer than
+    /// `most`.
     #[allow(clippy::cast_precision_loss)] // A counter that has lost its last digit is still one.
-    pub(super) fn samples(&self, module: &str) -> Samples {
+    pub(super) fn samples(&self, module: &str, exit: Exit, most: Duration, ended: i64) -> Samples {
         let mut samples = Samples::default();
         let direction = direction(self.push);
         let labels = [("module", module), ("direction", direction)];
-        let exit = self.exit.to_string();
-        samples.put(Metric::Rounds, &[("module", module), ("direction", direction), ("exit", &exit)], 1.0);
+        let code = exit.code().to_string();
+        samples.put(Metric::Rounds, &[("module", module), ("direction", direction), ("exit", &code)], 1.0);
         samples.put(Metric::Files, &labels, self.files as f64);
         samples.put(Metric::Bytes, &labels, self.bytes as f64);
         samples.put(Metric::Removed, &labels, self.removed as f64);
         samples.put(Metric::Problems, &labels, self.problems as f64);
-        samples.put(Metric::Seconds, &labels, self.seconds.max(0.0));
-        samples.put(Metric::Last, &labels, self.ended as f64);
-        samples.put(Metric::Exit, &labels, self.exit.into());
-        if self.exit == 0 {
-            samples.put(Metric::Success, &labels, self.ended as f64);
+        samples.put(Metric::Seconds, &labels, self.seconds.max(0.0).min(most.as_secs_f64()));
+        samples.put(Metric::Last, &labels, ended as f64);
+        samples.put(Metric::Exit, &labels, exit.code().into());
+        if exit == Exit::Ok {
+            samples.put(Metric::Success, &labels, ended as f64);
         }
         samples
     }

@@ -7,11 +7,10 @@ use crate::server::config::{Config, Module, Sandbox, identity};
 use crate::server::door::Visitor;
 use crate::server::homes::own;
 use crate::server::log::Log;
-use crate::server::metrics::Outlet;
-use crate::server::notes::taker;
+use crate::server::notes::Taker;
 use crate::session::Error;
 use crate::sys::broker::{self, Broker, Hook, Hooks};
-use crate::sys::confine::{Confinement, Identity, Layer};
+use crate::sys::confine::{Confinement, Layer};
 use crate::sys::private::{Rule, open_named_dir};
 use crate::sys::stdio::Peer;
 use crate::sys::{self, Dir, errno_words, error_words};
@@ -27,11 +26,7 @@ pub(super) struct Places {
     pub(super) state: Result<Dir, String>,
     /// Where specifications are spooled.
     pub(super) spool: Dir,
-    /// Where metrics are shown, if this process can add to what was counted.
-    metrics: Option<Outlet>,
-    /// Whether it is another user than the server is, which cannot.
-    other: bool,
-    /// Who does what cannot be done from inside.
+    /// Who does what cannot be done from inside; there is one wherever rounds are counted.
     pub(super) broker: Option<&'static Broker>,
 }
 
@@ -39,9 +34,9 @@ impl Places {
     /// Where rounds and refusals are counted.
     pub(super) fn books(&self) -> Books<'_> {
         match (&self.state, self.broker) {
-            (_, Some(broker)) if self.other => Books::Others(broker),
-            (Ok(state), _) => Books::Own(state, self.metrics.as_ref()),
-            (Err(_), _) => Books::None,
+            (_, Some(broker)) => Books::Others(broker),
+            (Ok(state), None) => Books::Own(state, None),
+            (Err(_), None) => Books::None,
         }
     }
 }
@@ -80,12 +75,7 @@ pub(super) fn open(module: &Module) -> Result<Dir, Shut> {
 ///
 /// # Errors
 /// Something cannot be opened, or the confinement that the module requires cannot be had. The log has the reason.
-pub(super) fn confine(
-    asked: &Asked<'_>,
-    mut dir: Dir,
-    state: Result<Dir, String>,
-    metrics: Option<Outlet>,
-) -> Result<Places, Error> {
+pub(super) fn confine(asked: &Asked<'_>, mut dir: Dir, state: Result<Dir, String>) -> Result<Places, Error> {
     let Asked { config, module, log, .. } = asked;
     let refuse = |exit, told: &str, reason: &dyn Display| {
         log.error(format_args!("{}: module {}: {reason}", asked.session, module.name));
@@ -95,9 +85,10 @@ pub(super) fn confine(
         .map_err(|reason| refuse(Exit::Config, "the module's uid or gid is wrong", &reason))?;
     let spool = Dir::open_root(&config.globals.spool_dir)
         .map_err(|error| Error::System("open the spool directory ('spool dir')", error))?;
+    let metrics = config.globals.metrics_file.clone();
+    // That of the server, which its broker stays.
+    let counts = state.as_ref().ok().and_then(|state| state.again().ok());
     let state = state.and_then(|state| own(state, identity.as_ref()));
-    let other = identity.as_ref().is_some_and(Identity::is_other);
-    let metrics = metrics.filter(|_| !other).map(Outlet::into_parts);
 
     let confinement = Confinement {
         layers: layers(module),
@@ -109,10 +100,11 @@ pub(super) fn confine(
     let hooked = module.before.is_some() || module.after.is_some();
     let alone = confinement.layers.is_empty() && confinement.identity.is_none();
     let cannot = "the server cannot confine itself; its log says why";
-    let broker = if alone && !hooked {
+    let broker = if alone && !hooked && metrics.is_none() {
         None
     } else {
-        let notes = taker(config, &module.name, asked.session.to_string(), log);
+        let session = (asked.session.to_string(), module.name.clone());
+        let notes = Box::new(Taker::new(session, log, (counts, metrics)));
         let broker = broker::start(hooks(asked), notes).map_err(|error| {
             refuse(Exit::System, cannot, &format!("cannot start its broker: {}", error_words(&error)))
         })?;
@@ -121,10 +113,6 @@ pub(super) fn confine(
     before_it(log);
     let mut held: Vec<Dir> = Vec::new();
     let state = state.map(|state| held.push(state));
-    let metrics = metrics.map(|(dir, path)| {
-        held.push(dir);
-        path
-    });
     held.push(spool);
     let confined = confinement
         .confine(&mut dir, &mut held)
@@ -134,9 +122,8 @@ pub(super) fn confine(
     }
     log.info(format_args!("{}: module {}: confined by {confined}", asked.session, module.name));
     let spool = held.pop().ok_or_else(|| refuse(Exit::Software, cannot, &"no spool directory"))?;
-    let metrics = metrics.and_then(|path| Some(Outlet::of_parts(held.pop()?, path)));
     let state = state.and_then(|()| held.pop().ok_or_else(String::new));
-    Ok(Places { module: dir, state, spool, metrics, other, broker })
+    Ok(Places { module: dir, state, spool, broker })
 }
 
 /// What is read from files once and must be known before they are out of reach.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::{self, Write};
+use std::os::fd::RawFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
@@ -61,8 +62,6 @@ pub struct Log {
 
 struct Sink {
     out: Out,
-    /// Where that is.
-    destination: Destination,
     /// Records that may still be written, if they are limited.
     room: Option<u64>,
     /// Records past the limit.
@@ -88,25 +87,20 @@ impl Log {
             1 => Level::Info,
             _ => Level::Debug,
         };
-        Ok(Log::new(Out::open(destination)?, destination.clone(), level))
+        Ok(Log::new(Out::open(destination)?, level))
     }
 
     /// The log while no configuration is known: descriptor 2 if somebody reads it, syslog otherwise.
     #[must_use]
     pub fn first(stderr: bool) -> Log {
-        let (out, destination) = if stderr {
-            (Out::Stderr, Destination::Stderr)
-        } else {
-            let syslog = Syslog::new(syslog::DAEMON, syslog::TAG);
-            (Out::Syslog(syslog), Destination::Syslog(syslog::DAEMON, syslog::TAG.to_owned()))
-        };
-        Log::new(out, destination, Level::Notice)
+        let syslog = || Out::Syslog(Syslog::new(syslog::DAEMON, syslog::TAG));
+        Log::new(if stderr { Out::Stderr } else { syslog() }, Level::Notice)
     }
 
-    fn new(out: Out, destination: Destination, level: Level) -> Log {
+    fn new(out: Out, level: Level) -> Log {
         // Reads the rules of the time zone while files can still be opened: a session confines itself later.
         let _ = Local::now();
-        let sink = Sink { out, destination, room: None, surplus: 0, lost: 0 };
+        let sink = Sink { out, room: None, surplus: 0, lost: 0 };
         Log { level, sink: Arc::new(Mutex::new(sink)) }
     }
 
@@ -167,19 +161,18 @@ impl Log {
     pub fn go_on_in(&self, path: &Path) -> Result<(), LogError> {
         let mut sink = self.sink();
         if !matches!(sink.out, Out::Stderr) {
-            let destination = Destination::File(path.to_owned());
-            (sink.out, sink.destination) = (Out::open(&destination)?, destination);
+            sink.out = Out::open(&Destination::File(path.to_owned()))?;
         }
         Ok(())
     }
 
-    /// A log of its own that goes to the same place, opened anew.
-    ///
-    /// # Errors
-    /// As [`Log::open`].
-    pub fn anew(&self) -> Result<Log, LogError> {
-        let destination = self.sink().destination.clone();
-        Ok(Log::new(Out::open(&destination)?, destination, self.level))
+    /// What it is written to, if that is open and not descriptor 2: what a forked process keeps that goes on in it.
+    pub(super) fn descriptor(&self) -> Option<RawFd> {
+        match &self.sink().out {
+            Out::Syslog(syslog) => syslog.descriptor(),
+            Out::File(file) => Some(file.descriptor()),
+            Out::Stderr => None,
+        }
     }
 
     /// How many records nobody took that were not told of yet. Whoever asks tells of them.

@@ -4,14 +4,13 @@
 //! They are kept in the state directory, and written from there to the file that the configuration names. Both are
 //! replaced as a whole.
 
-use super::log::{Log, shown as shown_path};
-use super::refused;
+use super::{log, refused};
 use crate::limits;
+use crate::sys::Dir;
 use crate::sys::slots::Slots;
-use crate::sys::{Dir, ids};
 use std::collections::BTreeMap;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 /// The file in the state directory.
@@ -20,10 +19,9 @@ const NAME: &[u8] = b"metrics";
 const GATE: &[u8] = b"metrics.lock";
 
 /// The file where they are shown.
-#[derive(Debug)]
-pub(super) struct Outlet {
+struct Outlet {
     dir: Dir,
-    path: PathBuf,
+    name: Vec<u8>,
 }
 
 impl Outlet {
@@ -31,41 +29,12 @@ impl Outlet {
     ///
     /// # Errors
     /// The directory cannot be opened.
-    pub(super) fn open(path: &Path) -> io::Result<Outlet> {
-        let dir = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
-        Ok(Outlet { dir: Dir::open_root(dir)?, path: path.to_owned() })
+    fn open(path: &Path) -> io::Result<Outlet> {
+        let (Some(dir), Some(name)) = (path.parent(), path.file_name()) else {
+            return Err(io::ErrorKind::InvalidInput.into());
+        };
+        Ok(Outlet { dir: Dir::open_root(dir)?, name: name.as_encoded_bytes().to_vec() })
     }
-
-    /// The directory, and the path of the file in it.
-    pub(super) fn into_parts(self) -> (Dir, PathBuf) {
-        (self.dir, self.path)
-    }
-
-    /// Of a directory that is held, and the path of the file in it.
-    pub(super) const fn of_parts(dir: Dir, path: PathBuf) -> Outlet {
-        Outlet { dir, path }
-    }
-
-    fn show(&self, text: &str) -> io::Result<()> {
-        let name = self.path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
-        let shown = self.dir.publish(name.as_encoded_bytes(), text.as_bytes());
-        shown.map_err(|error| placed(&shown_path(&self.path), &error))
-    }
-}
-
-/// Where metrics are shown, if they are. That they cannot be stops no session.
-pub(super) fn outlet(path: Option<&Path>, log: &Log) -> Option<Outlet> {
-    let path = path?;
-    let failed = |error| {
-        let uid = ids::euid();
-        log.warning(format_args!("metrics file, as uid {uid}: {}", placed(&shown_path(path), &error)));
-    };
-    Outlet::open(path).map_err(failed).ok()
-}
-
-/// The same error with the place where it was met.
-pub(super) fn placed(place: &str, error: &io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("{place}: {error}"))
 }
 
 /// What is measured.
@@ -160,6 +129,11 @@ impl Samples {
         *place = if metric.counts() { *place + value } else { value };
     }
 
+    /// Adds these to it, which came later.
+    pub(super) fn add(&mut self, later: Samples) {
+        later.0.into_iter().for_each(|((metric, labels), value)| self.join(metric, labels, value));
+    }
+
     /// Takes over how many were turned away, by reason, which is counted elsewhere.
     #[allow(clippy::cast_precision_loss)] // A counter that has lost its last digit is still one.
     fn refused(&mut self, counts: &[(&str, u64)]) {
@@ -206,17 +180,13 @@ impl Samples {
         out
     }
 
-    /// Adds these to what is kept in the state directory, and shows the sums in this file of that directory.
+    /// Adds these to what is kept in the state directory, and shows the sums in this file, whose directory is there.
     ///
     /// # Errors
     /// One of the directories cannot be written to, or another process holds what is kept for too long.
-    pub(super) fn keep(self, state: &Dir, outlet: &Outlet) -> io::Result<()> {
-        let text = self.add(state).map_err(|error| placed("in 'state dir'", &error))?;
-        outlet.show(&text)
-    }
-
-    /// Adds these, and says the sums.
-    fn add(self, state: &Dir) -> io::Result<String> {
+    pub(super) fn keep(self, state: &Dir, shown: &Path) -> io::Result<()> {
+        let named = |error| io::Error::other(format!("{}: {error}", log::shown(shown)));
+        let outlet = Outlet::open(shown).map_err(named)?;
         let lock = Slots::in_dir(state, GATE)?;
         let gate = lock.gate(Instant::now() + limits::ADMISSION)?;
         if gate.is_none() {
@@ -225,11 +195,11 @@ impl Samples {
         // What is damaged, or not there yet, is a counter that begins anew: Prometheus knows of such.
         let kept = state.recall(NAME, limits::METRICS).unwrap_or_default();
         let mut sums = Samples::read(&String::from_utf8_lossy(&kept));
-        self.0.into_iter().for_each(|((metric, labels), value)| sums.join(metric, labels, value));
+        sums.add(self);
         sums.refused(&refused::counts(state)?);
         let text = sums.text();
         state.remember(NAME, text.as_bytes())?;
-        Ok(text)
+        outlet.dir.publish(&outlet.name, text.as_bytes()).map_err(named)
     }
 }
 
@@ -241,15 +211,16 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::PathBuf;
 
-    fn places() -> (tempfile::TempDir, Dir, Outlet) {
+    fn places() -> (tempfile::TempDir, Dir, PathBuf) {
         let dir = tempfile::tempdir().unwrap();
         for name in ["state", "shown"] {
             std::fs::create_dir(dir.path().join(name)).unwrap();
         }
         let state = Dir::open_root(&dir.path().join("state")).unwrap();
-        let outlet = Outlet::open(&dir.path().join("shown/m.prom")).unwrap();
-        (dir, state, outlet)
+        let shown = dir.path().join("shown/m.prom");
+        (dir, state, shown)
     }
 
     #[test]

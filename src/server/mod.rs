@@ -236,7 +236,7 @@ fn connection(options: &Options, socket: OwnedFd, peer: Peer, stderr: bool) -> R
     };
     let exit = serve::serve((socket, peer), (&config, begun), homes, &log);
     log.finish();
-    notes::lost(&log);
+    notes::end(&log);
     Ok(exit)
 }
 

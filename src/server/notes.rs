@@ -1,26 +1,30 @@
 //! What a confined session has the server know, which writes it where the session cannot: its broker takes it down.
+//!
+//! The session may be anybody's by now: what it sends is bounded in kind, in number and in what it can be made to say.
 
 use super::account::Sum;
-use super::books::Books;
-use super::config::Config;
 use super::log::Log;
-use super::metrics::outlet;
-use super::refused::Reason;
-use crate::sys::broker::{self, Broker, Notes};
-use crate::sys::{Dir, private};
+use super::metrics::Samples;
+use super::refused::{self, Reason};
+use crate::exit::Exit;
+use crate::limits;
+use crate::sys::broker::{self, Broker};
+use crate::sys::{Dir, clock};
 use serde::{Deserialize, Serialize};
-use std::cell::Cell;
 use std::io;
+use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 /// One thing that is to be known. There is nothing in it that a log or a file could be made to say besides numbers.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Note {
-    /// So many records of the log were not taken.
-    Lost(u64),
     /// It was turned away.
     Refused(Reason),
     /// A round is over.
     Round(Sum),
+    /// The session is over, and so many records of the log were not taken.
+    End(u64),
 }
 
 impl Note {
@@ -33,36 +37,193 @@ impl Note {
     }
 }
 
-/// Takes the notes of this session, which opened this module. All is opened anew: the broker has no files of before.
-pub(super) fn taker(config: &Config, module: &str, session: String, log: &Log) -> Notes {
-    let (state, metrics) = (config.globals.state_dir.clone(), config.globals.metrics_file.clone());
-    let (module, log, told) = (module.to_owned(), log.clone(), Cell::new(false));
-    Box::new(move |note| {
-        let (Ok(note), Ok(log)) = (serde_json::from_slice(note), log.anew()) else { return };
-        if let Note::Lost(count) = note {
-            // Once, since it is said at the end.
-            if !told.replace(true) {
-                log.warning(format_args!("{session}: module {module}: {count} log records were lost"));
-            }
-            return;
-        }
-        let outlet = outlet(metrics.as_deref(), &log);
-        let state = private::open_private_dir(&state, false).map(Dir::from);
-        let books = state.as_ref().map_or(Books::None, |state| Books::Own(state, outlet.as_ref()));
-        match note {
-            Note::Refused(reason) => books.refuse(reason, &log),
-            Note::Round(sum) => books.round(&module, sum, &log),
-            Note::Lost(_) => {}
-        }
-    })
+/// Takes the notes of one session, which opened this module.
+pub(super) struct Taker {
+    /// What the session is called, and its module.
+    session: (String, String),
+    /// That of the session, with as many records as that may still write.
+    log: Log,
+    /// Where counts are kept, and shown.
+    state: Option<Dir>,
+    metrics: Option<PathBuf>,
+    /// What is not written yet, and when something was.
+    rest: Option<Samples>,
+    written: Option<Instant>,
+    /// When the last round ended that is known, or the session began.
+    known: Instant,
+    refused: bool,
+    over: bool,
 }
 
-/// Has the server know how many records of the log were lost, if this process can no longer say so itself.
-pub(super) fn lost(log: &Log) {
+impl Taker {
+    pub(super) fn new(
+        session: (String, String),
+        log: &Log,
+        (state, metrics): (Option<Dir>, Option<PathBuf>),
+    ) -> Taker {
+        let (rest, written, known, log) = (None, None, Instant::now(), log.clone());
+        Taker { session, log, state, metrics, rest, written, known, refused: false, over: false }
+    }
+
+    /// A session is turned away once, by its round or its hook: what comes before that is not for it to tell.
+    fn refuse(&mut self, reason: Reason) {
+        if !matches!(reason, Reason::Round | Reason::Hook) || std::mem::replace(&mut self.refused, true) {
+            return;
+        }
+        let counted = self.state.as_ref().map_or(Ok(false), |state| refused::count(state, reason));
+        match counted {
+            Ok(true) => drop(self.rest.get_or_insert_default()),
+            Ok(false) => {}
+            Err(error) => self.log.warning(format_args!("metrics: {error}")),
+        }
+    }
+
+    /// Rounds come one after the other, so that none took longer than it is since the one before; and it ends now.
+    fn round(&mut self, sum: Sum) {
+        let most = self.known.elapsed();
+        self.known = Instant::now();
+        if let Some(exit) = Exit::from_code(sum.exit) {
+            let samples = sum.samples(&self.session.1, exit, most, clock::now().0);
+            self.rest.get_or_insert_default().add(samples);
+        }
+    }
+
+    /// Writes what is not written yet.
+    fn write(&mut self) {
+        let (Some(rest), Some(state), Some(metrics)) = (self.rest.take(), &self.state, &self.metrics) else {
+            return;
+        };
+        self.written = Some(Instant::now());
+        rest.keep(state, metrics).unwrap_or_else(|error| self.log.warning(format_args!("metrics: {error}")));
+    }
+
+    fn waits(&self) -> Duration {
+        self.written.map_or(Duration::ZERO, |written| limits::NOTES.saturating_sub(written.elapsed()))
+    }
+}
+
+impl broker::Notes for Taker {
+    fn take(&mut self, note: &[u8]) {
+        if self.over {
+            return;
+        }
+        match serde_json::from_slice(note) {
+            Ok(Note::Refused(reason)) => self.refuse(reason),
+            Ok(Note::Round(sum)) => self.round(sum),
+            Ok(Note::End(lost)) => return self.end(lost),
+            Err(_) => return,
+        }
+        if self.waits().is_zero() {
+            self.write();
+        }
+    }
+
+    fn finish(&mut self) {
+        self.end(0);
+    }
+
+    fn descriptors(&self) -> Vec<RawFd> {
+        let state = self.state.as_ref().map(|state| state.as_fd().as_raw_fd());
+        state.into_iter().chain(self.log.descriptor()).collect()
+    }
+}
+
+impl Taker {
+    /// Says once how many records the session lost, and writes the rest.
+    fn end(&mut self, lost: u64) {
+        if std::mem::replace(&mut self.over, true) {
+            return;
+        }
+        if lost > 0 {
+            // Here another log file of the name can still be had. If not, the old one is left.
+            let _ = self.log.reopen();
+            let (session, module) = &self.session;
+            self.log.warning(format_args!("{session}: module {module}: {lost} log records were lost"));
+        }
+        self.write();
+    }
+}
+
+/// Has the server know that the session is over, and how many records of the log were lost if this process can no longer
+/// say so itself.
+pub(super) fn end(log: &Log) {
     let Some(broker) = broker::running() else { return };
-    let count = log.lost();
-    if count > 0 {
-        // Whoever would be told that it failed is whom it cannot be told.
-        let _ = Note::Lost(count).send(broker);
+    // Whoever would be told that it failed is whom it cannot be told.
+    let _ = Note::End(log.lost()).send(broker);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::broker::Notes;
+    use std::fs;
+
+    fn taker(dir: &std::path::Path, metrics: &str) -> Taker {
+        let log = Log::open(&super::super::log::Destination::File(dir.join("log")), 0).unwrap();
+        log.limit();
+        let state = Dir::open_root(dir).unwrap();
+        Taker::new(("peer".into(), "m".into()), &log, (Some(state), Some(dir.join(metrics))))
+    }
+
+    fn round(exit: u8, seconds: &str) -> String {
+        format!(
+            "{{\"Round\":{{\"push\":true,\"seconds\":{seconds},\"files\":1,\"bytes\":2,\"removed\":0,\
+             \"problems\":0,\"exit\":{exit}}}}}"
+        )
+    }
+
+    #[test]
+    fn a_session_can_say_no_more_than_there_was() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut taker = taker(dir.path(), "m.prom");
+        let mut take = |note: &str| taker.take(note.as_bytes());
+        for reason in ["Strangers", "Greeting", "Secret", "Access", "Module", "Hook", "Hook", "Round"] {
+            take(&format!("{{\"Refused\":\"{reason}\"}}"));
+        }
+        (0..=255).for_each(|exit| take(&round(exit, "1e308")));
+        take(&round(0, "-5.0"));
+        take("{\"End\":3}");
+        take("{\"End\":3}");
+        take(&round(0, "0.0"));
+        let text = fs::read_to_string(dir.path().join("m.prom")).unwrap();
+        let refused: Vec<_> = text.lines().filter(|line| line.starts_with("smsyncd_refused_total")).collect();
+        assert_eq!(refused, ["smsyncd_refused_total{reason=\"hook\"} 1"]);
+        assert_eq!(text.matches(",exit=").count(), Exit::ALL.len(), "{text}");
+        assert!(text.contains("exit=\"0\"} 2\n") && !text.contains("exit=\"5\""), "{text}");
+        let seconds = text.lines().find_map(|line| line.strip_prefix("smsyncd_round_seconds_total{"));
+        let seconds: f64 = seconds.and_then(|line| line.rsplit_once(' ')).unwrap().1.parse().unwrap();
+        assert!((0.0..60.0).contains(&seconds), "{seconds}");
+        let log = fs::read_to_string(dir.path().join("log")).unwrap();
+        assert_eq!(log.matches("peer: module m: 3 log records were lost").count(), 1, "{log}");
+    }
+
+    #[test]
+    fn notes_are_written_once_a_second_and_at_the_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut taker = taker(dir.path(), "m.prom");
+        let inode = || std::os::unix::fs::MetadataExt::ino(&fs::metadata(dir.path().join("m.prom")).unwrap());
+        let begun = Instant::now();
+        let mut seen = std::collections::BTreeSet::new();
+        for _ in 0..200 {
+            taker.take(round(0, "0.0").as_bytes());
+            seen.insert(inode());
+        }
+        assert!(seen.len() as u64 <= 1 + begun.elapsed().as_secs(), "{seen:?}");
+        taker.finish();
+        let text = fs::read_to_string(dir.path().join("m.prom")).unwrap();
+        assert!(text.contains("exit=\"0\"} 200\n"), "{text}");
+    }
+
+    #[test]
+    fn what_cannot_be_written_fills_no_log() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut taker = taker(dir.path(), "none/m.prom");
+        for _ in 0..3000 {
+            taker.take(round(0, "0.0").as_bytes());
+            taker.written = None;
+        }
+        let log = fs::read_to_string(dir.path().join("log")).unwrap();
+        let lines = log.lines().count() as u64;
+        assert!((1..=limits::LOG_RECORDS + 1).contains(&lines), "{lines}");
     }
 }

@@ -12,7 +12,6 @@ use crate::server::door::Visitor;
 use crate::server::homes::Homes;
 use crate::server::hooks::Transfers;
 use crate::server::log::Log;
-use crate::server::metrics::{Outlet, outlet};
 use crate::server::motd::Motd;
 use crate::server::permit::{marked, permit};
 use crate::server::refused::Reason;
@@ -40,8 +39,7 @@ pub(super) fn serve(
     log: &Log,
 ) -> Exit {
     let stream = Stream::new(connection);
-    let metrics = outlet(config.globals.metrics_file.as_deref(), log);
-    let turn_away = |reason| books(&homes, metrics.as_ref()).refuse(reason, log);
+    let turn_away = |reason| books(&homes, config).refuse(reason, log);
     let place = match strange(&homes.kept, &peer, log) {
         Ok(place) => place,
         Err(exit) => {
@@ -62,7 +60,7 @@ pub(super) fn serve(
     };
     let (visitor, transfers) = (Visitor::new(peer, user), Transfers::default());
     let mut session = Session { config, visitor, log, place, proven: false, transfers };
-    let exit = match session.run(&mut channel, homes, metrics) {
+    let exit = match session.run(&mut channel, homes) {
         Ok(exit) => exit,
         Err(error) => {
             log.error(format_args!("{session}: {error}"));
@@ -81,8 +79,9 @@ pub(super) fn serve(
 }
 
 /// Where those are counted that are turned away before they have opened a module.
-fn books<'b>(homes: &'b Homes, metrics: Option<&'b Outlet>) -> Books<'b> {
-    homes.state.as_ref().map_or(Books::None, |state| Books::Own(state, metrics))
+fn books<'b>(homes: &'b Homes, config: &'b Config) -> Books<'b> {
+    let shown = config.globals.metrics_file.as_deref();
+    homes.state.as_ref().map_or(Books::None, |state| Books::Own(state, shown))
 }
 
 /// One connection whose greeting is over.
@@ -112,7 +111,7 @@ pub(super) fn refused(exit: Exit, text: impl Into<String>) -> Error {
 }
 
 impl Session<'_> {
-    fn run(&mut self, channel: &mut Channel, homes: Homes, metrics: Option<Outlet>) -> Result<Exit, Error> {
+    fn run(&mut self, channel: &mut Channel, homes: Homes) -> Result<Exit, Error> {
         let asked = match channel.listen().message()? {
             Message::List => None,
             Message::Open { module, path } => Some((module.into_owned(), path.into_owned())),
@@ -127,7 +126,7 @@ impl Session<'_> {
         let module = self.enter(channel, &module, &path);
         let turn_away = |error: &Error, reason| {
             if is_turned_away(error) {
-                books(&homes, metrics.as_ref()).refuse(reason, self.log);
+                books(&homes, self.config).refuse(reason, self.log);
             }
         };
         let module = &module.inspect_err(|error| turn_away(error, Reason::Access))?;
@@ -145,7 +144,7 @@ impl Session<'_> {
         let who = (&self.visitor.peer(), self.visitor.user());
         let mut account = Account::open(state.as_ref().ok(), self.log, who, &module.name);
         let (config, log, visitor) = (self.config, self.log, &self.visitor);
-        let places = confine(&Asked { config, module, visitor, session: &*self, log }, dir, state, metrics)?;
+        let places = confine(&Asked { config, module, visitor, session: &*self, log }, dir, state)?;
         account.keep_in(places.state.as_ref().ok(), places.books());
         self.transfers = Transfers::new(places.broker);
         let mut exit = Exit::Ok;

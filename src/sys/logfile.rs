@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Write};
+use std::os::fd::{AsRawFd, RawFd};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FileType, Mode, OFlags};
@@ -32,6 +33,12 @@ impl LogFile {
     pub fn reopen(&mut self) -> io::Result<()> {
         self.file = open(&self.path)?;
         Ok(())
+    }
+
+    /// What it is written to.
+    #[must_use]
+    pub fn descriptor(&self) -> RawFd {
+        self.file.as_raw_fd()
     }
 
     /// Appends one record of one line, in one write so that processes do not mix theirs, and says whether it worked.

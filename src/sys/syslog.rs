@@ -1,6 +1,7 @@
 //! The host's syslog: what the `syslog` crate sends, with local time, reconnecting, and never waiting.
 
 use std::io::{self, Write};
+use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 
@@ -62,6 +63,15 @@ impl Syslog {
     /// From now on the socket stays what it is: a syslogd that is started anew is not reached by it.
     pub fn confine(&mut self) {
         self.confined = true;
+    }
+
+    /// The socket that it has now, if it has one.
+    #[must_use]
+    pub fn descriptor(&self) -> Option<RawFd> {
+        match &self.logger.as_ref()?.backend {
+            LoggerBackend::Unix(socket) => Some(socket.as_raw_fd()),
+            _ => None,
+        }
     }
 
     /// Sends one record of one line, and says whether syslogd has it. A full socket loses the record.

@@ -163,7 +163,7 @@ fn a_syslogd_that_was_started_anew_is_told_what_was_lost() {
     };
     let daemon = anew();
     let out = Out::Syslog(Syslog::at(&path, 3, "tag"));
-    let log = Log::new(out, Destination::Syslog(3, "tag".into()), Level::Notice);
+    let log = Log::new(out, Level::Notice);
     log.notice("one");
     assert_eq!(received(&daemon), "one");
     drop(daemon);

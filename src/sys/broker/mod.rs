@@ -27,25 +27,33 @@ pub struct Broker {
 /// The one of this process, if it has one.
 static BROKER: OnceLock<Broker> = OnceLock::new();
 
-/// Forks the broker. It has what this process has by then, but for its open files; and no more than these hooks, and
-/// whoever takes its notes.
+/// Forks the broker. It has what this process has by then, but of its open files those that its notes need; and no more
+/// than these hooks, and whoever takes its notes.
 ///
 /// # Errors
 /// There are other threads, there is a broker already, or no process or descriptor is left.
-pub fn start(hooks: Hooks, notes: Notes) -> io::Result<&'static Broker> {
+pub fn start(hooks: Hooks, notes: Box<dyn Notes>) -> io::Result<&'static Broker> {
     super::confine::one_thread()?;
     let flags = SocketFlags::CLOEXEC;
     let (ours, theirs) = rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
+    let mut kept = notes.descriptors();
+    kept.push(theirs.as_raw_fd());
+    kept.sort_unstable();
     // SAFETY: this process has one thread, as was just found out, so no lock is held by another and all memory is whole
-    // in the child. The child closes every descriptor but 0, 1, 2 and its socket, which no value of it uses any more: it
-    // never returns from here, and ends without running what would close them again.
+    // in the child. The child closes every descriptor but 0, 1, 2, its socket and those of its notes; no value of it uses
+    // another any more: it never returns from here, and ends without running what would close them again.
     #[allow(unsafe_code)]
     let child = unsafe {
         let child = libc::fork();
         if child == 0 {
-            let own = theirs.as_raw_fd();
-            libc::syscall(libc::SYS_close_range, 3, own - 1, 0);
-            libc::syscall(libc::SYS_close_range, own + 1, i32::MAX, 0);
+            let mut from = 3;
+            for own in kept {
+                if own > from {
+                    libc::syscall(libc::SYS_close_range, from, own - 1, 0);
+                }
+                from = from.max(own + 1);
+            }
+            libc::syscall(libc::SYS_close_range, from, i32::MAX, 0);
         }
         child
     };

@@ -6,7 +6,7 @@ use crate::sys::broker::message::{LONGEST, Outcome, Reply, Request};
 use crate::sys::ids;
 use rustix::net::{RecvFlags, SendFlags};
 use std::ffi::OsString;
-use std::os::fd::OwnedFd;
+use std::os::fd::{OwnedFd, RawFd};
 use std::panic::AssertUnwindSafe;
 
 /// What is run around the transfers of a session.
@@ -30,22 +30,30 @@ enum Stage {
     Over,
 }
 
-/// Who takes what a session has the server know. It comes from a process that may be anybody's by now.
-pub type Notes = Box<dyn Fn(&[u8])>;
+/// Who takes what a session has the server know.
+pub trait Notes {
+    /// Takes this. It comes from a process that may be anybody's by now.
+    fn take(&mut self, note: &[u8]);
+    /// Nothing more comes.
+    fn finish(&mut self);
+    /// What it has open, which the broker keeps.
+    fn descriptors(&self) -> Vec<RawFd>;
+}
 
 struct Service {
     hooks: Hooks,
-    notes: Notes,
+    notes: Box<dyn Notes>,
     stage: Stage,
 }
 
 /// Answers until the other side is gone or breaks the rules, and gives back the exit code.
-pub(super) fn serve(socket: &OwnedFd, hooks: Hooks, notes: Notes) -> i32 {
+pub(super) fn serve(socket: &OwnedFd, hooks: Hooks, notes: Box<dyn Notes>) -> i32 {
     let mut service = Service { hooks, notes, stage: Stage::Open };
     let served = std::panic::catch_unwind(AssertUnwindSafe(|| service.answer_all(socket)));
+    let noted = std::panic::catch_unwind(AssertUnwindSafe(|| service.notes.finish()));
     // A session that was killed had no time to ask for it.
     let ended = std::panic::catch_unwind(AssertUnwindSafe(|| service.after(Outcome::default())));
-    i32::from(served.is_err() || ended.is_err())
+    i32::from(served.is_err() || ended.is_err() || noted.is_err())
 }
 
 impl Service {
@@ -79,7 +87,7 @@ impl Service {
             Request::Before { push } => self.before(push),
             Request::After(outcome) => self.after(outcome),
             Request::Note(note) => {
-                (self.notes)(&note);
+                self.notes.take(&note);
                 Reply::None
             }
         }
