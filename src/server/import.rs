@@ -7,8 +7,8 @@ use super::config;
 use crate::config::{At, ConfigError, ConfigErrors, lines};
 use crate::sys::ids;
 use crate::vis::shown_text;
-use effect::{Said, Values, in_effect, is_global, loose, pair, section, superseded, unusable};
-use std::collections::BTreeMap;
+use effect::{Said, Values, empty, in_effect, is_global, loose, pair, section, superseded, unusable};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use tables::{DIRECTIVE, HEAD, HOOKS, OTHERWISE, RESTRICTS, SHELL, WITHOUT};
 
@@ -47,6 +47,7 @@ pub fn import(bytes: &[u8]) -> Imported {
         wanting: Vec::new(),
         dropped: false,
         superseded: superseded(&said),
+        empty: empty(&said),
         unusable: unusable(&said, &modules),
         loose: loose(&said, &modules),
         served: globals.contains_key("daemonuid"),
@@ -140,6 +141,8 @@ struct Import {
     dropped: bool,
     /// Lines that are said again.
     superseded: BTreeMap<usize, usize>,
+    /// Parameters that never have a value.
+    empty: BTreeSet<String>,
     /// Where such modules begin, and why.
     unusable: BTreeMap<usize, String>,
     /// Where those begin that must not be served, and why.
@@ -306,7 +309,7 @@ impl Import {
     /// Loses a parameter, and what it restricts is not served.
     fn lose_one(&mut self, number: usize, text: &str, given: &str, why: &str) {
         self.lose(number, text, why);
-        if self.dropped || !RESTRICTS.contains(&given) {
+        if self.dropped || !RESTRICTS.contains(&given) || self.empty.contains(given) {
             return;
         }
         let why = format!("line {number}: {}: {why}", shown_text(text));

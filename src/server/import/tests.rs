@@ -165,6 +165,9 @@ fn a_module_that_loses_what_restricts_it_is_disabled() {
     let text = import(own.as_bytes()).text;
     assert!(!is_disabled(&text, "a") && is_disabled(&text, "b"), "{text}");
     assert!(!is_disabled(&import(b"charset = utf-8\n[a]\npath = /a\n").text, "a"));
+    // Without a value nothing is said, unless it takes back what is said elsewhere.
+    assert!(!is_disabled(&import(b"hosts allow =\n[a]\npath = /a\nexclude =\n").text, "a"));
+    assert!(is_disabled(&import(b"include = x\n[a]\npath = /a\ninclude =\n").text, "a"));
     // Who is lost is nobody else, and above all not root.
     assert!(import(b"uid = nosuchuser\n[a]\npath = /a\n").text.contains("\nuid = nobody\n"));
     // Nothing is included that goes by what is lost.
