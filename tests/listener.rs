@@ -306,7 +306,7 @@ fn what_a_configuration_names_is_tried() {
         format!("{conf}:3: spool dir: {none}: {gone}"),
         format!("{conf}:6: metrics file: {none}: {gone}"),
         format!("{conf}:7: motd file: {none} cannot be opened: {gone} (os error 2)"),
-        format!("{conf}:8: path: {none}: the module cannot be opened: {gone}"),
+        format!("{conf}:8: path: {none}: {gone}"),
         format!("{conf}:10: lock file: {none}/lock: {gone}"),
         format!("{conf}:11: pre-xfer exec: {conf}: Permission denied"),
         format!("{conf}:15: require marker: x/y: {gone}"),

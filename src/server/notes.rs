@@ -9,7 +9,7 @@ use super::refused::{self, Reason};
 use crate::exit::Exit;
 use crate::limits;
 use crate::sys::broker::{self, Broker};
-use crate::sys::{Dir, clock};
+use crate::sys::{Dir, clock, ids};
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
@@ -74,7 +74,7 @@ impl Taker {
         match counted {
             Ok(true) => drop(self.rest.get_or_insert_default()),
             Ok(false) => {}
-            Err(error) => self.log.warning(format_args!("metrics: {error}")),
+            Err(error) => self.failed(&error),
         }
     }
 
@@ -94,7 +94,11 @@ impl Taker {
             return;
         };
         self.written = Some(Instant::now());
-        rest.keep(state, metrics).unwrap_or_else(|error| self.log.warning(format_args!("metrics: {error}")));
+        rest.keep(state, metrics).unwrap_or_else(|error| self.failed(&error));
+    }
+
+    fn failed(&self, error: &io::Error) {
+        self.log.warning(format_args!("metrics, as uid {}: {error}", ids::euid()));
     }
 
     fn waits(&self) -> Duration {
@@ -159,7 +163,7 @@ mod tests {
     use std::fs;
 
     fn taker(dir: &std::path::Path, metrics: &str) -> Taker {
-        let log = Log::open(&super::super::log::Destination::File(dir.join("log")), 0).unwrap();
+        let log = Log::open(&crate::server::log::Destination::File(dir.join("log")), 0).unwrap();
         log.limit();
         let state = Dir::open_root(dir).unwrap();
         Taker::new(("peer".into(), "m".into()), &log, (Some(state), Some(dir.join(metrics))))
