@@ -7,6 +7,7 @@
 use super::{log, refused};
 use crate::limits;
 use crate::sys::Dir;
+use crate::sys::private::open_named_dir;
 use crate::sys::slots::Slots;
 use std::collections::BTreeMap;
 use std::io;
@@ -33,7 +34,8 @@ impl Outlet {
         let (Some(dir), Some(name)) = (path.parent(), path.file_name()) else {
             return Err(io::ErrorKind::InvalidInput.into());
         };
-        Ok(Outlet { dir: Dir::open_root(dir)?, name: name.as_encoded_bytes().to_vec() })
+        // Whoever reads the file often owns the directory, and a name in it is replaced, not written to.
+        Ok(Outlet { dir: open_named_dir(dir, None)?.into(), name: name.as_encoded_bytes().to_vec() })
     }
 }
 

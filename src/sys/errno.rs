@@ -23,5 +23,9 @@ pub fn errno_words(errno: i32) -> String {
 /// The same of an error, whoever made it.
 #[must_use]
 pub fn error_words(error: &io::Error) -> String {
-    errno_words(errno(error))
+    match error.kind() {
+        // In our own words.
+        io::ErrorKind::Other if error.raw_os_error().is_none() => error.to_string(),
+        _ => errno_words(errno(error)),
+    }
 }

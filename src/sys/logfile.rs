@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FileType, Mode, OFlags};
 
 use super::clock::Local;
+use super::private::open_dir_of;
 
 /// An open log file.
 #[derive(Debug)]
@@ -21,7 +22,7 @@ impl LogFile {
     /// Opens the file, and makes it with mode 0600 if there is none.
     ///
     /// # Errors
-    /// It cannot be opened, is a symbolic link, or is a regular file with a second name.
+    /// It cannot be opened, others decide where it is, it is a symbolic link, or is a regular file with a second name.
     pub fn open(path: &Path) -> io::Result<LogFile> {
         Ok(LogFile { path: path.to_owned(), file: open(path)?, pid: std::process::id() })
     }
@@ -51,7 +52,9 @@ impl LogFile {
 /// A fifo without a reader must not hold us up, and a terminal must not become ours.
 fn open(path: &Path) -> io::Result<File> {
     let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let fd = rustix::fs::open(path, flags | OFlags::NONBLOCK | OFlags::NOCTTY, Mode::RUSR | Mode::WUSR)?;
+    let (dir, name) = open_dir_of(path)?;
+    let fd =
+        rustix::fs::openat(dir, name, flags | OFlags::NONBLOCK | OFlags::NOCTTY, Mode::RUSR | Mode::WUSR)?;
     let stat = rustix::fs::fstat(&fd)?;
     // Whoever may write to the log's directory could have linked a file there that we must not write to.
     if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile && stat.st_nlink != 1 {

@@ -1,12 +1,16 @@
 //! The pid file of a daemon: locked as long as it runs, so that a stale one never stops a start.
 
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
+use std::os::fd::OwnedFd;
+use std::path::Path;
 
-use rustix::fs::{FileType, FlockOperation, Mode, OFlags};
+use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
+
+use super::private::open_dir_of;
 
 /// Bytes of a process id in decimal, and more.
 const DIGITS: u64 = 20;
@@ -41,7 +45,8 @@ impl<E: Into<io::Error>> From<E> for PidFileError {
 /// A pid file that is ours; dropping it removes it.
 #[derive(Debug)]
 pub struct PidFile {
-    path: PathBuf,
+    dir: OwnedFd,
+    name: OsString,
     file: File,
 }
 
@@ -52,12 +57,13 @@ impl PidFile {
     /// Another process holds it, or it cannot be written.
     pub fn take(path: &Path) -> Result<PidFile, PidFileError> {
         loop {
-            let file = open(path)?;
+            let (dir, name) = open_dir_of(path)?;
+            let file = open(&dir, name)?;
             match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 Err(Errno::WOULDBLOCK) => return Err(PidFileError::Running(holder(&file))),
                 locked => locked?,
             }
-            let held = PidFile { path: path.to_owned(), file };
+            let held = PidFile { dir, name: name.to_owned(), file };
             // A daemon that ended between the two calls took the name away, and the next start would not see our lock.
             if held.named() {
                 held.write()?;
@@ -75,9 +81,8 @@ impl PidFile {
 
     /// Whether the name still means this file.
     fn named(&self) -> bool {
-        let (Ok(ours), Ok(named)) = (rustix::fs::fstat(&self.file), rustix::fs::lstat(&self.path)) else {
-            return false;
-        };
+        let named = rustix::fs::statat(&self.dir, &self.name, AtFlags::SYMLINK_NOFOLLOW);
+        let (Ok(ours), Ok(named)) = (rustix::fs::fstat(&self.file), named) else { return false };
         (ours.st_dev, ours.st_ino) == (named.st_dev, named.st_ino)
     }
 }
@@ -86,15 +91,15 @@ impl Drop for PidFile {
     fn drop(&mut self) {
         if self.named() {
             // One that stays is harmless: it is no longer locked.
-            let _ = rustix::fs::unlink(&self.path);
+            let _ = rustix::fs::unlinkat(&self.dir, &self.name, AtFlags::empty());
         }
     }
 }
 
 /// Opens the file, which must be a plain one with one name.
-fn open(path: &Path) -> Result<File, PidFileError> {
+fn open(dir: &OwnedFd, name: &OsStr) -> Result<File, PidFileError> {
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
-    let fd = rustix::fs::open(path, flags | OFlags::CLOEXEC, Mode::RUSR | Mode::WUSR)?;
+    let fd = rustix::fs::openat(dir, name, flags | OFlags::CLOEXEC, Mode::RUSR | Mode::WUSR)?;
     let stat = rustix::fs::fstat(&fd)?;
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile || stat.st_nlink > 1 {
         return Err(io::Error::other("it is no regular file with one name").into());

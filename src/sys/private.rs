@@ -8,9 +8,11 @@ mod walk;
 
 pub use error::{PrivateError, Rule};
 
+use crate::sys::ids::is_root;
 use rustix::fs::Mode;
+use std::ffi::OsStr;
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use walk::{Found, Walk};
@@ -100,6 +102,25 @@ pub fn open_named_dir(path: &Path, also: Option<u32>) -> Result<OwnedFd, Private
     match Walk::to(path)?.through_others(also).go(None)? {
         Found::Directory(walk) => walk.open_here(),
         Found::Other(leaf) => Err(leaf.broken(Rule::NotDirectory)),
+    }
+}
+
+/// The directory of a file that the administrator named and that is written to, such as a log, and the name in it. Root
+/// goes no way that others decide about: each directory belongs to root and is not for everybody to write, unless sticky,
+/// and each symbolic link is root's. A group may write, as to /var/log on many hosts: what it puts there is its own, and so
+/// refused. For any other caller only the links are looked at, as with [`open_named_dir`]: they lead to nothing that only
+/// root may write to.
+///
+/// # Errors
+/// Such a directory or link, with its name; or what the system refused.
+pub fn open_dir_of(path: &Path) -> io::Result<(OwnedFd, &OsStr)> {
+    let name = path.file_name().ok_or(io::ErrorKind::IsADirectory)?;
+    let dir = path.parent().filter(|dir| *dir != Path::new("")).unwrap_or(Path::new("."));
+    let walk = Walk::to(dir)?;
+    let walk = if is_root() { walk.through_groups() } else { walk.through_others(None) };
+    match walk.go(None)? {
+        Found::Directory(walk) => Ok((walk.arrive()?, name)),
+        Found::Other(leaf) => Err(leaf.broken(Rule::NotDirectory).into()),
     }
 }
 

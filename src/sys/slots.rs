@@ -5,6 +5,7 @@
 
 use crate::sys::Dir;
 use crate::sys::dir::one;
+use crate::sys::private::open_dir_of;
 use nix::fcntl::{FcntlArg, fcntl};
 use rustix::fs::{FileType, Mode, OFlags};
 use std::fs::File;
@@ -50,9 +51,10 @@ impl Slots {
     /// Of this absolute name, which the administrator chose.
     ///
     /// # Errors
-    /// It cannot be opened or made, or is no regular file with one name.
+    /// It cannot be opened or made, others decide where it is, or it is no regular file with one name.
     pub fn open(path: &Path) -> io::Result<Slots> {
-        Slots::new(rustix::fs::open(path, FLAGS, Mode::RUSR | Mode::WUSR)?)
+        let (dir, name) = open_dir_of(path)?;
+        Slots::new(rustix::fs::openat(dir, name, FLAGS, Mode::RUSR | Mode::WUSR)?)
     }
 
     fn new(file: OwnedFd) -> io::Result<Slots> {

@@ -1,5 +1,6 @@
 //! Whether what a configuration names could be used now. Nothing is made or changed by asking.
 
+use crate::sys::private::open_dir_of;
 use rustix::fs::{Access, AtFlags, CWD, FileType, Mode, OFlags};
 use std::io;
 use std::path::Path;
@@ -8,7 +9,7 @@ fn access(path: &Path, how: Access) -> io::Result<()> {
     Ok(rustix::fs::accessat(CWD, path, how, AtFlags::EACCESS)?)
 }
 
-/// A file to be written, which is made if it is missing; not through a symbolic link, and of one name.
+/// A file to be written, which is made if it is missing; where nobody else decides, and of one name.
 ///
 /// # Errors
 /// Why it could not be.
@@ -26,7 +27,8 @@ pub fn locked(path: &Path) -> io::Result<()> {
 
 fn written(path: &Path, how: OFlags, regular: bool) -> io::Result<()> {
     let flags = how | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-    match rustix::fs::open(path, flags, Mode::empty()) {
+    let (dir, name) = open_dir_of(path)?;
+    match rustix::fs::openat(dir, name, flags, Mode::empty()) {
         Ok(file) => {
             let stat = rustix::fs::fstat(&file)?;
             let is_regular = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;

@@ -1,6 +1,7 @@
 //! What makes a file unfit for secrets, in words that say how to repair it.
 
 use rustix::io::Errno;
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -97,3 +98,14 @@ impl std::fmt::Display for PrivateError {
 }
 
 impl std::error::Error for PrivateError {}
+
+/// The error of the system, if it is one.
+impl From<PrivateError> for io::Error {
+    fn from(error: PrivateError) -> io::Error {
+        match error.rule {
+            Rule::System(errno) => errno.into(),
+            Rule::NotDirectory => Errno::NOTDIR.into(),
+            _ => io::Error::other(error),
+        }
+    }
+}

@@ -25,6 +25,8 @@ pub(super) struct Walk<'a> {
     caller: u32,
     /// Whether directories on the way may be anybody's, so that only links are looked at; and whose links pass besides.
     others: bool,
+    /// Who may not write to one that is looked at, as bits of its mode.
+    writers: u32,
     also: Option<u32>,
     root: Held,
     /// The directories below the root, so that `..` goes back to one already checked.
@@ -61,13 +63,13 @@ fn check_owner(stat: &Stat, caller: u32) -> Result<(), Rule> {
 }
 
 /// The rules for a directory in which a name is looked up.
-fn check_way(stat: &Stat, caller: u32) -> Result<(), Rule> {
+fn check_way(stat: &Stat, caller: u32, writers: u32) -> Result<(), Rule> {
     check_owner(stat, caller)?;
     // In a sticky directory others can add names, but not replace those of root and the caller; and whatever is found
     // there must be theirs.
     let sticky = stat.st_uid == 0 && stat.st_mode & 0o1000 != 0;
     // Where there is a POSIX ACL the group bits show its mask, the most it grants to anybody but owner and others.
-    if stat.st_mode & 0o022 == 0 || sticky { Ok(()) } else { Err(Rule::Writable(stat.st_mode & 0o7777)) }
+    if stat.st_mode & writers == 0 || sticky { Ok(()) } else { Err(Rule::Writable(stat.st_mode & 0o7777)) }
 }
 
 /// The rules for the file itself, which holds secrets or not.
@@ -99,12 +101,26 @@ impl<'a> Walk<'a> {
         let root = Held { fd, stat, path: PathBuf::from("/") };
         let ahead = names(whole.as_os_str().as_bytes()).collect();
         let caller = rustix::process::geteuid().as_raw();
-        Ok(Walk { path, caller, others: false, also: None, root, below: Vec::new(), ahead, symlinks: 0 })
+        let (others, writers, also) = (false, 0o022, None);
+        Ok(Walk { path, caller, others, writers, also, root, below: Vec::new(), ahead, symlinks: 0 })
     }
 
     /// The same walk through directories that are anybody's; the links of this user pass as well.
     pub(super) fn through_others(self, also: Option<u32>) -> Self {
         Walk { others: true, also, ..self }
+    }
+
+    /// The same walk through directories that their group may write to, as it may to /var/log on many hosts.
+    pub(super) fn through_groups(self) -> Self {
+        Walk { writers: 0o002, ..self }
+    }
+
+    /// The directory the walk stands in, to look names up in it; it keeps the rules too.
+    pub(super) fn arrive(mut self) -> Result<OwnedFd, PrivateError> {
+        if !self.others {
+            self.check_here()?;
+        }
+        Ok(self.below.pop().map_or(self.root.fd, |held| held.fd))
     }
 
     /// The directory the walk stands in.
@@ -124,7 +140,7 @@ impl<'a> Walk<'a> {
 
     /// The rules for a directory in which a name is looked up, applied to where the walk stands.
     pub(super) fn check_here(&self) -> Result<(), PrivateError> {
-        check_way(&self.here().stat, self.caller).map_err(|rule| self.broken(rule))
+        check_way(&self.here().stat, self.caller, self.writers).map_err(|rule| self.broken(rule))
     }
 
     /// Opens the directory the walk stands in, for listing.

@@ -129,3 +129,57 @@ fn owners_tried_as_an_ordinary_user() {
     });
     thread.join().unwrap();
 }
+
+/// Where root writes, nobody else may have chosen; a group may write beside, as in /var/log.
+#[test]
+fn nobody_else_decides_where_root_writes() {
+    if !root("nobody_else_decides_where_root_writes") {
+        return;
+    }
+    let d = fresh();
+    let d = d.path();
+    let give = |path: &Path| lchown(path, Some(OTHER), None).unwrap();
+    for (name, bits) in [("log", 0o775), ("all", 0o777), ("theirs", 0o755), ("sticky", 0o1777)] {
+        let sub = dir(&d.join(name), bits);
+        dir(&sub.join("sub"), 0o755);
+        symlink(d.join("log"), sub.join("roots")).unwrap();
+        symlink(d.join("log"), sub.join("link")).unwrap();
+        give(&sub.join("link"));
+    }
+    give(&d.join("theirs"));
+    for (path, at) in [
+        ("log/f", None),
+        ("log/sub/f", None),
+        ("log/roots/f", None),
+        ("log/link/f", Some("log/link")),
+        ("sticky/f", None),
+        ("sticky/roots/f", None),
+        ("sticky/link/f", Some("sticky/link")),
+        ("all/f", Some("all")),
+        ("all/sub/f", Some("all")),
+        ("theirs/f", Some("theirs")),
+        ("theirs/sub/f", Some("theirs")),
+        ("theirs/roots/f", Some("theirs")),
+    ] {
+        let path = d.join(path);
+        let opened = [
+            open_dir_of(&path).map(drop),
+            crate::sys::usable::file(&path),
+            crate::sys::logfile::LogFile::open(&path).map(drop),
+            crate::sys::slots::Slots::open(&path).map(drop),
+            crate::sys::pidfile::PidFile::take(&path).map(drop).map_err(io::Error::other),
+        ];
+        for opened in opened {
+            match (opened, at) {
+                (Ok(()), None) => {}
+                (Err(error), Some(at)) => {
+                    let at = d.join(at).display().to_string();
+                    let said = error.to_string();
+                    let named = [" is writable", " belongs to"].map(|why| said.contains(&(at.clone() + why)));
+                    assert!(named.contains(&true), "{said}");
+                }
+                (opened, at) => panic!("{}: {opened:?}, and not {at:?}", path.display()),
+            }
+        }
+    }
+}
