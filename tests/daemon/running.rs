@@ -50,6 +50,14 @@ fn an_rsyncd_conf_is_imported(daemon: &Daemon) {
     let root = daemon.site.dst().display().to_string();
     // Nobody, as whom rsyncd serves otherwise, may not write here.
     let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+    // Who is not root cannot give a group up.
+    let others = rustix::process::getgroups()
+        .unwrap()
+        .into_iter()
+        .map(|gid| gid.as_raw())
+        .filter(|other| *other != gid);
+    let gid: String = [gid].into_iter().chain(others).map(|gid| format!("{gid} ")).collect();
+    let gid = gid.trim_end();
     let theirs = format!(
         "pid file = /run/x\nstrict modes = no\nuid = {uid}\ngid = {gid}\n[m]\n\tpath = {root}\n\tauth users = ann\n"
     );

@@ -22,8 +22,8 @@ impl fmt::Display for Identity {
     }
 }
 
-fn refused(text: &'static str) -> io::Error {
-    io::Error::other(text)
+fn refused(text: impl Into<String>) -> io::Error {
+    io::Error::other(text.into())
 }
 
 impl Identity {
@@ -47,9 +47,6 @@ impl Identity {
             nix::unistd::setresuid(uid, uid, uid)?;
             // A change of user may have made our memory readable again.
             rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)?;
-            if nix::unistd::getgroups()?.iter().any(|gid| !groups.contains(gid)) {
-                return Err(refused("other groups were left"));
-            }
         }
         let (users, mine) = (nix::unistd::getresuid()?, nix::unistd::getresgid()?);
         if [users.real, users.effective, users.saved].iter().any(|id| *id != uid) {
@@ -58,7 +55,17 @@ impl Identity {
         if [mine.real, mine.effective, mine.saved].iter().any(|id| *id != gid) {
             return Err(refused("only root can change its group"));
         }
+        if let Some(other) = self.other_group(&nix::unistd::getgroups()?) {
+            return Err(refused(format!(
+                "only root can give up its groups, and 'gid' does not name group {other}; with 'gid = *' all are kept"
+            )));
+        }
         self.no_way_back()
+    }
+
+    /// One of these groups that is not this user's.
+    fn other_group(&self, groups: &[Gid]) -> Option<Gid> {
+        groups.iter().find(|gid| gid.as_raw() != self.gid && !self.groups.contains(&gid.as_raw())).copied()
     }
 
     /// Tries to be root again.
@@ -107,4 +114,34 @@ pub fn groups_of(uid: u32) -> io::Result<Option<Vec<u32>>> {
     let list = getgrouplist(&name, user.gid)?;
     let others = list.into_iter().filter(|gid| *gid != user.gid);
     Ok(Some([user.gid].into_iter().chain(others).map(Gid::as_raw).collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_that_are_left_are_found() {
+        let user = Identity { uid: 1000, gid: 1000, groups: vec![4, 27] };
+        let other = |groups: &[u32]| {
+            let groups: Vec<_> = groups.iter().map(|gid| Gid::from_raw(*gid)).collect();
+            user.other_group(&groups).map(Gid::as_raw)
+        };
+        assert_eq!([&[][..], &[1000], &[27, 1000, 4]].map(other), [None; 3]);
+        assert_eq!(other(&[4, 999, 27]), Some(999));
+    }
+
+    #[test]
+    fn who_stays_with_all_his_groups_may() {
+        let (users, mine) = (nix::unistd::getresuid().unwrap(), nix::unistd::getresgid().unwrap());
+        if users.effective.is_root() {
+            return; // would become no other user, and needs none of this
+        }
+        let groups: Vec<u32> = nix::unistd::getgroups().unwrap().into_iter().map(Gid::as_raw).collect();
+        let user = Identity { uid: users.real.as_raw(), gid: mine.real.as_raw(), groups };
+        user.assume().unwrap();
+        let less = user.groups.iter().any(|gid| *gid != user.gid);
+        let user = Identity { groups: vec![], ..user };
+        assert_eq!(user.assume().is_err(), less);
+    }
 }
