@@ -29,7 +29,7 @@
 //! | RD-65, RD-66 | `incoming chmod`, `outgoing chmod` | `rd_65_66_modes_on_their_way` |
 //! | RD-67, RD-68 | `auth users`, `secrets file` | `rd_67_*`, `rd_68_two_secrets_are_good_at_once` |
 //! | RD-69 | files that hold secrets are private | `refusals` |
-//! | RD-71, RD-72, RD-73 | `hosts allow`, `hosts deny`, `reverse lookup` | `rd_71_72_*`, `config::hosts` |
+//! | RD-71, RD-72, RD-73 | `hosts allow`, `hosts deny`, `reverse lookup` | `rd_71_72_*`, `rd_73_*`, `config::hosts` |
 //! | RD-76, RD-81 | `ignore nonreadable`, `open noatime` | `rd_76_what_cannot_be_read_is_not_there`, `rd_81_*` |
 //! | RD-77 | `timeout` | `hostile::silence` |
 //! | RD-78 | `refuse options` | `rd_78_*`, `terms::capability` |

@@ -182,7 +182,14 @@ impl Session<'_> {
     fn enter(&self, channel: &mut Channel, name: &str, path: &RelPath<'_>) -> Result<Module, Error> {
         self.log.info(format_args!("{self}: opens {}", shown(name.as_bytes())));
         let found = self.config.module(name);
-        let entered = channel.while_working(|| found.and_then(|found| self.visitor.enter(found)))?;
+        // Whether there is a module must not be told by how long it takes, nor by whom the resolver is asked about.
+        let named = self.config.modules.iter().any(Module::names_hosts);
+        let entered = channel.while_working(|| {
+            if named {
+                self.visitor.look_up();
+            }
+            found.and_then(|found| self.visitor.enter(found))
+        })?;
         let Some(module) = entered else {
             if found.is_some() {
                 self.log.notice(format_args!("{self}: may not open {}", shown(name.as_bytes())));

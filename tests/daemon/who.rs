@@ -14,6 +14,7 @@ rows! {
     rd_67_a_rule_gives_and_takes_the_right_to_write,
     rd_68_two_secrets_are_good_at_once,
     rd_71_72_hosts_come_in_by_their_address,
+    rd_73_names_are_looked_up_for_every_module,
     rd_43_a_listing_names_what_may_be_opened,
     rd_44_45_one_way_only,
     rd_26_a_module_of_an_included_file,
@@ -94,6 +95,17 @@ fn rd_71_72_hosts_come_in_by_their_address(daemon: &Daemon) {
         assert_eq!(output.status.code(), Some(code), "{lines}: {}", said(&output));
         assert_eq!(daemon.listed("ann").len(), usize::from(code == 0), "{lines}");
     }
+}
+
+/// Whether a module is there that goes by names is told neither by the time nor by whom the resolver is asked about.
+fn rd_73_names_are_looked_up_for_every_module(daemon: &Daemon) {
+    let path = daemon.site.dst().display().to_string();
+    let named = format!("[n]\npath = {path}\nlist = no\nreverse lookup = yes\nhosts allow = *.invalid");
+    daemon.configure("", &format!("transfer logging = yes\nlog format = looked up %h\n{named}"));
+    fs::write(daemon.site.dst().join("there"), "x").unwrap();
+    assert_exit(&daemon.pull("ann", "m"), 0);
+    until("the log", || daemon.log().contains("looked up "));
+    assert!(!daemon.log().contains("looked up UNDETERMINED"), "{}", daemon.log());
 }
 
 fn rd_43_a_listing_names_what_may_be_opened(daemon: &Daemon) {

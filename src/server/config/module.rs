@@ -269,11 +269,16 @@ impl Module {
     }
 
     fn fault(&self) -> Option<&'static str> {
-        let has_names = |hosts: &Option<Hosts>| hosts.as_ref().is_some_and(Hosts::has_names);
-        if !self.reverse_lookup && (has_names(&self.hosts_allow) || has_names(&self.hosts_deny)) {
+        if !self.reverse_lookup && self.names_hosts() {
             return Some("'hosts allow' and 'hosts deny' know names only with 'reverse lookup = yes'");
         }
         None
+    }
+
+    /// Whether it goes by the names of hosts.
+    #[must_use]
+    pub fn names_hosts(&self) -> bool {
+        [&self.hosts_allow, &self.hosts_deny].into_iter().flatten().any(Hosts::has_names)
     }
 
     /// What a user may do who calls from there. `is_member` tells whether a user of this host is in a group.
