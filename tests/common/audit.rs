@@ -99,6 +99,15 @@ impl Audit {
         for line in trace.lines() {
             let Some((thread, call)) = line.split_once(' ') else { continue };
             let call = call.trim_start();
+            // A call during which another thread or process makes one is told of in two lines.
+            if let Some(call) = call.strip_suffix(" <unfinished ...>") {
+                begun.insert(thread, call);
+                continue;
+            }
+            let call = match call.split_once(" resumed>") {
+                Some((_, rest)) => format!("{}{rest}", begun.remove(thread).unwrap_or_default()),
+                None => call.to_owned(),
+            };
             // The last that it tries when it has confined itself.
             let last = call.starts_with("socket(AF_UNIX, SOCK_DGRAM, 0)") && call.contains("= -1 EPERM");
             if ours.is_empty() && last {
@@ -108,15 +117,6 @@ impl Audit {
             if !ours.contains(thread) {
                 continue;
             }
-            // A call during which another thread makes one is told of in two lines.
-            if let Some(call) = call.strip_suffix(" <unfinished ...>") {
-                begun.insert(thread, call);
-                continue;
-            }
-            let call = match call.split_once(" resumed>") {
-                Some((_, rest)) => format!("{}{rest}", begun.remove(thread).unwrap_or_default()),
-                None => call.to_owned(),
-            };
             if call.starts_with("clone(")
                 && let Some((_, number)) = line.rsplit_once(" = ")
             {
