@@ -66,6 +66,7 @@ type Passes = (bool, bool);
 const YES: Passes = (true, true);
 const NO: Passes = (false, false);
 const AS_ROOT: Passes = (true, false);
+const AS_USER: Passes = (false, true);
 
 /// Types. In order: the configuration and what belongs to it; the state directory; lock and pid file; log; module root.
 const KINDS: [(Kind, [Passes; 5]); 8] = [
@@ -87,15 +88,15 @@ const OWNERS: [(Owner, [Passes; 5]); 3] = [
 ];
 
 /// The directory in which it is: owner and mode. Root's and the caller's are as good, and what a third may write to is good
-/// for nothing that is a secret.
+/// for nothing that is a secret, nor for what root writes to.
 const WAYS: [(Owner, u32, [Passes; 5]); 8] = [
     (Owner::Caller, 0o755, [YES, YES, YES, YES, YES]),
     (Owner::Root, 0o755, [YES, YES, YES, YES, YES]),
     (Owner::Root, 0o1777, [YES, YES, YES, YES, YES]),
     (Owner::Caller, 0o775, [NO, NO, YES, YES, YES]),
-    (Owner::Caller, 0o757, [NO, NO, YES, YES, YES]),
-    (Owner::Third, 0o755, [NO, NO, YES, YES, YES]),
-    (Owner::Third, 0o1777, [NO, NO, YES, YES, YES]),
+    (Owner::Caller, 0o757, [NO, NO, AS_USER, AS_USER, YES]),
+    (Owner::Third, 0o755, [NO, NO, AS_USER, AS_USER, YES]),
+    (Owner::Third, 0o1777, [NO, NO, AS_USER, AS_USER, YES]),
     (Owner::Caller, 0o700, [YES, YES, YES, YES, YES]),
 ];
 
