@@ -7,6 +7,7 @@ use crate::common::starter::{free_port, until};
 use crate::common::{Site, assert_exit, ended_within};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
+use std::net::Shutdown;
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -46,6 +47,8 @@ impl Syslogd {
 
 impl Drop for Syslogd {
     fn drop(&mut self) {
+        // A process that another test is about to start has the socket too, until it is another program.
+        self.0.shutdown(Shutdown::Both).unwrap();
         fs::remove_file(&self.1).unwrap();
     }
 }
