@@ -5,6 +5,7 @@
 //! here, and a digest of zeros becomes the one that is meant. Kind 0 ends a record.
 
 use smsync::config::Durable;
+use smsync::exit::Exit;
 use smsync::path::{RelPath, Scope};
 use smsync::report::{Census, Change, Monitor, Problem, Progress, Refusal, Report, Unsupported};
 use smsync::secret::Secret;
@@ -215,8 +216,22 @@ impl Ground {
         self.0.join("module")
     }
 
-    /// The server's side of the connection, and at the other end whoever says these records and waits so long for answers.
+    /// Serves once more while the tree is locked: a process that another thread is starting has our lock, too, until it is
+    /// another program.
     fn serve(&self, records: Vec<(Vec<u8>, bool)>, answer: Duration) -> Result<(), Error> {
+        let begun = Instant::now();
+        loop {
+            match self.serve_once(records.clone(), answer) {
+                Err(error) if error.exit() == Exit::TryAgain && begun.elapsed() < LONGEST => {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                ended => return ended,
+            }
+        }
+    }
+
+    /// The server's side of the connection, and at the other end whoever says these records and waits so long for answers.
+    fn serve_once(&self, records: Vec<(Vec<u8>, bool)>, answer: Duration) -> Result<(), Error> {
         let (ours, theirs) = UnixStream::pair().unwrap();
         let secret = Secret::parse("KCkqKywtLi8wMTIzNDU2Nzg5Ojs8PT4/gIGCg4SFhoc=").unwrap();
         let (initiator, first) = Initiator::start(Cipher::AesGcm, b"", &secret).unwrap();
