@@ -35,12 +35,14 @@ impl Syslogd {
     /// Reads up to a record with this text.
     #[track_caller]
     fn has(&self, text: &str) {
-        let mut record = [0; 2048];
+        let (mut record, mut others) = ([0; 2048], Vec::new());
         loop {
-            let length = self.0.recv(&mut record).unwrap_or_else(|_| panic!("no record has {text:?}"));
-            if String::from_utf8_lossy(&record[..length]).contains(text) {
+            let length = self.0.recv(&mut record).unwrap_or_else(|_| panic!("{text:?} is not in {others:?}"));
+            let record = String::from_utf8_lossy(&record[..length]).into_owned();
+            if record.contains(text) {
                 return;
             }
+            others.push(record);
         }
     }
 }

@@ -7,6 +7,10 @@ use crate::sys::File;
 use crate::wire::{Message, Packer};
 use std::io::{self, Read};
 
+/// Bytes of a row of blocks that is passed on, however much room its record has: the receiver puts them together while
+/// the next ones are looked for.
+const ROW: u64 = 8 << 20;
+
 /// A row of blocks that is not said yet.
 #[derive(Clone, Copy, Default)]
 struct Row {
@@ -49,7 +53,10 @@ impl Reader<'_> {
 
     fn kept(&mut self, row: &mut Row, number: u32, size: u64) -> Result<(), Gone> {
         let from = u64::from(number) * size;
-        if row.length > 0 && (row.from + row.length != from || row.length >= super::HOLE) {
+        if row.length >= ROW {
+            self.end_row(row)?;
+            self.pass_on()?;
+        } else if row.length > 0 && row.from + row.length != from {
             self.end_row(row)?;
         }
         *row = if row.length > 0 {
