@@ -9,9 +9,15 @@ use crate::tree::{self, Shape};
 use anyhow::{Context, Result, anyhow};
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::Write;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+static ZEROS: [u8; 1 << 20] = [0; 1 << 20];
+/// Bytes of memory that a name takes in tmpfs, with what the kernel remembers of it.
+const NAME: u64 = 2048;
 
 /// One run of a program: of one client and its server, or of several at once.
 #[derive(Clone)]
@@ -40,6 +46,8 @@ pub(crate) struct Ground {
     programs: Arc<Programs>,
     inetds: [Inetd; 2],
     shape: Option<Shape>,
+    /// Bytes of memory that the source takes.
+    size: u64,
     /// Destinations that are like the source.
     equal: BTreeSet<usize>,
     /// Counts the edits, so that no two are the same.
@@ -51,7 +59,7 @@ impl Ground {
         let programs = Arc::new(programs);
         let inetd = |program| Inetd::start(&programs, program);
         let inetds = [inetd(Program::Rsync)?, inetd(Program::Smsync)?];
-        Ok(Ground { place, programs, inetds, shape: None, equal: BTreeSet::new(), generation: 0 })
+        Ok(Ground { place, programs, inetds, shape: None, size: 0, equal: BTreeSet::new(), generation: 0 })
     }
 
     /// Measures a row by so many pairs of runs. In each, who is first takes turns.
@@ -105,6 +113,7 @@ impl Ground {
             }
             self.equal.clear();
             tree::make(&self.place.join("src"), row.shape)?;
+            self.size = size(&self.place.join("src"))?;
             self.shape = Some(row.shape);
         }
         for to in Program::BOTH.into_iter().flat_map(|program| Ground::destinations(program, row)) {
@@ -156,6 +165,9 @@ impl Ground {
         if row.memory == Memory::Empty {
             self.programs.forget()?;
         }
+        if row.before.writes() {
+            self.warm(row)?;
+        }
         self.programs.watch(pass.counts());
         let [rsync, smsync] = &self.inetds;
         let inetd = if program == Program::Rsync { rsync } else { smsync };
@@ -176,6 +188,20 @@ impl Ground {
         Ok(Run { clients, servers, wire })
     }
 
+    /// Touches free memory, more than the run may need. A hypervisor that took it back gives it again several times as
+    /// slowly as it is written, which is neither program's doing, and would be the lot of the one that comes first to it.
+    fn warm(&self, row: &Row) -> Result<()> {
+        let path = self.place.join("warm");
+        let mut file = fs::File::create(&path)?;
+        let mut left = self.size * row.servers as u64 * 3 / 2;
+        while left > 0 {
+            let piece = ZEROS.len().min(usize::try_from(left)?);
+            file.write_all(ZEROS.get(..piece).unwrap_or(&ZEROS))?;
+            left -= piece as u64;
+        }
+        Ok(fs::remove_file(&path)?)
+    }
+
     /// Fails unless the destinations are like the source: also inside of files, where `contents` says so. A tree that is
     /// to stay as it is, is looked at after the last run.
     fn verify(&mut self, program: Program, row: &Row, contents: bool, last: bool) -> Result<()> {
@@ -189,6 +215,20 @@ impl Ground {
         }
         Ok(())
     }
+}
+
+/// Bytes of memory that a tree takes: its contents, and some for each name.
+fn size(tree: &Path) -> Result<u64> {
+    let mut size = 0;
+    for entry in fs::read_dir(tree)? {
+        let entry = entry?;
+        let found = entry.metadata()?;
+        size += NAME + found.blocks() * 512;
+        if found.is_dir() {
+            size += self::size(&entry.path())?;
+        }
+    }
+    Ok(size)
 }
 
 fn remove(path: PathBuf) -> Result<()> {

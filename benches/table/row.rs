@@ -29,6 +29,11 @@ impl Before {
     pub(crate) const fn edits(self) -> bool {
         !matches!(self, Before::Missing | Before::Equal)
     }
+
+    /// Whether contents are written.
+    pub(crate) const fn writes(self) -> bool {
+        matches!(self, Before::Missing | Before::Changed | Before::Scattered | Before::Inserted)
+    }
 }
 
 /// What smsync may know of the runs before, on both sides. rsync remembers nothing.

@@ -111,6 +111,12 @@ impl Moves {
         self.certain.sort_unstable_by_key(|pair| pair.want);
     }
 
+    /// Whether anything is worth a question because it is as long as a file that is wanted.
+    #[must_use]
+    pub const fn knows_lengths(&self) -> bool {
+        !self.large.is_empty()
+    }
+
     /// What is as long as this file, which is worth a question.
     pub fn as_long<'m>(&'m self, want: &Entry<'_>) -> impl Iterator<Item = Index> + use<'m> {
         let length = large(want);

@@ -35,7 +35,12 @@ pub trait Monitor: Send {
     /// The round is stopped before it changes anything, since it would remove more than seems meant.
     fn refusal(&mut self, refusal: &Refusal);
 
-    /// A name was carried or removed. Only logs want to know of each.
+    /// Whether [`Monitor::transfer`] is wanted of each name: by logs only.
+    fn wants_transfers(&self) -> bool {
+        false
+    }
+
+    /// A name was carried or removed.
     fn transfer(&mut self, _: &Transfer<'_>) {}
 
     /// Bytes of contents and whole files so far, of those expected.

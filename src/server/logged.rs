@@ -42,10 +42,11 @@ impl Monitor for Logged<'_, '_> {
 
     fn census(&mut self, _: &Census) {}
 
+    fn wants_transfers(&self) -> bool {
+        self.module.transfer_logging
+    }
+
     fn transfer(&mut self, transfer: &Transfer<'_>) {
-        if !self.module.transfer_logging {
-            return;
-        }
         let at = Where {
             address: &self.visitor.peer().to_string(),
             host: self.visitor.known_name(),

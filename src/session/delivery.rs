@@ -34,14 +34,14 @@ pub(super) fn digests(
         let (done, from_worker) = sync_channel(ANSWERS_AHEAD);
         scope.spawn(move || {
             let (mut opener, mut buffer) = (Opener::new(root, false), Vec::new());
-            for (index, entry) in single.files().flatten() {
+            for (index, entry) in single.entries() {
                 if let Ok(digest) = digest(&mut opener, &entry, remembered, &mut buffer)
                     && done.send(Message::Digest { index: index.get(), digest }).is_err()
                 {
                     return;
                 }
             }
-            let each = together.files().flatten();
+            let each = together.entries();
             let each = each
                 .map(|(_, entry)| digest(&mut opener, &entry, remembered, &mut buffer).unwrap_or([0; 32]));
             for digest in moves::together(each) {
@@ -144,8 +144,12 @@ pub(super) fn files(
         while let Some((mut batch, progress, sent)) = speaker.await_worker(&from_worker)? {
             speaker.send(&mut batch)?;
             monitor.progress(&progress);
-            sent.iter()
-                .for_each(|index| monitor.transfer(&transfer(&wanted.spec().entry(*index), Carried::Sent)));
+            if monitor.wants_transfers() {
+                let tell = |index: &Index| {
+                    monitor.transfer(&transfer(&wanted.spec().entry(*index), Carried::Sent));
+                };
+                sent.iter().for_each(tell);
+            }
             let _ = empty.send(batch);
         }
         Ok(speaker.end()?)
@@ -182,8 +186,7 @@ enum Reading {
 
 impl<'r> Reader<'r> {
     fn run(&mut self, wanted: &'r Ranges<'_>) -> Result<(), Gone> {
-        // That every one is a regular file was checked when they were counted.
-        for (index, entry) in wanted.files().flatten() {
+        for (index, entry) in wanted.entries() {
             self.blocks = wanted.blocks(index);
             let name = entry.path.split_last().map(|(_, name)| name);
             self.as_is = name.is_some_and(|name| self.opener.root().policy().sends_as_is(name));

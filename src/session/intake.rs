@@ -165,7 +165,7 @@ impl<'i> Writer<'i> {
         hands: (&'i Hands<'i>, Sender<Load>),
         gone: &'i AtomicBool,
     ) -> Writer<'i> {
-        let size = |index: Index| intake.want.entry(index).size.unwrap_or_default();
+        let size = |index: Index| intake.want.size(index).unwrap_or_default();
         let progress = Progress {
             files_total: wanted.len().into(),
             bytes_total: wanted.iter().map(size).fold(0, u64::saturating_add),

@@ -4,7 +4,7 @@ use crate::digest::{BlockDigests, BlockSum};
 use crate::limits;
 use crate::report::Progress;
 use crate::session::blocks::Blocks;
-use crate::spec::{Entry, Index, Kind, Spec};
+use crate::spec::{Entry, Index, Spec};
 use crate::wire::WireError;
 use std::collections::HashMap;
 
@@ -57,7 +57,7 @@ impl<'s> Ranges<'s> {
     /// Takes one file, of which the receiver has so many bytes with this digest.
     pub(super) fn resume(&mut self, index: u32, length: u64, digest: [u8; 32]) -> Result<(), WireError> {
         self.add(index, 1)?;
-        let size = self.spec.index(index).and_then(|index| self.spec.entry(index).size);
+        let size = self.spec.index(index).and_then(|index| self.spec.size(index));
         if self.resumed.len() >= limits::PARTIALS || size.is_none_or(|size| length > size) {
             return Err(WireError::Violation("more than can be there of the files that are wanted"));
         }
@@ -102,17 +102,14 @@ impl<'s> Ranges<'s> {
         self.spec
     }
 
-    /// The entries.
-    pub(super) fn entries(&self) -> impl Iterator<Item = (Index, Entry<'s>)> + use<'_, 's> {
+    fn indices(&self) -> impl Iterator<Item = Index> + use<'_, 's> {
         let numbers = self.ranges.iter().flat_map(|(first, end)| *first..*end);
-        let indices = numbers.filter_map(|number| self.spec.index(number));
-        indices.map(|index| (index, self.spec.entry(index)))
+        numbers.filter_map(|number| self.spec.index(number))
     }
 
-    /// The entries, each of which must be a regular file.
-    pub(super) fn files(&self) -> impl Iterator<Item = Result<(Index, Entry<'s>), WireError>> + use<'_, 's> {
-        let no_file = || WireError::Violation("what is wanted is no regular file");
-        self.entries().map(move |file| Some(file).filter(|(_, e)| e.kind == Kind::File).ok_or_else(no_file))
+    /// The entries.
+    pub(super) fn entries(&self) -> impl Iterator<Item = (Index, Entry<'s>)> + use<'_, 's> {
+        self.indices().map(|index| (index, self.spec.entry(index)))
     }
 
     /// What the receiver has of this one.
@@ -125,12 +122,15 @@ impl<'s> Ranges<'s> {
         !self.ranges.is_empty()
     }
 
-    /// How many there are, and how large they are together.
+    /// How many files there are, and how large they are together.
+    ///
+    /// # Errors
+    /// One is no regular file.
     pub(super) fn total(&self) -> Result<Progress, WireError> {
         let mut total = Progress::default();
-        for file in self.files() {
+        for index in self.indices() {
+            let size = self.spec.size(index).ok_or(WireError::Violation("what is wanted is no regular file"))?;
             total.files_total += 1;
-            let size = file?.1.size.unwrap_or_default();
             total.bytes_total = total.bytes_total.saturating_add(size);
         }
         Ok(total)

@@ -177,7 +177,7 @@ pub fn receive(
             // Unlocked first: whoever reads the report may come back at once.
             drop(stage);
             outcome.removed &= report.extra == 0;
-            if outcome.removed && listed.count() == 0 {
+            if monitor.wants_transfers() && outcome.removed && listed.count() == 0 {
                 for extra in &prepared.plan.extras {
                     monitor.transfer(&transfer(&prepared.have.entry(*extra), Carried::Removed));
                 }
@@ -332,8 +332,10 @@ fn run(
         report.bytes = bytes;
         report.vanished = vanished.count();
         report.problems += problems.count();
-        for index in new.marks().iter() {
-            monitor.transfer(&transfer(&want.entry(index), Carried::Received));
+        if monitor.wants_transfers() {
+            for index in new.marks().iter() {
+                monitor.transfer(&transfer(&want.entry(index), Carried::Received));
+            }
         }
         arrived.extend(new);
         problems.iter().chain(vanished.iter()).for_each(|problem| listed.push(problem.clone()));

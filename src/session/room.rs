@@ -52,7 +52,7 @@ pub(super) fn check(
         let staged = there(step.want);
         match step.action {
             Action::Fetch | Action::Detach => {
-                let size = prepared.want.entry(step.want).size.unwrap_or_default();
+                let size = prepared.want.size(step.want).unwrap_or_default();
                 let missing = size.saturating_sub(staged.unwrap_or_default());
                 bytes = bytes.saturating_add(missing.div_ceil(block).saturating_mul(block));
             }

@@ -120,6 +120,8 @@ pub fn deliver(
                 let packer = flags.has(Flags::COMPRESS).then(Packer::new).transpose();
                 let packer = packer.map_err(|error| Error::System("compress", error))?;
                 delivery::files(channel, source, &wanted.take().ok_or_else(broken)?, packer, monitor)?;
+                // While the receiver puts them in place.
+                channel.while_working(|| source.1.keep())?;
             }
             message => {
                 // From here on the receiver says how it went.

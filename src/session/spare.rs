@@ -61,6 +61,9 @@ pub(super) fn spare(channel: &mut Channel, here: &Here<'_>, plan: &mut Plan) -> 
     let is_here = |step: &PlanStep| touched(step) && !here.differs(step) || left.whole.contains(step.want);
     let moves = channel.while_working(|| Moves::find(here.want, here.have, plan, is_here))?;
     let maybe = |step: &PlanStep| {
+        if !moves.knows_lengths() {
+            return false;
+        }
         let other = |at| step.have != Some(at) || !here.differs(step);
         !moves.holds(step.want) && moves.as_long(&here.want.entry(step.want)).any(other)
     };
@@ -91,7 +94,7 @@ impl Here<'_> {
     /// Whether what is there of a wanted file is so large that its blocks are compared at once. To ask whether it is the
     /// same all the same, the sender would read all of it once more.
     fn differs(&self, step: &PlanStep) -> bool {
-        let size = |at| self.have.entry(at).size.unwrap_or_default();
+        let size = |at| self.have.size(at).unwrap_or_default();
         self.delta && step.have.is_some_and(|at| size(at) >= limits::COMPARED_AT_ONCE)
     }
 

@@ -77,7 +77,7 @@ pub(super) fn forecast(prepared: &Prepared, found: &HashMap<Index, Found>, keeps
             }
             Action::Fetch => {
                 report.files += 1;
-                let size = prepared.want.entry(step.want).size.unwrap_or_default();
+                let size = prepared.want.size(step.want).unwrap_or_default();
                 report.bytes = report.bytes.saturating_add(size);
             }
             Action::MakeDir | Action::MakeNode => report.made += 1,

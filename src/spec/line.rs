@@ -117,6 +117,11 @@ pub(crate) fn path(line: &[u8]) -> Result<RelPath<'_>, LineError> {
     parse_path(line.split(|&byte| byte == b' ').next().unwrap_or_default())
 }
 
+/// The size in a canonical line. It is there if the line is of a regular file, and only then.
+pub(crate) fn size(line: &[u8]) -> Option<u64> {
+    line.rsplit(|&byte| byte == b' ').find_map(|word| word.strip_prefix(b"size=")).and_then(number)
+}
+
 /// Whether a canonical line carries this keyword. Those at its end are found soonest.
 pub(crate) fn carries(line: &[u8], wanted: Keyword) -> bool {
     let keywords = line.rsplit(|&byte| byte == b' ').map(|word| {

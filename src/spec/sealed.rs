@@ -185,6 +185,12 @@ impl Spec {
         }
     }
 
+    /// The size of the entry at an index of this spec, which a regular file has and nothing else.
+    #[must_use]
+    pub fn size(&self, index: Index) -> Option<u64> {
+        line::size(self.line(index))
+    }
+
     /// The line of the entry at an index of this spec, without its end.
     fn line(&self, index: Index) -> &[u8] {
         let at = index.get() as usize;

@@ -48,11 +48,12 @@ impl Known {
 
     /// As a record of this file.
     pub(super) fn of(&self, which: &[u8; WHICH]) -> Record {
-        let mut record = [0; RECORD];
-        let what = self.digest.map_or(0, |_| DIGESTED) | self.plain.map_or(0, Sight::level);
-        let digest = self.digest.unwrap_or_default();
-        let parts = which.iter().chain(&digest).chain([&what]);
-        record.iter_mut().zip(parts).for_each(|(to, from)| *to = *from);
+        let mut record = [self.digest.map_or(0, |_| DIGESTED) | self.plain.map_or(0, Sight::level); RECORD];
+        if let Some((file, rest)) = record.split_first_chunk_mut()
+            && let Some((digest, _)) = rest.split_first_chunk_mut()
+        {
+            (*file, *digest) = (*which, self.digest.unwrap_or_default());
+        }
         record
     }
 }

@@ -25,6 +25,8 @@ const FORM: &[u8] = b"smsync digests 2\n";
 /// Bytes of the digest of a part, and of the number of its records, with which it begins.
 const DIGEST: usize = 32;
 const COUNT: usize = 8;
+/// Bytes that are written at once.
+const PIECE: usize = 64 * 1024;
 /// Bytes of the longest file there can be.
 const MOST: u64 = 2 * limits::SPEC_ENTRIES as u64 * RECORD as u64;
 
@@ -192,10 +194,12 @@ fn count(file: &File, at: u64) -> io::Result<u64> {
     Ok(u64::from_be_bytes(count))
 }
 
-/// Writes a part, but for its end.
+/// Writes a part, but for its end: in pieces that are quickly digested.
 fn write_part(out: &mut impl Write, count: u64, mut records: impl Iterator<Item = Record>) -> io::Result<()> {
+    let mut out = io::BufWriter::with_capacity(PIECE, out);
     out.write_all(&count.to_be_bytes())?;
-    records.try_for_each(|record| out.write_all(&record))
+    records.try_for_each(|record| out.write_all(&record))?;
+    out.flush()
 }
 
 /// The order of records by file, and of those of one file as they came.
