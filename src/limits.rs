@@ -134,6 +134,11 @@ pub const TOGETHER: usize = 256;
 /// Sources that are remembered in one state directory, and mount points of one source.
 pub const REMEMBERED: usize = 4096;
 
+/// Bytes of a file that takes the kernel some milliseconds to free.
+pub const SLOW_TO_FREE: u64 = 16 << 20;
+/// Such files that one round has open until its client has gone on: descriptors are for other things too.
+pub const NAMELESS: usize = 64;
+
 /// Threads that write files at once in one round: more gain nothing, and each holds as many descriptors as a path has
 /// components.
 pub const HANDS: usize = 4;

@@ -1,14 +1,14 @@
 //! [`Keyed`]: a digest of blocks by a key that nobody knows beforehand, as fast as memory is read.
 
-/// Words of a piece that is multiplied with the key: 1 KiB.
-const WORDS: usize = 128;
+/// Words of a piece that is multiplied with the key: 4 KiB, of which blocks are made.
+const WORDS: usize = 512;
 /// Bytes of them.
 const PIECE: usize = WORDS * 8;
 /// A prime: the digests of pieces are the coefficients of a polynomial over the numbers below it.
 const PRIME: u64 = (1 << 61) - 1;
 
 /// NH, as in VMAC, over each piece of a block, and of these the polynomial at a point that is as secret. Two blocks of one
-/// size that differ agree in all 61 bits for no more than one key in 2^52, up to 128 KiB. In the 40 bits that are kept they
+/// size that differ agree in all 61 bits for no more than one key in 2^52, up to 512 KiB. In the 40 bits that are kept they
 /// agree by chance, or for one key in 2^31, if who wrote them could choose how.
 #[derive(Clone)]
 pub struct Keyed {

@@ -78,12 +78,13 @@ impl Incoming {
         if length < TOGETHER {
             let mut buffer = vec![0; limits::RECORD];
             while at < end {
-                let piece = read(basis, &mut buffer, at, end)?;
+                let piece = read(basis, &mut buffer, (at, end), self.arrived)?;
                 self.write(piece)?;
                 at += piece.len() as u64;
             }
             return Ok(());
         }
+        let mut position = self.arrived;
         let Incoming { file, content, .. } = &mut *self;
         thread::scope(|scope| {
             let (filled, to_writer) = channel();
@@ -96,10 +97,11 @@ impl Incoming {
                 while at < end {
                     // Nobody writes any more: why is known there.
                     let Ok(mut buffer) = to_reader.recv() else { break };
-                    let piece = read(basis, &mut buffer, at, end)?;
+                    let piece = read(basis, &mut buffer, (at, end), position)?;
                     content.update(piece);
                     let length = piece.len();
                     at += length as u64;
+                    position += length as u64;
                     if filled.send((buffer, length)).is_err() {
                         break;
                     }
@@ -127,7 +129,7 @@ impl Incoming {
         let mut buffer = vec![0; limits::RECORD];
         let end = self.arrived + length;
         while self.arrived < end {
-            let piece = read(&self.file, &mut buffer, self.arrived, end)?;
+            let piece = read(&self.file, &mut buffer, (self.arrived, end), self.arrived)?;
             self.content.update(piece);
             self.arrived += piece.len() as u64;
         }
@@ -135,9 +137,12 @@ impl Incoming {
     }
 }
 
-/// The next piece of a part that ends there.
-fn read<'b>(file: &File, buffer: &'b mut [u8], at: u64, end: u64) -> io::Result<&'b [u8]> {
-    let most = usize::try_from(end - at).unwrap_or(usize::MAX).min(buffer.len());
+/// The next piece of a part of the older file, which comes to this position of the new one: it ends where others of that
+/// begin, so that its digest takes no longer than it must.
+fn read<'b>(file: &File, buffer: &'b mut [u8], (at, end): (u64, u64), position: u64) -> io::Result<&'b [u8]> {
+    let whole = buffer.len();
+    let odd = usize::try_from(position % whole as u64).unwrap_or_default();
+    let most = usize::try_from(end - at).unwrap_or(usize::MAX).min(whole - odd);
     match file.read_at(buffer.get_mut(..most).unwrap_or_default(), at)? {
         // It was cut short meanwhile.
         0 => Err(io::Error::from_raw_os_error(libc::ESTALE)),

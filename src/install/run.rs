@@ -7,7 +7,7 @@ mod prepare;
 
 use crate::config::Durable;
 use crate::install::keep::{Kept, Shelf};
-use crate::install::{Failure, Fresh, Keep, Meta, Places, Stage, Staged, at, place, problem};
+use crate::install::{Failure, Fresh, Keep, Meta, Nameless, Places, Stage, Staged, at, place, problem};
 use crate::path::RelPath;
 use crate::plan::{Action, Because, Plan, PlanStep};
 use crate::report::{Problem, Report, Step};
@@ -53,6 +53,8 @@ pub struct Installed {
     pub report: Report,
     /// What failed.
     pub problems: Vec<Problem>,
+    /// What lost its name and takes long to be freed.
+    pub nameless: Nameless,
 }
 
 /// Why an installation was given up: doing what, and how.
@@ -208,8 +210,12 @@ impl<'i> Run<'i> {
             Some(_) if self.keep(&want.path)? == Kept::Moved => None,
             _ => there,
         };
+        let old = step.have.filter(|_| there.is_some()).map(|have| self.install.have.entry(have));
+        let old = old.and_then(|old| self.done.nameless.candidate(&old));
         let (holder, name) = self.holder(&want.path)?;
+        let old = old.and_then(|old| old.open(holder, name));
         place::place(stage, &waiting, holder, name, want.kind, there)?;
+        old.into_iter().for_each(|old| self.done.nameless.keep(old));
         self.count(step);
         if step.action == Action::MakeDir {
             self.new.insert(want.path.clone().into_owned());
@@ -289,8 +295,12 @@ impl<'i> Run<'i> {
         if extra.kind != Kind::Dir && self.keep(&extra.path)? == Kept::Moved {
             return Ok(());
         }
+        let old = self.done.nameless.candidate(extra);
         let (holder, name) = self.holder(&extra.path)?;
+        let old = old.and_then(|old| old.open(holder, name));
         let removed = if extra.kind == Kind::Dir { holder.remove_dir(name) } else { holder.remove(name) };
-        removed.map_err(at(Step::Remove))
+        removed.map_err(at(Step::Remove))?;
+        old.into_iter().for_each(|old| self.done.nameless.keep(old));
+        Ok(())
     }
 }

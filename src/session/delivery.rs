@@ -328,13 +328,13 @@ impl<'r> Reader<'r> {
         (at, end): (u64, u64),
         content: &mut Digesting,
     ) -> Result<io::Result<u64>, Gone> {
-        let limit = end - at;
-        // A piece smaller than this is not worth a frame: the next record has room.
-        let least = if self.packer.is_some() { Packer::ROOM } else { 1024 };
-        if (self.batch.room() as u64) < limit.min(least) {
+        let left = end - at;
+        // A smaller piece is not worth a frame: the next record has room.
+        if (self.batch.room() as u64) < left.min(Content::STEP) {
             self.pass_on()?;
         }
-        let read = match self.batch.read_data(limit, |space| file.read_at(space, at)) {
+        let piece = piece(at, left, self.batch.room() as u64);
+        let read = match self.batch.read_data(piece, |space| file.read_at(space, at)) {
             Ok(read) => read,
             Err(error) => return Ok(Err(error)),
         };
@@ -363,6 +363,15 @@ impl<'r> Reader<'r> {
         let sent = std::mem::take(&mut self.sent);
         self.filled.send((full, self.progress, sent)).map_err(|_| Gone)
     }
+}
+
+/// How many of the bytes that are left of a content from here on are the next piece, when there is room for so many.
+fn piece(at: u64, left: u64, room: u64) -> u64 {
+    if left <= room {
+        return left;
+    }
+    let odd = (at + room) % Content::STEP;
+    if odd < room { room - odd } else { room }
 }
 
 /// What is told of an entry that was carried or removed.

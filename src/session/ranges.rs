@@ -129,7 +129,8 @@ impl<'s> Ranges<'s> {
     pub(super) fn total(&self) -> Result<Progress, WireError> {
         let mut total = Progress::default();
         for index in self.indices() {
-            let size = self.spec.size(index).ok_or(WireError::Violation("what is wanted is no regular file"))?;
+            let size =
+                self.spec.size(index).ok_or(WireError::Violation("what is wanted is no regular file"))?;
             total.files_total += 1;
             total.bytes_total = total.bytes_total.saturating_add(size);
         }

@@ -2,7 +2,9 @@
 
 use crate::config::Durable;
 use crate::exit::Exit;
-use crate::install::{Fresh, Install, Installed, Keep, Meta, Stage, StageError, Versions, for_files};
+use crate::install::{
+    Fresh, Install, Installed, Keep, Meta, Nameless, Stage, StageError, Versions, for_files,
+};
 use crate::path::RelPath;
 use crate::plan::{Outcome, Owners, Plan, Rules, compare};
 use crate::report::{Carried, Monitor, Problems, Report};
@@ -172,7 +174,7 @@ pub fn receive(
     let tree = Tree { root: receiver.root, links: receiver.links, found: &found, keep: &keep };
     let done = run(channel, &tree, &prepared, intake, spared, &mut report, monitor);
     match done {
-        Ok(listed) => {
+        Ok((listed, _nameless)) => {
             let placed = sys::clock::now();
             // Unlocked first: whoever reads the report may come back at once.
             drop(stage);
@@ -304,7 +306,8 @@ struct Tree<'t> {
     keep: &'t Keep<'t>,
 }
 
-/// Asks for what is not here, takes it in and installs. Gives back what failed, and what vanished.
+/// Asks for what is not here, takes it in and installs. Gives back what failed, and what vanished; and what is to be freed
+/// when nobody waits any more.
 fn run(
     channel: &mut Channel,
     tree: &Tree<'_>,
@@ -313,7 +316,7 @@ fn run(
     Spared { mut arrived, partial, .. }: Spared,
     report: &mut Report,
     monitor: &mut dyn Monitor,
-) -> Result<Problems, Error> {
+) -> Result<(Problems, Nameless), Error> {
     let Prepared { want, have, plan, .. } = prepared;
     let Intake { stage, fresh, meta, durable, .. } = intake;
     report.resumed = arrived.marks().len().into();
@@ -323,7 +326,7 @@ fn run(
         channel.while_working(|| basis::adopt(trees, (want, have), tree.found, staging, report))??;
     let here = |index: &Index| arrived.contains(*index) || found.contains_key(index);
     let wanted: Marks = plan.wanted().filter(|index| !here(index)).collect();
-    let mut listed = Problems::default();
+    let (mut listed, mut nameless) = (Problems::default(), Nameless::default());
     if !wanted.is_empty() {
         want_files(channel, &wanted, &partial, intake.bases)?;
         let taken = intake::take(channel, intake, &wanted, partial, monitor)?;
@@ -349,8 +352,9 @@ fn run(
         Install { root, stage, want, have, plan, meta, durable, fresh, arrived, found, keep, delete };
     if !install.is_idle() {
         let installed = channel.while_working(|| install.run())?;
-        let Installed { report: sums, problems } =
+        let Installed { report: sums, problems, nameless: left } =
             installed.map_err(|(doing, error)| Error::Disk(doing, error))?;
+        nameless = left;
         *report = report.plus(&Report { problems: problems.len() as u64, ..sums });
         problems.into_iter().for_each(|problem| listed.push(problem));
     } else {
@@ -358,5 +362,5 @@ fn run(
         stage.clear().map_err(StageError::Io)?;
     }
     (report.unowned, report.unsupported) = (meta.unowned(), meta.unsupported());
-    Ok(listed)
+    Ok((listed, nameless))
 }

@@ -14,6 +14,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 #[derive(Debug)]
 pub struct Dir(OwnedFd);
 
+/// Holds something, and lets nobody do anything with it.
+#[derive(Debug)]
+pub struct Handle(#[expect(dead_code, reason = "it is there to be held")] OwnedFd);
+
 impl AsFd for Dir {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
@@ -73,6 +77,15 @@ impl Dir {
     pub fn through(&self, name: &[u8]) -> io::Result<Dir> {
         let flags = DIRECTORY | OFlags::PATH | OFlags::NOFOLLOW;
         Ok(Dir(rustix::fs::openat(&self.0, one(name)?, flags, Mode::empty())?))
+    }
+
+    /// Holds what has this name, whatever it is, so that it stays when the name goes.
+    ///
+    /// # Errors
+    /// There is nothing, or no descriptor is left.
+    pub fn hold(&self, name: &[u8]) -> io::Result<Handle> {
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        Ok(Handle(rustix::fs::openat(&self.0, one(name)?, flags, Mode::empty())?))
     }
 
     /// The same directory, held once more.

@@ -34,7 +34,7 @@ pub mod usable;
 pub mod xattr;
 
 pub(crate) use change::has_fchmodat2;
-pub use dir::{Dir, Listed, keep_access_times};
+pub use dir::{Dir, Handle, Listed, keep_access_times};
 pub use errno::{errno, errno_words, error_words};
 pub use file::{File, Flushed};
 pub use file_system::FileSystem;

@@ -88,6 +88,8 @@ pub(super) const ALL: &[(&str, Held)] = &[
     ("DIGESTS_PER_QUESTION", Measure),
     ("TOGETHER", Measure),
     ("REMEMBERED", Measure),
+    ("SLOW_TO_FREE", Measure),
+    ("NAMELESS", Measure),
     ("HANDS", Measure),
     ("SCANNERS", Measure),
     ("SCAN_ALONE", Measure),

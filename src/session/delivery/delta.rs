@@ -9,7 +9,7 @@ use std::io::{self, Read};
 
 /// Bytes of a row of blocks that is passed on, however much room its record has: the receiver puts them together while
 /// the next ones are looked for.
-const ROW: u64 = 8 << 20;
+const ROW: u64 = 16 << 20;
 
 /// A row of blocks that is not said yet.
 #[derive(Clone, Copy, Default)]
