@@ -169,7 +169,8 @@ pub(super) enum Part<'p> {
 }
 
 /// Looks for blocks in a content that comes in pieces. Behind a block that was found, the next one is expected, and looked
-/// at by its keyed digest. Else the rolling one moves on a byte at a time, until a block has it: what is there then has its
+/// at by its keyed digest; if it is another, those behind it are expected where they were, for most files are changed in
+/// place. Else the rolling one moves on a byte at a time, until a block has it: what is there then has its
 /// keyed digest computed too, but no more than [`IN_VAIN`] times in vain for as many bytes as a block has, whatever the
 /// contents: so all takes time that grows with them only.
 #[derive(Debug)]
@@ -188,11 +189,27 @@ pub(super) struct Search<'b> {
     found: Option<u32>,
     /// The block behind the last one that was found: likely the next.
     next: u32,
+    /// How many blocks may still be looked for behind one that is another.
+    ahead: usize,
+    /// Whether the block that is looked at is known not to be the one that was expected.
+    is_other: bool,
     /// How many bytes may still be digested in vain.
     credit: usize,
     /// How many bytes were digested.
     #[cfg(test)]
     work: usize,
+}
+
+/// Blocks in a row that may have been changed in place. Each is looked for at the price of one that was found before.
+const IN_PLACE: usize = 4;
+/// What became of the block that was expected.
+enum Expected {
+    /// It is there, or one behind it.
+    Found,
+    /// More is to be read before that can be said.
+    More,
+    /// Something else is there.
+    Other,
 }
 
 /// A keyed digest takes a tenth of the time that the rolling one needs to move over as much.
@@ -206,14 +223,16 @@ impl<'b> Search<'b> {
     pub(super) fn new(blocks: &'b Blocks<'b>) -> Search<'b> {
         Search {
             blocks,
-            // What is left of one piece is less than a block, and what is new.
-            window: vec![0; PIECE.max(blocks.size()) + blocks.size() + NEW],
+            // What is left of one piece is less than the blocks that are looked at together, and what is new.
+            window: vec![0; PIECE.max(blocks.size()) + (1 + IN_PLACE) * blocks.size() + NEW],
             filled: 0,
             new: 0,
             at: 0,
             sums: None,
             found: None,
             next: NONE,
+            ahead: 0,
+            is_other: false,
             credit: IN_VAIN * blocks.size(),
             #[cfg(test)]
             work: 0,
@@ -239,8 +258,12 @@ impl<'b> Search<'b> {
     /// The next part of what was read; `None` when more is to be read, or, after the last, nothing is left.
     pub(super) fn part(&mut self, last: bool) -> Option<Part<'_>> {
         let size = self.blocks.size();
-        if self.found.is_none() && self.filled - self.at >= size && !self.is_expected() {
-            self.search();
+        if self.found.is_none() && self.filled - self.at >= size {
+            match self.expect(last) {
+                Expected::Found => {}
+                Expected::More => return None,
+                Expected::Other => self.search(),
+            }
         }
         match self.found {
             Some(block) if self.at == self.new => {
@@ -257,15 +280,38 @@ impl<'b> Search<'b> {
         }
     }
 
-    /// Whether the block is the one behind the last one that was found.
-    fn is_expected(&mut self) -> bool {
-        if self.sums.is_some() || self.next as usize >= self.blocks.sums.len() {
-            return false;
+    /// Looks for the block behind the last one that was found, and for those behind that where they were.
+    fn expect(&mut self, last: bool) -> Expected {
+        let size = self.blocks.size();
+        let is_there = |next: u32| self.sums.is_none() && (next as usize) < self.blocks.sums.len();
+        if !is_there(self.next) {
+            return Expected::Other;
         }
-        self.worked(self.blocks.size());
-        let block = self.window.get(self.at..self.at + self.blocks.size()).unwrap_or_default();
-        self.found = self.blocks.is(self.next, block).then_some(self.next);
-        self.found.is_some()
+        let window = self.window.get(..self.filled).unwrap_or_default();
+        let mut work = 0;
+        let mut is = |ahead: u32| {
+            work += size;
+            let at = self.at + ahead as usize * size;
+            let block = window.get(at..at + size);
+            block.is_some_and(|block| is_there(self.next + ahead) && self.blocks.is(self.next + ahead, block))
+        };
+        let found = if !self.is_other && is(0) {
+            self.ahead = IN_PLACE.min(self.ahead + 1);
+            Some(0)
+        } else if self.ahead > 0 && !last && window.len() - self.at < (1 + self.ahead) * size {
+            self.is_other = true;
+            self.worked(work);
+            return Expected::More;
+        } else {
+            let ahead = std::mem::take(&mut self.ahead);
+            (1..=IN_PLACE as u32).take(ahead).find(|ahead| is(*ahead))
+        };
+        self.worked(work);
+        self.is_other = false;
+        let Some(ahead) = found else { return Expected::Other };
+        self.at += ahead as usize * size;
+        self.found = Some(self.next + ahead);
+        Expected::Found
     }
 
     /// Looks for a block from where the window stands on, until one is found, there is enough that is new, or no more.

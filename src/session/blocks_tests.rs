@@ -61,6 +61,10 @@ fn what_is_kept_is_found() {
         ("bytes in front", with(0, 0, &noise(2, 777)), 777),
         ("a byte in the middle", with(33_333, 0, b"x"), 200),
         ("a byte changed", with(44_444, 1, b"x"), 100),
+        ("blocks changed", with(40_050, 230, &noise(9, 230)), 300),
+        ("more blocks changed", with(40_050, 730, &noise(9, 730)), 900),
+        ("blocks changed at the end", with(99_650, 230, &noise(9, 230)), 300),
+        ("the end changed", with(99_850, 150, &noise(9, 150)), 200),
         ("a part cut out", with(20_050, 1000, b""), 200),
         ("the end cut off", old[..99_950].to_vec(), 50),
         ("more at the end", with(100_000, 0, &noise(3, 950)), 950),
@@ -76,6 +80,23 @@ fn what_is_kept_is_found() {
             assert!(made == new, "{what}, {pieces}");
             assert!(fresh <= most, "{what}, {pieces}: {fresh} bytes are new");
             assert!(work <= 3 * new.len() + 300, "{what}, {pieces}: {work}");
+        }
+    }
+}
+
+/// Where blocks were changed in place, the next one is where it was: nothing is digested byte by byte.
+#[test]
+fn what_was_changed_in_place_takes_no_longer() {
+    let (block, old) = (100, noise(1, 100_000));
+    for changed in 1..=IN_PLACE + 1 {
+        let mut new = old.clone();
+        new[50_000..50_000 + changed * block].copy_from_slice(&noise(2, changed * block));
+        for pieces in [usize::MAX, 101, 7] {
+            let (made, fresh, work) = through(&old, &new, block, pieces);
+            assert!(made == new && fresh == changed * block);
+            // The first block is sought; the one that is another is looked at besides those that are looked at anyway.
+            let most = if changed <= IN_PLACE { new.len() + 2 * block } else { new.len() + 10 * block };
+            assert!(work <= most, "{changed}, {pieces}: {work}");
         }
     }
 }
