@@ -35,8 +35,8 @@ test:
 # The large counts of what `make test` does in small.
 soak:
 	tests/setup
-	SMSYNC_STRANGERS=1000 SMSYNC_CLIENTS=200 SMSYNC_RACES=1000000 \
-		$(CARGO) test --locked --test all -- --show-output strangers connections racer
+	SMSYNC_STRANGERS=1000 SMSYNC_CLIENTS=200 SMSYNC_RACES=1000000 SMSYNC_SIZES=yes \
+		$(CARGO) test --locked --lib --test all -- --show-output strangers connections racer gigabytes
 
 bench:
 	$(CARGO) bench --locked --bench table -- --quick

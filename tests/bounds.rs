@@ -103,6 +103,47 @@ fn what_a_line_of_a_specification_may_hold() {
     });
 }
 
+/// As many entries as fit an index, each as short as can be.
+#[test]
+fn entries_of_a_specification() {
+    let sealed = |count: usize| {
+        let mut spool = Spool::create(&Dir::open_root(Path::new("/tmp")).unwrap()).unwrap();
+        let mut text = b"#mtree\n. type=dir\n".to_vec();
+        for number in 1..count {
+            text.extend_from_slice(b"./");
+            // Of one length, so that they are in order.
+            let digit = |place: u32| b'a' + u8::try_from(number / 26usize.pow(place) % 26).unwrap();
+            text.extend((0..6).rev().map(digit));
+            text.extend_from_slice(b" type=fifo\n");
+            if text.len() > 1 << 20 {
+                spool.write_all(&text).unwrap();
+                text.clear();
+            }
+        }
+        spool.write_all(&text).unwrap();
+        Spec::seal(spool).map(drop).map_err(|error| error.to_string())
+    };
+    holds("entries", limits::SPEC_ENTRIES as usize, sealed);
+}
+
+/// Two gibibytes of memory, so only where `SMSYNC_SIZES` is set, as by `make soak`.
+#[test]
+fn gigabytes_of_a_specification_in_other_words() {
+    if std::env::var_os("SMSYNC_SIZES").is_none() {
+        return;
+    }
+    let site = Site::new();
+    let spec = site.path("spec");
+    let said = |bytes: u64| {
+        let file = fs::File::create(&spec).unwrap();
+        file.set_len(bytes).unwrap();
+        let output = site.smsync().args(["spec", "--check"]).arg(&spec).arg(site.src()).output().unwrap();
+        assert!(!output.status.success());
+        String::from_utf8_lossy(&output.stderr).contains("File too large")
+    };
+    assert_eq!((said(limits::DIALECT_BYTES), said(limits::DIALECT_BYTES + 1)), (false, true));
+}
+
 #[test]
 fn what_a_configuration_may_say() {
     let dir = tempfile::tempdir_in("/tmp").unwrap();

@@ -253,6 +253,22 @@ mod tests {
     }
 
     #[test]
+    fn more_than_there_can_be_of_them_begins_anew() {
+        let kept = |bytes: u64| {
+            let (dir, state, shown) = places();
+            let mut text = "smsyncd_files_total{module=\"a\"} 1\n".to_owned();
+            text.extend((text.len() as u64..bytes).map(|_| '\n'));
+            std::fs::write(dir.path().join("state/metrics"), text).unwrap();
+            let mut samples = Samples::default();
+            samples.put(Metric::Files, &[("module", "a")], 1.0);
+            samples.keep(&state, &shown).unwrap();
+            let text = std::fs::read_to_string(dir.path().join("shown/m.prom")).unwrap();
+            text.ends_with("smsyncd_files_total{module=\"a\"} 2\n")
+        };
+        assert_eq!((kept(limits::METRICS), kept(limits::METRICS + 1)), (true, false));
+    }
+
+    #[test]
     fn what_is_damaged_begins_anew() {
         let (dir, state, shown) = places();
         std::fs::write(

@@ -304,7 +304,7 @@ impl<'b> Search<'b> {
             return Expected::More;
         } else {
             let ahead = std::mem::take(&mut self.ahead);
-            (1..=IN_PLACE as u32).take(ahead).find(|ahead| is(*ahead))
+            (1u32..).take(ahead).find(|ahead| is(*ahead))
         };
         self.worked(work);
         self.is_other = false;

@@ -165,3 +165,54 @@ impl<'s> Questions<'s> {
         more.then(|| Questions { again: true, ..Questions::new(self.single.spec()) })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::{Dir, Spool};
+    use std::io::Write;
+
+    /// So many files of a mebibyte.
+    fn spec(files: usize) -> Spec {
+        let dir = tempfile::tempdir().unwrap();
+        let mut spool = Spool::create(&Dir::open_root(dir.path()).unwrap()).unwrap();
+        spool.write_all(b"#mtree\n. type=dir\n").unwrap();
+        for number in 0..files {
+            writeln!(spool, "./{number:08} type=file size=1048576 time=1.000000000").unwrap();
+        }
+        Spec::seal(spool).unwrap()
+    }
+
+    #[test]
+    fn as_many_are_gone_on_with_as_the_limit_says() {
+        let spec = spec(limits::PARTIALS + 1);
+        let mut ranges = Ranges::new(&spec);
+        for index in 1..=u32::try_from(limits::PARTIALS).unwrap() {
+            ranges.resume(index, 1 << 20, [0; 32]).unwrap();
+        }
+        assert!(ranges.resume(spec.len() - 1, 1, [0; 32]).is_err());
+        assert!(Ranges::new(&spec).resume(1, (1 << 20) + 1, [0; 32]).is_err(), "more than it has");
+    }
+
+    #[test]
+    fn as_many_digests_of_blocks_come_as_the_limit_says() {
+        let spec = spec(limits::SUMS / limits::BASE + 1);
+        let mut ranges = Ranges::new(&spec);
+        ranges.base(1, 4096, 7).unwrap();
+        let mut left = limits::SUMS - limits::BASE;
+        while left > 0 {
+            let some = left.min(10_000);
+            ranges.sums(&vec![0; some * BlockSum::LENGTH]).unwrap();
+            left -= some;
+        }
+        assert!(ranges.sums(&[0; BlockSum::LENGTH]).is_err());
+        // Each file takes room too, if it has no block.
+        let mut ranges = Ranges::new(&spec);
+        let most = u32::try_from(limits::SUMS / limits::BASE).unwrap();
+        (1..=most).for_each(|index| ranges.base(index, 4096, 7).unwrap());
+        assert!(ranges.base(most + 1, 4096, 7).is_err());
+        let mut ranges = Ranges::new(&spec);
+        ranges.base(1, 4096, 7).unwrap();
+        assert!(ranges.sums(&[0; BlockSum::LENGTH - 1]).is_err(), "half a digest");
+    }
+}

@@ -84,6 +84,25 @@ fn a_text_may_be_as_long_as_the_limit_and_not_a_byte_longer() {
     assert_eq!(granted(u64::MAX).granted, limits::SPEC_BYTES);
 }
 
+/// Four gibibytes of memory, so only where `SMSYNC_SIZES` is set, as by `make soak`.
+#[test]
+fn gigabytes_of_a_specification() {
+    if std::env::var_os("SMSYNC_SIZES").is_none() {
+        return;
+    }
+    let mut sink = sink(Bounds::default());
+    sink.grant(u64::MAX);
+    let piece = vec![b'x'; 1 << 20];
+    while limits::SPEC_BYTES - sink.written() > piece.len() as u64 {
+        sink.write_all(&piece).unwrap();
+    }
+    let rest = usize::try_from(limits::SPEC_BYTES - sink.written()).unwrap();
+    sink.write_all(&piece[..rest]).unwrap();
+    assert_eq!(sink.written(), limits::SPEC_BYTES);
+    sink.write_all(b"x").unwrap_err();
+    assert!(sink.failed.unwrap().to_string().contains("too large"));
+}
+
 #[test]
 fn a_bomb_does_not_go_off() {
     // 64 MiB of zeros in a few kilobytes.

@@ -204,6 +204,7 @@ fn ending(status: std::process::ExitStatus) -> Ending {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits;
     use std::io::Write;
     use std::os::unix::net::UnixStream;
 
@@ -234,6 +235,22 @@ mod tests {
         assert_eq!(lines.get(..2).unwrap(), ["1", "/dev/null"]);
         assert_eq!(lines.get(2), lines.get(3), "a process group of its own");
         assert_eq!(process.wait().unwrap(), Ending::Exit(0));
+    }
+
+    #[test]
+    fn an_answer_is_as_long_as_the_name_of_a_host_and_comes_in_time() {
+        let ask = |script: &str| {
+            let program = Program::new(Path::new("/bin/sh"), ["-c", script].map(OsString::from).to_vec());
+            program.ask(limits::LOOKUP, limits::HOST_NAME).unwrap()
+        };
+        let digits = |count| ask(&format!("printf %0{count}d 0"));
+        assert_eq!(digits(limits::HOST_NAME), Some(vec![b'0'; limits::HOST_NAME]));
+        assert_eq!(digits(limits::HOST_NAME + 1), None);
+        let half = limits::LOOKUP / 2;
+        assert_eq!(ask(&format!("sleep {}; echo late", half.as_secs())), Some(b"late\n".to_vec()));
+        let asked = Instant::now();
+        assert_eq!(ask("echo half; exec sleep 60"), None);
+        assert!((limits::LOOKUP..limits::LOOKUP * 3).contains(&asked.elapsed()), "{:?}", asked.elapsed());
     }
 
     #[test]

@@ -23,6 +23,7 @@ const LINES: Held = By(HERE, "what_a_line_of_a_specification_may_hold");
 const PATHS: Held = By(HERE, "names_and_paths");
 const AS_LONG: Held =
     By("src/session/text_tests.rs", "a_text_may_be_as_long_as_the_limit_and_not_a_byte_longer");
+const ANSWER: &str = "an_answer_is_as_long_as_the_name_of_a_host_and_comes_in_time";
 const RULES: Held = By(HERE, "files_of_rules");
 
 /// Every constant of src/limits.rs.
@@ -37,16 +38,13 @@ pub(super) const ALL: &[(&str, Held)] = &[
     ("SPEC_LINE", LINES),
     ("XATTR_NAME", LINES),
     ("XATTR_VALUE", LINES),
-    (
-        "SPEC_ENTRIES",
-        Not("a gigabyte of them; of as many changes that are told it is tried in src/session/send.rs"),
-    ),
-    ("SPEC_BYTES", Not("four gigabytes; that it is counted is seen in src/session/text_tests.rs, with less")),
+    ("SPEC_ENTRIES", By(HERE, "entries_of_a_specification")),
+    ("SPEC_BYTES", By("src/session/text_tests.rs", "gigabytes_of_a_specification")),
     ("SPEC_ENTRY", AS_LONG),
     ("SPEC_GIVEN", AS_LONG),
     ("SPEC_RATIO", By("src/session/text_tests.rs", "limits::SPEC_RATIO")),
     ("SPEC_WINDOW", By("src/session/text_tests.rs", "window")),
-    ("DIALECT_BYTES", Not("two gigabytes of memory")),
+    ("DIALECT_BYTES", By(HERE, "gigabytes_of_a_specification_in_other_words")),
     ("RECORD", By("src/wire/channel_tests.rs", "limits::RECORD + noise::TAG")),
     ("RECORDS_PER_KEY", By("src/wire/noise/tests/interop.rs", "limits::RECORDS_PER_KEY")),
     ("USER", CONFIGURATION),
@@ -66,11 +64,11 @@ pub(super) const ALL: &[(&str, Held)] = &[
     ("REFUSED", By(HERE, "names_of_a_refusal")),
     ("LINK_DEST", By(MESSAGES, BEYOND)),
     ("PARTIAL", Measure),
-    ("PARTIALS", Not("a file more than are gone on with is sent whole, which nobody sees")),
+    ("PARTIALS", By("src/session/ranges.rs", "as_many_are_gone_on_with_as_the_limit_says")),
     ("DELTA", Measure),
     ("COMPARED_AT_ONCE", Measure),
     ("BLOCKS", Measure),
-    ("SUMS", Not("forty megabytes of digests, of a file of a hundred gigabytes")),
+    ("SUMS", By("src/session/ranges.rs", "as_many_digests_of_blocks_come_as_the_limit_says")),
     ("BASE", Measure),
     ("BASELINE", Measure),
     ("RENEWALS", Measure),
@@ -122,8 +120,8 @@ pub(super) const ALL: &[(&str, Held)] = &[
     ("INCLUDE_FILES", CONFIGURATION),
     ("SECRETS", CONFIGURATION),
     ("SYSLOG_TAG", CONFIGURATION),
-    ("HOST_NAME", Not("no resolver of ours gives longer names")),
-    ("LOOKUP", Not("no resolver of ours is slow")),
+    ("HOST_NAME", By("src/sys/process.rs", ANSWER)),
+    ("LOOKUP", Waited("src/sys/process.rs", ANSWER)),
     ("SOCKETS", By(HERE, "sockets_that_are_handed_down")),
     ("BACKLOG", CONFIGURATION),
     (
@@ -137,7 +135,7 @@ pub(super) const ALL: &[(&str, Held)] = &[
     ("ROLL", Measure),
     ("NOTES", Waited("src/server/notes.rs", "limits::NOTES")),
     ("REFUSALS", Waited("tests/status.rs", "limits::REFUSALS")),
-    ("METRICS", Not("eight megabytes of counters are more modules than there can be")),
+    ("METRICS", By("src/server/metrics.rs", "more_than_there_can_be_of_them_begins_anew")),
     ("PAUSE", Waited("src/server/listen/tests.rs", "PAUSE")),
     ("END", Waited("src/server/listen/tests.rs", "END")),
     ("DESCRIPTORS", Measure),
