@@ -96,7 +96,7 @@ pub const COMPARED_AT_ONCE: u64 = 64 << 20;
 pub const BLOCKS: std::ops::RangeInclusive<usize> = 4096..=4 << 20;
 /// Digests of blocks in one round: 40 MiB of the sender's memory. Those of a file of 2 GiB are 48 thousand.
 pub const SUMS: usize = 1 << 22;
-/// As many of them as an older file counts for that is told in blocks: what its key takes in memory.
+/// As many of them as an older file counts for that is told in blocks: each takes memory too, however few it has.
 pub const BASE: usize = 128;
 /// Bytes of a specification below which no later one is told by its difference from it: it is as soon sent.
 pub const BASELINE: u64 = 4096;
@@ -137,7 +137,7 @@ pub const REMEMBERED: usize = 4096;
 /// Bytes of a file that takes the kernel some milliseconds to free.
 pub const SLOW_TO_FREE: u64 = 16 << 20;
 /// Such files that one round has open until its client has gone on: descriptors are for other things too.
-pub const NAMELESS: usize = 64;
+pub const NAMELESS: usize = 16;
 
 /// Threads that write files at once in one round: more gain nothing, and each holds as many descriptors as a path has
 /// components.

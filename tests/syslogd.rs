@@ -7,6 +7,7 @@ use crate::common::starter::{free_port, until};
 use crate::common::{Site, assert_exit, ended_within};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
+use std::io::ErrorKind;
 use std::net::Shutdown;
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
@@ -37,7 +38,11 @@ impl Syslogd {
     fn has(&self, text: &str) {
         let (mut record, mut others) = ([0; 2048], Vec::new());
         loop {
-            let length = self.0.recv(&mut record).unwrap_or_else(|_| panic!("{text:?} is not in {others:?}"));
+            // What stops a process for a moment ends a call that waits for a limited time: signal(7).
+            let length = match self.0.recv(&mut record) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                length => length.unwrap_or_else(|error| panic!("{text:?} is not in {others:?}: {error}")),
+            };
             let record = String::from_utf8_lossy(&record[..length]).into_owned();
             if record.contains(text) {
                 return;

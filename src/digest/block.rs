@@ -61,7 +61,7 @@ impl BlockDigests {
     /// Of blocks of so many bytes, at least one. All that is secret comes of this key, by BLAKE3.
     #[must_use]
     pub fn new(key: u64, block: usize) -> BlockDigests {
-        let mut hasher = blake3::Hasher::new_derive_key("smsync 2026-11-29 digests of blocks");
+        let mut hasher = blake3::Hasher::new_derive_key("smsync 2026-11-30 digests of blocks");
         hasher.update(&key.to_be_bytes());
         let mut bytes = hasher.finalize_xof();
         let (mut words, mut factor) = ([0; Keyed::KEY], [0; 8]);

@@ -359,9 +359,9 @@ impl<'a> Listener<'a> {
 
     /// Takes one connection from each socket, so that none has to wait for another, and starts its process.
     fn accept(&mut self) {
-        let accepted: Vec<_> = self.sockets.iter().map(listen::accept).collect();
-        for accepted in accepted {
-            let started = match accepted {
+        for socket in 0..self.sockets.len() {
+            let Some(socket) = self.sockets.get(socket).filter(|_| !self.full()) else { return };
+            let started = match listen::accept(socket) {
                 Accepted::Nothing => continue,
                 Accepted::Connection(connection) => self.program.serve(connection, self.options.foreground),
                 Accepted::Exhausted(error) => Err(error),

@@ -56,7 +56,7 @@ impl<'b> Bases<'b> {
             let there = step.have.map(|at| (at, have.entry(at)));
             let Some((at, there)) = there.filter(|(_, there)| there.kind == Kind::File) else { continue };
             let Some(block) = block(size.min(there.length()), size.max(there.length())) else { continue };
-            if there.length() / block as u64 > left as u64 {
+            if there.length() / block as u64 + limits::BASE as u64 > left as u64 {
                 continue;
             }
             if let Ok((holder, name)) = cursor.holder(&there.path)
@@ -65,7 +65,7 @@ impl<'b> Bases<'b> {
                 && let digests = BlockDigests::new(key, block)
                 && let Ok(sums) = sums(&file, stat.size.min(there.length()), &digests)
             {
-                left = left.saturating_sub(sums.len());
+                left = left.saturating_sub(limits::BASE + sums.len());
                 let base = Base { have: at, known: Known::of(&stat), block, key, sums };
                 bases.files.insert(step.want, base);
             }

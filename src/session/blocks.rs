@@ -7,7 +7,7 @@ use std::io;
 /// The blocks of a file that the other side has.
 #[derive(Debug)]
 pub(super) struct Blocks<'b> {
-    digests: &'b BlockDigests,
+    digests: BlockDigests,
     sums: &'b [BlockSum],
     filter: Filter,
     /// Finds one of the blocks of a rolling digest.
@@ -21,7 +21,7 @@ const NONE: u32 = u32::MAX;
 
 impl<'b> Blocks<'b> {
     /// Those of these digests, in their order.
-    pub(super) fn new(digests: &'b BlockDigests, sums: &'b [BlockSum]) -> Blocks<'b> {
+    pub(super) fn new(digests: BlockDigests, sums: &'b [BlockSum]) -> Blocks<'b> {
         let (filter, table) = (Filter::new(sums.len()), || Table::new(sums.len()));
         let mut blocks = Blocks { digests, sums, filter, rolling: table(), both: table() };
         for (number, sum) in (0..NONE).zip(sums) {
@@ -50,8 +50,8 @@ impl<'b> Blocks<'b> {
     }
 
     /// Whether these bytes are the block of this number.
-    fn is(&self, number: u32, block: &[u8]) -> bool {
-        let sum = self.sums.get(number as usize);
+    fn is(&self, number: usize, block: &[u8]) -> bool {
+        let sum = self.sums.get(number);
         sum.is_some_and(|sum| sum.keyed() == self.digests.keyed.of(block))
     }
 
@@ -170,7 +170,7 @@ pub(super) enum Part<'p> {
 
 /// Looks for blocks in a content that comes in pieces. Behind a block that was found, the next one is expected, and looked
 /// at by its keyed digest; if it is another, those behind it are expected where they were, for most files are changed in
-/// place. Else the rolling one moves on a byte at a time, until a block has it: what is there then has its
+/// place, and what is there instead is looked for as a whole. Else the rolling one moves on a byte at a time, until a block has it: what is there then has its
 /// keyed digest computed too, but no more than [`IN_VAIN`] times in vain for as many bytes as a block has, whatever the
 /// contents: so all takes time that grows with them only.
 #[derive(Debug)]
@@ -185,14 +185,16 @@ pub(super) struct Search<'b> {
     at: usize,
     /// The sums of that block, if they are known.
     sums: Option<Sums>,
-    /// What that block is.
-    found: Option<u32>,
+    /// What that block is, and which one is expected behind it.
+    found: Option<(u32, u32)>,
     /// The block behind the last one that was found: likely the next.
     next: u32,
     /// How many blocks may still be looked for behind one that is another.
     ahead: usize,
     /// Whether the block that is looked at is known not to be the one that was expected.
     is_other: bool,
+    /// And how many more in a row, before one that is where it was.
+    others: usize,
     /// How many bytes may still be digested in vain.
     credit: usize,
     /// How many bytes were digested.
@@ -202,10 +204,13 @@ pub(super) struct Search<'b> {
 
 /// Blocks in a row that may have been changed in place. Each is looked for at the price of one that was found before.
 const IN_PLACE: usize = 4;
+
 /// What became of the block that was expected.
 enum Expected {
-    /// It is there, or one behind it.
+    /// It is there; or, where it was changed in place, another one.
     Found,
+    /// It was changed in place.
+    New,
     /// More is to be read before that can be said.
     More,
     /// Something else is there.
@@ -233,6 +238,7 @@ impl<'b> Search<'b> {
             next: NONE,
             ahead: 0,
             is_other: false,
+            others: 0,
             credit: IN_VAIN * blocks.size(),
             #[cfg(test)]
             work: 0,
@@ -258,17 +264,19 @@ impl<'b> Search<'b> {
     /// The next part of what was read; `None` when more is to be read, or, after the last, nothing is left.
     pub(super) fn part(&mut self, last: bool) -> Option<Part<'_>> {
         let size = self.blocks.size();
-        if self.found.is_none() && self.filled - self.at >= size {
+        while self.found.is_none() && self.filled - self.at >= size {
             match self.expect(last) {
                 Expected::Found => {}
+                Expected::New => continue,
                 Expected::More => return None,
                 Expected::Other => self.search(),
             }
+            break;
         }
         match self.found {
-            Some(block) if self.at == self.new => {
+            Some((block, next)) if self.at == self.new => {
                 self.at += size;
-                (self.new, self.sums, self.found, self.next) = (self.at, None, None, block + 1);
+                (self.new, self.sums, self.found, self.next) = (self.at, None, None, next);
                 Some(Part::Kept(block))
             }
             None if self.at - self.new < NEW && !last => None,
@@ -283,42 +291,59 @@ impl<'b> Search<'b> {
     /// Looks for the block behind the last one that was found, and for those behind that where they were.
     fn expect(&mut self, last: bool) -> Expected {
         let size = self.blocks.size();
-        let is_there = |next: u32| self.sums.is_none() && (next as usize) < self.blocks.sums.len();
-        if !is_there(self.next) {
+        if self.sums.is_some() || self.next as usize >= self.blocks.sums.len() {
             return Expected::Other;
         }
         let window = self.window.get(..self.filled).unwrap_or_default();
         let mut work = 0;
-        let mut is = |ahead: u32| {
+        let mut is = |ahead: usize| {
             work += size;
-            let at = self.at + ahead as usize * size;
+            let (at, next) = (self.at + ahead * size, self.next as usize + ahead);
             let block = window.get(at..at + size);
-            block.is_some_and(|block| is_there(self.next + ahead) && self.blocks.is(self.next + ahead, block))
+            block.is_some_and(|block| self.blocks.is(next, block))
         };
-        let found = if !self.is_other && is(0) {
-            self.ahead = IN_PLACE.min(self.ahead + 1);
-            Some(0)
-        } else if self.ahead > 0 && !last && window.len() - self.at < (1 + self.ahead) * size {
-            self.is_other = true;
-            self.worked(work);
-            return Expected::More;
-        } else {
+        if self.others == 0 {
+            if !self.is_other && is(0) {
+                self.worked(work);
+                self.ahead = IN_PLACE.min(self.ahead + 1);
+                self.found = Some((self.next, self.next + 1));
+                return Expected::Found;
+            }
+            if self.ahead > 0 && !last && window.len() - self.at < (1 + self.ahead) * size {
+                self.worked(work);
+                self.is_other = true;
+                return Expected::More;
+            }
             let ahead = std::mem::take(&mut self.ahead);
-            (1u32..).take(ahead).find(|ahead| is(*ahead))
-        };
-        self.worked(work);
-        self.is_other = false;
-        let Some(ahead) = found else { return Expected::Other };
-        self.at += ahead as usize * size;
-        self.found = Some(self.next + ahead);
-        Expected::Found
+            self.others = (1..=ahead).find(|ahead| is(*ahead)).unwrap_or_default();
+            self.worked(work);
+            self.is_other = false;
+            if self.others == 0 {
+                return Expected::Other;
+            }
+        }
+        self.others -= 1;
+        self.changed_in_place()
+    }
+
+    /// Looks for the block that is where another one was.
+    fn changed_in_place(&mut self) -> Expected {
+        let size = self.blocks.size();
+        let block = self.window.get(self.at..self.at + size).unwrap_or_default();
+        self.found = self.blocks.look(self.blocks.digests.of(block)).map(|block| (block, self.next + 1));
+        self.worked(2 * size);
+        if self.found.is_some() {
+            return Expected::Found;
+        }
+        (self.at, self.next) = (self.at + size, self.next + 1);
+        Expected::New
     }
 
     /// Looks for a block from where the window stands on, until one is found, there is enough that is new, or no more.
     fn search(&mut self) {
         let (blocks, size) = (self.blocks, self.blocks.size());
         let window = self.window.get(..self.filled).unwrap_or_default();
-        let digests = blocks.digests;
+        let digests = &blocks.digests;
         let block = |at: usize| window.get(at..at + size).unwrap_or_default();
         let (mut work, mut hit) = (0, false);
         let mut sums = self.sums.unwrap_or_else(|| {
@@ -331,7 +356,8 @@ impl<'b> Search<'b> {
             if hit && self.credit >= size {
                 work += size;
                 let keyed = digests.keyed.of(block(self.at));
-                self.found = blocks.look(BlockSum::new(digests.rolling.digest(sums), keyed));
+                let found = blocks.look(BlockSum::new(digests.rolling.digest(sums), keyed));
+                self.found = found.map(|block| (block, block + 1));
                 if self.found.is_some() {
                     break;
                 }

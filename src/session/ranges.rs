@@ -25,7 +25,8 @@ pub(super) struct Ranges<'s> {
 /// An older file, as the receiver has it.
 #[derive(Debug)]
 struct Base {
-    digests: BlockDigests,
+    block: usize,
+    key: u64,
     sums: Vec<BlockSum>,
 }
 
@@ -74,8 +75,7 @@ impl<'s> Ranges<'s> {
         if self.sums > limits::SUMS {
             return Err(WireError::Violation("too many older files"));
         }
-        let digests = BlockDigests::new(key, block);
-        self.bases.insert(index, Base { digests, sums: Vec::new() });
+        self.bases.insert(index, Base { block, key, sums: Vec::new() });
         Ok(())
     }
 
@@ -95,7 +95,7 @@ impl<'s> Ranges<'s> {
     /// The blocks of the older file that the receiver has of this one.
     pub(super) fn blocks(&self, index: Index) -> Option<Blocks<'_>> {
         let base = self.bases.get(&index.get())?;
-        Some(Blocks::new(&base.digests, &base.sums))
+        Some(Blocks::new(BlockDigests::new(base.key, base.block), &base.sums))
     }
 
     pub(super) const fn spec(&self) -> &'s Spec {

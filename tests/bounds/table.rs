@@ -124,10 +124,7 @@ pub(super) const ALL: &[(&str, Held)] = &[
     ("LOOKUP", Waited("src/sys/process.rs", ANSWER)),
     ("SOCKETS", By(HERE, "sockets_that_are_handed_down")),
     ("BACKLOG", CONFIGURATION),
-    (
-        "PROCESSES",
-        Not("as many servers at once; further connections wait for an end, as in tests/connections.rs"),
-    ),
+    ("PROCESSES", By("src/server/listen/tests.rs", "as_many_processes_as_the_limit_says")),
     ("STRANGERS", By("tests/strangers.rs", "are_no_obstacle")),
     ("ADMISSION", Measure),
     ("PLACE", Measure),

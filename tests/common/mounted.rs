@@ -1,5 +1,6 @@
 //! File systems that a test mounts, unmounted whatever happens.
 
+use super::starter::until;
 use super::{is_root, tool};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -67,10 +68,17 @@ impl Mounted {
 }
 
 impl Mounted {
-    /// Unmounts at once, which nothing may hinder.
+    /// Unmounts it: nothing may hinder that but a process that is ending. Its connection, by which its client knows of
+    /// that, is closed before its directories are. A server's own mount of its module goes with it, too, and those of
+    /// other tests that had a copy of all mounts: until then, ext4 goes on, and nobody may mount its image once more.
     pub fn end(self) {
-        let output = tool("umount", "mount", &[self.0.as_os_str()]);
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+        let this = mounts.lines().find(|line| line.split(' ').nth(4) == self.0.to_str()).unwrap();
+        let device = this.split_once(" - ").and_then(|(_, of)| of.split(' ').nth(1)).unwrap();
+        let device = Path::new("/sys/fs/ext4").join(Path::new(device).file_name().unwrap());
+        let unmounted = || tool("umount", "mount", &[self.0.as_os_str()]).status.success();
+        until("the end of what has it open", unmounted);
+        until("the end of what has it mounted elsewhere", || !device.exists());
         std::mem::forget(self);
     }
 }

@@ -91,6 +91,43 @@ fn one_process_for_each_connection() {
     echoes(&mut two);
 }
 
+/// As many processes as there may be, of connections that come at several addresses at once. The next one waits.
+#[test]
+fn as_many_processes_as_the_limit_says() {
+    let mut trial = Trial::new(0);
+    trial.options.addresses = vec![Ipv4Addr::LOCALHOST.into(), Ipv4Addr::new(127, 0, 0, 2).into()];
+    let mut listener = trial.listener("/bin/cat", &[]);
+    let addresses = [0, 1].map(|socket: usize| listen::address(&listener.sockets[socket]).unwrap());
+    let mut clients: Vec<_> = (1..limits::PROCESSES).map(|_| connect(&mut listener)).collect();
+    assert!(!listener.full());
+    let mut pair = addresses.map(|address| TcpStream::connect(address).unwrap());
+    until(|| {
+        listener.accept();
+        listener.full()
+    });
+    listener.accept();
+    assert_eq!(listener.processes.len(), limits::PROCESSES);
+    // One of both is served; the other is when another ends.
+    drop(clients.pop());
+    until(|| {
+        listener.hear(Signal::Child);
+        !listener.full()
+    });
+    until(|| {
+        listener.accept();
+        listener.full()
+    });
+    for client in &mut pair {
+        client.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        echoes(client);
+    }
+    drop((clients, pair));
+    until(|| {
+        listener.hear(Signal::Child);
+        listener.processes.is_empty()
+    });
+}
+
 #[test]
 fn the_first_signal_lets_connections_finish() {
     let trial = Trial::new(0);
