@@ -9,6 +9,7 @@ use crate::common::relay::Relay;
 use crate::common::tree::set_time;
 use crate::common::walk::{differences, walk};
 use crate::common::{assert_exit, is_root};
+use smsync::limits;
 use std::fs;
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::process::Output;
@@ -283,4 +284,21 @@ fn a_large_file_that_was_touched() {
         assert_equal(&pair, "touched");
         assert!(wire < length / 8192 * 10 + most + 4096, "{wire}");
     }
+}
+
+/// More older files than a round takes the digests of: the others are sent as if there were none.
+#[test]
+fn more_older_files_than_a_round_compares() {
+    let pair = Pair::new();
+    // Of the smallest that are told in blocks, each with as many as it must have.
+    let count = limits::SUMS / (limits::BASE + 32) + 100;
+    for (root, size) in [(pair.site.dst(), 128 << 10), (pair.site.src(), (128 << 10) + 1)] {
+        for number in 0..count {
+            let file = fs::File::create(root.join(format!("f{number}"))).unwrap();
+            file.set_len(size).unwrap();
+        }
+    }
+    assert_exit(&transfer(&pair, false, &["--delta"]).0, 0);
+    let sizes = || pair.site.dst().read_dir().unwrap().map(|file| file.unwrap().metadata().unwrap().len());
+    assert_eq!(sizes().filter(|size| *size == (128 << 10) + 1).count(), count);
 }
