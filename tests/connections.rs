@@ -64,6 +64,18 @@ fn no_place_is_lost_when_servers_are_killed() {
     let inetd = site.serve();
     let mut all: Vec<_> = (0..PLACES).map(|_| held(&site, &inetd, "m")).collect();
     is_full(&output_within(&mut pull(&site, &inetd.remote("m")), LIMIT));
+    // Who takes a session over has not what all sessions write to.
+    let open = |id: u32| -> Vec<_> {
+        let open = fs::read_dir(format!("/proc/{id}/fd")).unwrap();
+        open.filter_map(|fd| fs::read_link(fd.unwrap().path()).ok()).collect()
+    };
+    // One of them is over.
+    let open: Vec<Vec<_>> = inetd.ids().into_iter().map(open).filter(|open| !open.is_empty()).collect();
+    let of_all = |name: &std::path::PathBuf| {
+        let name = name.to_string_lossy();
+        name.ends_with("/sessions") || name.contains("connections-") || name.ends_with("lock")
+    };
+    assert!(open.len() >= PLACES && !open.iter().flatten().any(of_all), "{open:?}");
     // Another module has places of its own.
     assert_exit(&output_within(&mut pull(&site, &inetd.remote("other")), LIMIT), 0);
     for id in inetd.ids().into_iter().take(PLACES / 2) {

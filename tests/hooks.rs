@@ -143,3 +143,18 @@ fn they_run_without_a_sandbox_too() {
     assert_exit(&push(&site, &site.serve()), 0);
     assert_eq!(left(&site.path("after.left"))["SMSYNC_EXIT_STATUS"], "0");
 }
+
+/// Whoever comes before the last one has ended finds the place taken.
+#[test]
+fn the_last_one_has_the_place_of_its_session() {
+    let site = site_with(|site| {
+        let wait = "while [ ! -e \"${0%/*}/go\" ]; do sleep 0.05; done";
+        format!("max connections = 1\npost-xfer exec = {}", script(site, "after", wait))
+    });
+    let inetd = site.serve();
+    let push = || site.run(&["push", site.src().to_str().unwrap(), &inetd.remote("m")]);
+    let codes = [push(), push()].map(|output| output.status.code());
+    fs::write(site.path("go"), "").unwrap();
+    assert_eq!(codes, [Some(0), Some(75)]);
+    until("a free place", || push().status.success());
+}

@@ -87,6 +87,9 @@ const OWNERS: [(Owner, [Passes; 5]); 3] = [
     (Owner::Third, [NO, NO, AS_ROOT, AS_ROOT, AS_ROOT]),
 ];
 
+/// Ways on which a third may put files: what is a third's there may have been put there for root to write to.
+const PLANTED: [u32; 2] = [0o1777, 0o775];
+
 /// The directory in which it is: owner and mode. Root's and the caller's are as good, and what a third may write to is good
 /// for nothing that is a secret, nor for what root writes to.
 const WAYS: [(Owner, u32, [Passes; 5]); 8] = [
@@ -190,7 +193,10 @@ fn rows() -> Vec<Row> {
                 for (owner, owners) in &OWNERS {
                     // A directory is included as the files in it, of which there are none.
                     let included = class == Include && *kind == Kind::Directory;
-                    let accepted = (passes(kinds) || included) && passes(ways) && passes(owners);
+                    let planted = matches!(class, Lock | Pid | LogFile)
+                        && *owner == Owner::Third
+                        && PLANTED.contains(mode);
+                    let accepted = (passes(kinds) || included) && passes(ways) && passes(owners) && !planted;
                     let (way, mode) = ((*way, *mode), if *kind == Kind::Directory { 0o700 } else { usual });
                     rows.push(Row { class, asker, kind: *kind, owner: *owner, mode, way, accepted });
                 }

@@ -3,11 +3,15 @@
 use super::books::Books;
 use super::log::Log;
 use super::metrics::{Metric, Samples};
+use super::notes::Note;
+use super::presence::Presence;
 use super::refused::Reason;
 use super::roll::{Last, Place};
 use crate::exit::Exit;
+use crate::limits;
 use crate::report::{Progress, Report};
 use crate::session::Error;
+use crate::sys::broker::Broker;
 use crate::sys::stdio::Peer;
 use crate::sys::{Dir, clock};
 use crate::wire::Flags;
@@ -24,9 +28,20 @@ pub(super) struct Account<'a> {
     host: String,
     user: String,
     module: String,
-    place: Option<Place>,
+    /// Who holds what says that the session is there.
+    holder: Holder,
+    /// Which way the round goes.
+    push: bool,
     /// Why a round that fails now is one that was turned away, if it is.
     door: Option<Reason>,
+}
+
+/// Who says of a session how far it is.
+enum Holder {
+    /// It itself.
+    Own(Presence),
+    /// Its broker, which was told so at this time.
+    Broker(&'static Broker, Instant),
 }
 
 /// Which way a round goes.
@@ -40,13 +55,13 @@ pub(super) const fn is_turned_away(error: &Error) -> bool {
 }
 
 impl<'a> Account<'a> {
-    /// Of a session that has opened a module.
+    /// Of a session that has opened a module, which enters the roll.
     pub(super) fn open(
         state: Option<&Dir>,
         log: &'a Log,
         (peer, user): (&Peer, &str),
         module: &str,
-    ) -> Account<'a> {
+    ) -> (Account<'a>, Option<Place>) {
         let host = peer.to_string();
         let entered = state.map(|state| Place::enter(state, host.clone(), user, module));
         let place = entered.and_then(|entered| {
@@ -56,12 +71,18 @@ impl<'a> Account<'a> {
             })
         });
         let (user, module) = (user.to_owned(), module.to_owned());
-        Account { state: None, books: Books::None, log, host, user, module, place, door: None }
+        let holder = Holder::Own(Presence::default());
+        let (state, books, push, door) = (None, Books::None, false, None);
+        (Account { state, books, log, host, user, module, holder, push, door }, place)
     }
 
     /// From now on it is told there how rounds ended: what a confined session can reach.
-    pub(super) fn keep_in(&mut self, state: Option<&'a Dir>, books: Books<'a>) {
+    pub(super) fn keep_in(&mut self, state: Option<&'a Dir>, books: Books<'a>, own: Presence) {
         (self.state, self.books) = (state, books);
+        self.holder = match books {
+            Books::Others(broker) => Holder::Broker(broker, Instant::now()),
+            Books::None | Books::Own(..) => Holder::Own(own),
+        };
     }
 
     /// What fails from now on is turned away for this reason; or fails by itself.
@@ -71,16 +92,28 @@ impl<'a> Account<'a> {
 
     /// A round begins now.
     pub(super) fn begin(&mut self, round: &Round) -> Instant {
-        if let Some(place) = &mut self.place {
-            place.begin(direction(round.direction == Direction::Push));
-        }
-        Instant::now()
+        self.push = round.direction == Direction::Push;
+        let began = Instant::now();
+        self.tell(began, 0, 0);
+        began
     }
 
     /// It is so far.
     pub(super) fn go_on(&mut self, progress: &Progress) {
-        if let Some(place) = &mut self.place {
-            place.go_on(progress.files, progress.bytes);
+        let now = Instant::now();
+        if !matches!(self.holder, Holder::Broker(_, told) if now < told + limits::ROLL) {
+            self.tell(now, progress.files, progress.bytes);
+        }
+    }
+
+    fn tell(&mut self, now: Instant, files: u64, bytes: u64) {
+        match &mut self.holder {
+            Holder::Own(presence) => presence.go_on(self.push, files, bytes),
+            Holder::Broker(broker, told) => {
+                *told = now;
+                // Whoever looks sees what was, which is no harm to the session.
+                let _ = Note::Progress(self.push, files, bytes).send(broker);
+            }
         }
     }
 

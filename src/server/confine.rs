@@ -8,6 +8,7 @@ use crate::server::door::Visitor;
 use crate::server::homes::own;
 use crate::server::log::Log;
 use crate::server::notes::Taker;
+use crate::server::presence::Presence;
 use crate::session::Error;
 use crate::sys::broker::{self, Broker, Hook, Hooks};
 use crate::sys::confine::{Confinement, Layer};
@@ -28,6 +29,8 @@ pub(super) struct Places {
     pub(super) spool: Dir,
     /// Who does what cannot be done from inside; there is one wherever rounds are counted.
     pub(super) broker: Option<&'static Broker>,
+    /// What says that the session is there, unless the broker holds it.
+    pub(super) presence: Presence,
 }
 
 impl Places {
@@ -75,7 +78,12 @@ pub(super) fn open(module: &Module) -> Result<Dir, Shut> {
 ///
 /// # Errors
 /// Something cannot be opened, or the confinement that the module requires cannot be had. The log has the reason.
-pub(super) fn confine(asked: &Asked<'_>, mut dir: Dir, state: Result<Dir, String>) -> Result<Places, Error> {
+pub(super) fn confine(
+    asked: &Asked<'_>,
+    mut dir: Dir,
+    state: Result<Dir, String>,
+    mut presence: Presence,
+) -> Result<Places, Error> {
     let Asked { config, module, log, .. } = asked;
     let refuse = |exit, told: &str, reason: &dyn Display| {
         log.error(format_args!("{}: module {}: {reason}", asked.session, module.name));
@@ -83,8 +91,9 @@ pub(super) fn confine(asked: &Asked<'_>, mut dir: Dir, state: Result<Dir, String
     };
     let identity = identity(module.uid.as_ref(), module.gid.as_ref())
         .map_err(|reason| refuse(Exit::Config, "the module's uid or gid is wrong", &reason))?;
-    let spool = Dir::open_root(&config.globals.spool_dir)
-        .map_err(|error| Error::System("open the spool directory ('spool dir')", error))?;
+    let spool = open_named_dir(&config.globals.spool_dir, None)
+        .map(Dir::from)
+        .map_err(|error| Error::System("open the spool directory ('spool dir')", error.into()))?;
     let metrics = config.globals.metrics_file.clone();
     // That of the server, which its broker stays.
     let counts = state.as_ref().ok().and_then(|state| state.again().ok());
@@ -104,7 +113,8 @@ pub(super) fn confine(asked: &Asked<'_>, mut dir: Dir, state: Result<Dir, String
         None
     } else {
         let session = (asked.session.to_string(), module.name.clone());
-        let notes = Box::new(Taker::new(session, log, (counts, metrics)));
+        let held = std::mem::take(&mut presence);
+        let notes = Box::new(Taker::new(session, held, log, (counts, metrics)));
         let broker = broker::start(hooks(asked), notes).map_err(|error| {
             refuse(Exit::System, cannot, &format!("cannot start its broker: {}", error_words(&error)))
         })?;
@@ -123,7 +133,7 @@ pub(super) fn confine(asked: &Asked<'_>, mut dir: Dir, state: Result<Dir, String
     log.info(format_args!("{}: module {}: confined by {confined}", asked.session, module.name));
     let spool = held.pop().ok_or_else(|| refuse(Exit::Software, cannot, &"no spool directory"))?;
     let state = state.and_then(|()| held.pop().ok_or_else(String::new));
-    Ok(Places { module: dir, state, spool, broker })
+    Ok(Places { module: dir, state, spool, broker, presence })
 }
 
 /// What is read from files once and must be known before they are out of reach.

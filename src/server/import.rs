@@ -10,7 +10,7 @@ use crate::vis::shown_text;
 use effect::{Said, Values, empty, in_effect, is_global, loose, pair, section, superseded, unusable};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use tables::{DIRECTIVE, HEAD, HOOKS, OTHERWISE, RESTRICTS, SHELL, WITHOUT};
+use tables::{DENIED_NAME, DIRECTIVE, HEAD, HOOKS, LOCK, OTHERWISE, PID_FILE, RESTRICTS, SHELL, WITHOUT};
 
 /// What came of it.
 #[derive(Debug)]
@@ -76,6 +76,7 @@ pub fn import(bytes: &[u8]) -> Imported {
         |name: &str| said.values().filter_map(|line| pair(line)).any(|(given, _)| given == folded(name));
     let mut notes: Vec<_> =
         OTHERWISE.iter().filter(|(name, _)| !given(name)).map(|(_, note)| *note).collect();
+    notes.extend(given("pid file").then_some(PID_FILE));
     notes.extend((given("pre-xfer exec") || given("post-xfer exec")).then_some(HOOKS));
     let told: String = notes.iter().map(|note| format!("# {note}\n")).collect();
     let text = format!("{HEAD}{told}\n{}\n", import.out.trim());
@@ -157,6 +158,12 @@ impl Import {
     /// Says what rsyncd does where nothing is said, and we do not.
     fn defaults(&mut self, said: &Said) {
         self.part.names = Names::of(&self.globals);
+        let all = || self.modules.values().chain([&self.globals]);
+        if all().any(|values| values.contains_key("maxconnections"))
+            && !all().any(|values| values.contains_key("lockfile"))
+        {
+            self.out.push_str(LOCK);
+        }
         if self.served {
             return;
         }
@@ -250,6 +257,12 @@ impl Import {
 
     fn parameter(&mut self, number: usize, text: &str, (name, value): (&str, &str)) {
         let given = folded(name);
+        if given == "pidfile" {
+            return self.say(&format!("# {}", shown_text(text)));
+        }
+        if given == "fakesuper" && ["no", "false", "0"].iter().any(|no| value.eq_ignore_ascii_case(no)) {
+            return self.lose(number, text, "owners, devices and set-id bits are real ones");
+        }
         if let Some((_, why)) = WITHOUT.iter().find(|(known, _)| folded(known) == given) {
             return self.lose_one(number, text, &given, why);
         }
@@ -278,6 +291,15 @@ impl Import {
         let Some(why) = fine else { return self.carry(given, &line) };
         let looked_up = given.starts_with("hosts")
             && fault(&format!("{line}\nreverse lookup = yes"), in_module).is_none();
+        let denied = |word: &str| {
+            !word.contains(['*', '?', '[']) && fault(&format!("hosts deny = {word}"), true).is_some()
+        };
+        if looked_up
+            && given == "hostsdeny"
+            && value.split([',', ' ', '\t']).any(|word| !word.is_empty() && denied(word))
+        {
+            return self.lose_one(number, text, &given, DENIED_NAME);
+        }
         if !looked_up || self.part.names == Names::No {
             return self.lose_one(number, text, &given, &why);
         }

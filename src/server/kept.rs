@@ -6,12 +6,13 @@
 
 use super::config::Config;
 use crate::config::{ConfigError, ConfigErrors};
+use crate::digest::{self, Content};
 use crate::limits;
 use crate::sys::{Dir, Draft, private};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// The names in it.
+/// What the names in it begin with; behind that is what tells of which file they were made.
 const NAME: &str = "configuration";
 const SECRETS: &str = "secrets";
 
@@ -39,16 +40,23 @@ pub(super) fn find(live: &Path, kept: Option<&Path>) -> Result<Found, ConfigErro
     }
 }
 
-/// Keeps this one, which is good. Says where.
+/// Keeps this one, which is good, for the file from which it was read: two listeners may have one state directory. Says
+/// where.
 ///
 /// # Errors
 /// Why that is not possible.
-pub(super) fn keep(config: &Config) -> Result<PathBuf, String> {
+pub(super) fn keep(config: &Config, live: &Path) -> Result<PathBuf, String> {
     let beside = config.globals.kept_dir();
     let dir = private::open_private_dir(&beside, true).map(Dir::from).map_err(|error| error.to_string())?;
-    let (text, secrets) = config.spelled(&beside.join(SECRETS));
+    let digest = digest::hex(&Content::of(live.as_os_str().as_encoded_bytes()));
+    let named = |name: &str| {
+        let digest = digest.get(..16).unwrap_or_default();
+        format!("{name}-{}", String::from_utf8_lossy(digest))
+    };
+    let (name, secrets_name) = (named(NAME), named(SECRETS));
+    let (text, secrets) = config.spelled(&beside.join(&secrets_name));
     // The secrets first: nothing names users that are not there yet.
-    for (name, text) in [(SECRETS, &secrets), (NAME, &text)] {
+    for (name, text) in [(&secrets_name, &secrets), (&name, &text)] {
         let there = dir.recall(name.as_bytes(), limits::CONFIG);
         if !there.is_ok_and(|there| there == text.as_bytes()) {
             let mut draft = Draft::begin(&dir, name.as_bytes()).map_err(|error| error.to_string())?;
@@ -56,5 +64,5 @@ pub(super) fn keep(config: &Config) -> Result<PathBuf, String> {
             written.map_err(|error| error.to_string())?;
         }
     }
-    Ok(beside.join(NAME))
+    Ok(beside.join(name))
 }

@@ -18,6 +18,7 @@ mod motd;
 mod notes;
 pub mod options;
 mod permit;
+mod presence;
 mod refused;
 mod roll;
 mod round;
@@ -69,7 +70,7 @@ impl Settings {
     fn read(path: &Path) -> Result<Settings, String> {
         let config = Config::read(path).map_err(|errors| errors.to_string())?;
         homes::user(&config)?;
-        let kept = kept::keep(&config);
+        let kept = kept::keep(&config, path);
         let log = destination(&config);
         let globals = config.globals;
         Ok(Settings {
@@ -114,12 +115,17 @@ fn run() -> Exit {
     let mut options = match Options::read(&start.arguments) {
         Ok(options) => options,
         Err(Stop::Shown(text)) => {
-            print(&mut io::stdout(), &text);
-            return Exit::Ok;
+            return print(&text).map_or_else(
+                |Failure(exit, reason)| {
+                    tell(&format!("smsyncd: {reason}\n"));
+                    exit
+                },
+                |()| Exit::Ok,
+            );
         }
         Err(Stop::Usage(text)) => {
             if start.stderr {
-                print(&mut io::stderr(), &text);
+                tell(&text);
             } else {
                 first.error(text.lines().next().unwrap_or_default());
             }
@@ -146,7 +152,7 @@ fn route(start: Start, options: &Options, first: &Log) -> Result<Exit, Failure> 
         return import(&start.directory.join(file), start.stderr);
     }
     if let Some(address) = options.name_of {
-        print(&mut io::stdout(), &lookup::confirmed_name(address).unwrap_or_default());
+        print(&lookup::confirmed_name(address).unwrap_or_default())?;
         return Ok(Exit::Ok);
     }
     match (start.stdin, start.connection) {
@@ -182,15 +188,15 @@ fn route(start: Start, options: &Options, first: &Log) -> Result<Exit, Failure> 
 fn check(options: &Options, stderr: bool) -> Result<Exit, Failure> {
     match Config::read(&options.config) {
         Ok(config) => {
-            print(&mut io::stdout(), &config.describe());
+            print(&config.describe())?;
             let problems = trial::problems(&config).map_err(|reason| Failure(Exit::System, reason))?;
             if stderr {
-                problems.iter().for_each(|problem| print(&mut io::stderr(), &format!("{problem}\n")));
+                problems.iter().for_each(|problem| tell(&format!("{problem}\n")));
             }
             Ok(if problems.is_empty() { Exit::Ok } else { Exit::Problems })
         }
         Err(errors) if stderr => {
-            print(&mut io::stderr(), &format!("{errors}\n"));
+            tell(&format!("{errors}\n"));
             Ok(Exit::Config)
         }
         Err(errors) => Err(Failure(Exit::Config, errors.to_string())),
@@ -202,12 +208,10 @@ fn import(file: &Path, stderr: bool) -> Result<Exit, Failure> {
     let bytes = crate::sys::read_input(file, limits::CONFIG)
         .map_err(|error| Failure(Exit::Config, format!("{}: {error}", log::shown(file))))?;
     let import::Imported { text, lost, notes } = import::import(&bytes);
-    print(&mut io::stdout(), &text);
+    print(&text)?;
     if stderr {
-        notes
-            .iter()
-            .for_each(|note| print(&mut io::stderr(), &format!("{}: note: {note}\n", log::shown(file))));
-        lost.iter().for_each(|lost| print(&mut io::stderr(), &format!("{}: {lost}\n", log::shown(file))));
+        notes.iter().for_each(|note| tell(&format!("{}: note: {note}\n", log::shown(file))));
+        lost.iter().for_each(|lost| tell(&format!("{}: {lost}\n", log::shown(file))));
     }
     Ok(if lost.is_empty() { Exit::Ok } else { Exit::Problems })
 }
@@ -219,7 +223,7 @@ fn status(options: &Options) -> Result<Exit, Failure> {
     let state = Homes::of(&config, user.as_ref()).state.map_err(|error| Failure(Exit::Config, error))?;
     let status = Status::of(&config, &state);
     let status = status.map_err(|error| Failure(Exit::System, format!("the state directory: {error}")))?;
-    print(&mut io::stdout(), &if options.json { status.json() } else { status.text() });
+    print(&if options.json { status.json() } else { status.text() })?;
     Ok(Exit::Ok)
 }
 
@@ -251,7 +255,7 @@ fn ready(options: &Options, stderr: bool) -> Result<(Config, Log, Homes), Failur
             log.error("going on with the last good configuration");
         }
         None if options.kept.is_some() => {
-            let kept = kept::keep(&config);
+            let kept = kept::keep(&config, &options.config);
             kept.map_or_else(|error| log.info(format_args!("the configuration is not kept: {error}")), drop);
         }
         None => {}
@@ -331,7 +335,18 @@ fn take() -> Result<OwnedFd, Failure> {
     stdio::take().map_err(|error| Failure(Exit::System, format!("cannot take the connection: {error}")))
 }
 
-/// Prints a text somebody asked for. Who closed the other end does not want it any more.
-fn print(out: &mut impl Write, text: &str) {
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+/// Prints a text somebody asked for: all of it, or they are told. Who closed the other end does not want it any more.
+fn print(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure(Exit::Io, format!("cannot write all of it: {}", crate::sys::error_words(&error))))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Tells whoever asked what is wrong. When that cannot be told, the exit code says so.
+fn tell(text: &str) {
+    let _ = io::stderr().write_all(text.as_bytes());
 }

@@ -5,6 +5,7 @@
 use super::account::Sum;
 use super::log::Log;
 use super::metrics::Samples;
+use super::presence::Presence;
 use super::refused::{self, Reason};
 use crate::exit::Exit;
 use crate::limits;
@@ -21,6 +22,8 @@ use std::time::{Duration, Instant};
 pub(super) enum Note {
     /// It was turned away.
     Refused(Reason),
+    /// It is so far in a round: which way, files and bytes.
+    Progress(bool, u64, u64),
     /// A round is over.
     Round(Sum),
     /// The session is over, and so many records of the log were not taken.
@@ -41,6 +44,8 @@ impl Note {
 pub(super) struct Taker {
     /// What the session is called, and its module.
     session: (String, String),
+    /// What says that it is there, until this ends.
+    presence: Presence,
     /// That of the session, with as many records as that may still write.
     log: Log,
     /// Where counts are kept, and shown.
@@ -58,11 +63,12 @@ pub(super) struct Taker {
 impl Taker {
     pub(super) fn new(
         session: (String, String),
+        presence: Presence,
         log: &Log,
         (state, metrics): (Option<Dir>, Option<PathBuf>),
     ) -> Taker {
         let (rest, written, known, log) = (None, None, Instant::now(), log.clone());
-        Taker { session, log, state, metrics, rest, written, known, refused: false, over: false }
+        Taker { session, presence, log, state, metrics, rest, written, known, refused: false, over: false }
     }
 
     /// A session is turned away once, by its round or its hook: what comes before that is not for it to tell.
@@ -113,6 +119,7 @@ impl broker::Notes for Taker {
         }
         match serde_json::from_slice(note) {
             Ok(Note::Refused(reason)) => self.refuse(reason),
+            Ok(Note::Progress(push, files, bytes)) => return self.presence.go_on(push, files, bytes),
             Ok(Note::Round(sum)) => self.round(sum),
             Ok(Note::End(lost)) => return self.end(lost),
             Err(_) => return,
@@ -128,7 +135,7 @@ impl broker::Notes for Taker {
 
     fn descriptors(&self) -> Vec<RawFd> {
         let state = self.state.as_ref().map(|state| state.as_fd().as_raw_fd());
-        state.into_iter().chain(self.log.descriptor()).collect()
+        state.into_iter().chain(self.log.descriptor()).chain(self.presence.descriptors()).collect()
     }
 }
 
@@ -166,7 +173,12 @@ mod tests {
         let log = Log::open(&crate::server::log::Destination::File(dir.join("log")), 0).unwrap();
         log.limit();
         let state = Dir::open_root(dir).unwrap();
-        Taker::new(("peer".into(), "m".into()), &log, (Some(state), Some(dir.join(metrics))))
+        Taker::new(
+            ("peer".into(), "m".into()),
+            Presence::default(),
+            &log,
+            (Some(state), Some(dir.join(metrics))),
+        )
     }
 
     fn round(exit: u8, seconds: &str) -> String {

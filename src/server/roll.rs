@@ -7,6 +7,7 @@ use crate::sys::slots::Slots;
 use crate::sys::{Dir, clock, process};
 use serde::{Deserialize, Serialize};
 use std::io;
+use std::os::fd::RawFd;
 use std::time::Instant;
 
 /// The file of the sessions in the state directory.
@@ -97,19 +98,21 @@ impl Place {
         Ok(Some(Place { slots, at, entry, written: Instant::now() }))
     }
 
-    /// Says that a round begins.
-    pub(super) fn begin(&mut self, direction: &str) {
-        direction.clone_into(&mut self.entry.direction);
-        (self.entry.files, self.entry.bytes) = (0, 0);
-        self.write();
-    }
-
-    /// Says how far it is, when that was not said for a while.
-    pub(super) fn go_on(&mut self, files: u64, bytes: u64) {
+    /// Says how far it is in which direction: when that is another one, and else when it was not said for a while.
+    pub(super) fn go_on(&mut self, direction: &str, files: u64, bytes: u64) {
         (self.entry.files, self.entry.bytes) = (files, bytes);
-        if self.written.elapsed() >= limits::ROLL {
+        let turns = self.entry.direction != direction;
+        if turns {
+            direction.clone_into(&mut self.entry.direction);
+        }
+        if turns || self.written.elapsed() >= limits::ROLL {
             self.write();
         }
+    }
+
+    /// What it has open.
+    pub(super) fn descriptor(&self) -> RawFd {
+        self.slots.descriptor()
     }
 
     fn write(&mut self) {
@@ -170,7 +173,7 @@ mod tests {
         let name = "\u{1}".repeat(limits::USER);
         let mut first = Place::enter(&state, "192.0.2.1".into(), &name, &name).unwrap().unwrap();
         let second = Place::enter(&state, "::1".into(), "b", "m").unwrap().unwrap();
-        first.begin("push");
+        first.go_on("push", 0, 0);
         let all = sessions(&state).unwrap();
         assert_eq!(all.len(), 2);
         assert_eq!((&*all[0].user, &*all[0].direction, all[0].process), (&*name, "push", std::process::id()));

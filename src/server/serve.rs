@@ -14,6 +14,7 @@ use crate::server::hooks::Transfers;
 use crate::server::log::Log;
 use crate::server::motd::Motd;
 use crate::server::permit::{marked, permit};
+use crate::server::presence::Presence;
 use crate::server::refused::Reason;
 use crate::server::round::Tree;
 use crate::server::strangers::Place;
@@ -131,8 +132,8 @@ impl Session<'_> {
         };
         let module = &module.inspect_err(|error| turn_away(error, Reason::Access))?;
         let who = format!("{self}: module {}", module.name);
-        let place = module_place(module, &homes.kept, &who, self.log);
-        let _place = place.inspect_err(|error| turn_away(error, Reason::Module))?;
+        let connection = module_place(module, &homes.kept, &who, self.log);
+        let connection = connection.inspect_err(|error| turn_away(error, Reason::Module))?;
         let dir = open(module).map_err(|Shut { told, reason }| {
             self.log.error(format_args!("{who}: the module cannot be opened: {reason}"));
             refused(Exit::Io, format!("the module cannot be opened: {told}"))
@@ -142,10 +143,13 @@ impl Session<'_> {
         // What is in there is not for a process that its client may have taken over.
         drop(kept);
         let who = (&self.visitor.peer(), self.visitor.user());
-        let mut account = Account::open(state.as_ref().ok(), self.log, who, &module.name);
+        let (mut account, roll) = Account::open(state.as_ref().ok(), self.log, who, &module.name);
         let (config, log, visitor) = (self.config, self.log, &self.visitor);
-        let places = confine(&Asked { config, module, visitor, session: &*self, log }, dir, state)?;
-        account.keep_in(places.state.as_ref().ok(), places.books());
+        let (asked, presence) =
+            (Asked { config, module, visitor, session: &*self, log }, Presence { connection, roll });
+        let mut places = confine(&asked, dir, state, presence)?;
+        let own = std::mem::take(&mut places.presence);
+        account.keep_in(places.state.as_ref().ok(), places.books(), own);
         self.transfers = Transfers::new(places.broker);
         let mut exit = Exit::Ok;
         let mut tree: Option<Tree> = None;

@@ -7,7 +7,7 @@ use super::log::shown;
 use super::motd;
 use super::permit::holds;
 use crate::sys::confine::Identity;
-use crate::sys::{Dir, Spool, error_words, ids, private, usable};
+use crate::sys::{Spool, error_words, ids, private, usable};
 use std::fmt::Display;
 use std::io;
 use std::path::Path;
@@ -38,7 +38,9 @@ pub(super) fn problems(config: &Config) -> Result<Vec<String>, String> {
         user.assume().map_err(|error| format!("cannot become {user}: {error}"))?;
         trial.other = Some(user.uid);
     }
-    trial.of("spool dir", Some(&globals.spool_dir), |path| Spool::create(&Dir::open_root(path)?).map(drop));
+    trial.of("spool dir", Some(&globals.spool_dir), |path| {
+        Spool::create(&private::open_named_dir(path, None)?.into()).map(drop)
+    });
     let shown_in = globals.metrics_file.as_deref().and_then(Path::parent);
     trial.of("metrics file", shown_in, usable::directory);
     if let Some(Err(reason)) = globals.motd_file.as_deref().map(motd::read) {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FileType, Mode, OFlags};
 
 use super::clock::Local;
-use super::private::open_dir_of;
+use super::private::{check_own, open_dir_of};
 
 /// An open log file.
 #[derive(Debug)]
@@ -54,12 +54,13 @@ fn open(path: &Path) -> io::Result<File> {
     let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let (dir, name) = open_dir_of(path)?;
     let fd =
-        rustix::fs::openat(dir, name, flags | OFlags::NONBLOCK | OFlags::NOCTTY, Mode::RUSR | Mode::WUSR)?;
+        rustix::fs::openat(&dir, name, flags | OFlags::NONBLOCK | OFlags::NOCTTY, Mode::RUSR | Mode::WUSR)?;
     let stat = rustix::fs::fstat(&fd)?;
     // Whoever may write to the log's directory could have linked a file there that we must not write to.
     if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile && stat.st_nlink != 1 {
         return Err(io::Error::other("it has a second name (hard link)"));
     }
+    check_own(dir, &stat)?;
     Ok(fd.into())
 }
 

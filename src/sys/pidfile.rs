@@ -10,7 +10,7 @@ use std::path::Path;
 use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::private::open_dir_of;
+use super::private::{check_own, open_dir_of};
 
 /// Bytes of a process id in decimal, and more.
 const DIGITS: u64 = 20;
@@ -104,6 +104,7 @@ fn open(dir: &OwnedFd, name: &OsStr) -> Result<File, PidFileError> {
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile || stat.st_nlink > 1 {
         return Err(io::Error::other("it is no regular file with one name").into());
     }
+    check_own(dir, &stat)?;
     Ok(fd.into())
 }
 

@@ -8,12 +8,12 @@ mod walk;
 
 pub use error::{PrivateError, Rule};
 
-use crate::sys::ids::is_root;
+use crate::sys::ids::{self, is_root};
 use rustix::fs::Mode;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use walk::{Found, Walk};
 
@@ -122,6 +122,20 @@ pub fn open_dir_of(path: &Path) -> io::Result<(OwnedFd, &OsStr)> {
         Found::Directory(walk) => Ok((walk.arrive()?, name)),
         Found::Other(leaf) => Err(leaf.broken(Rule::NotDirectory).into()),
     }
+}
+
+/// Whether a file that was found in the directory of [`open_dir_of`] may have been put there by others, for us to write to:
+/// they may put files there, and it is neither root's nor the caller's.
+///
+/// # Errors
+/// It may; or what the system refused.
+pub fn check_own(dir: impl AsFd, stat: &rustix::fs::Stat) -> io::Result<()> {
+    let ours = stat.st_uid == 0 || stat.st_uid == ids::euid();
+    if !ours && rustix::fs::fstat(dir)?.st_mode & 0o022 != 0 {
+        let text = format!("it belongs to uid {}, in a directory where others may put files", stat.st_uid);
+        return Err(io::Error::other(text));
+    }
+    Ok(())
 }
 
 /// Whether the path names anything. What cannot be told counts as there, so that it is refused rather than passed over.

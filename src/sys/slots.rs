@@ -5,12 +5,12 @@
 
 use crate::sys::Dir;
 use crate::sys::dir::one;
-use crate::sys::private::open_dir_of;
+use crate::sys::private::{check_own, open_dir_of};
 use nix::fcntl::{FcntlArg, fcntl};
 use rustix::fs::{FileType, Mode, OFlags};
 use std::fs::File;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -54,7 +54,9 @@ impl Slots {
     /// It cannot be opened or made, others decide where it is, or it is no regular file with one name.
     pub fn open(path: &Path) -> io::Result<Slots> {
         let (dir, name) = open_dir_of(path)?;
-        Slots::new(rustix::fs::openat(dir, name, FLAGS, Mode::RUSR | Mode::WUSR)?)
+        let file = rustix::fs::openat(&dir, name, FLAGS, Mode::RUSR | Mode::WUSR)?;
+        check_own(dir, &rustix::fs::fstat(&file)?)?;
+        Slots::new(file)
     }
 
     fn new(file: OwnedFd) -> io::Result<Slots> {
@@ -63,6 +65,12 @@ impl Slots {
             return Err(io::Error::other("it is no regular file with one name"));
         }
         Ok(Slots(file.into()))
+    }
+
+    /// What it has open. The slots that were taken are held as long as anybody has it open.
+    #[must_use]
+    pub fn descriptor(&self) -> RawFd {
+        self.0.as_raw_fd()
     }
 
     /// Takes the first of so many slots that is free, until it is left or this value is dropped. Says which.

@@ -137,7 +137,8 @@ mod tests {
         assert!(syslog.send(Severity::LOG_INFO, "one"));
         assert!(received(&daemon).ends_with(": one"));
 
-        drop(daemon);
+        // A process that another test is about to start has it too, until it is another program.
+        daemon.shutdown(std::net::Shutdown::Both).unwrap();
         assert!(!syslog.send(Severity::LOG_INFO, "nobody is there"));
         std::fs::remove_file(&path).unwrap();
         let daemon = UnixDatagram::bind(&path).unwrap();
@@ -145,7 +146,8 @@ mod tests {
         assert!(received(&daemon).ends_with(": two"));
 
         // Restarted between two records: the second still arrives.
-        drop(daemon);
+        // A process that another test is about to start has it too, until it is another program.
+        daemon.shutdown(std::net::Shutdown::Both).unwrap();
         std::fs::remove_file(&path).unwrap();
         let daemon = UnixDatagram::bind(&path).unwrap();
         assert!(syslog.send(Severity::LOG_INFO, "three"));
@@ -155,7 +157,8 @@ mod tests {
         syslog.confine();
         assert!(syslog.send(Severity::LOG_INFO, "four"));
         assert!(received(&daemon).ends_with(": four"));
-        drop(daemon);
+        // A process that another test is about to start has it too, until it is another program.
+        daemon.shutdown(std::net::Shutdown::Both).unwrap();
         std::fs::remove_file(&path).unwrap();
         let _daemon = UnixDatagram::bind(&path).unwrap();
         assert!(!syslog.send(Severity::LOG_INFO, "five"));

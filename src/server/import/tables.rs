@@ -11,7 +11,7 @@ secrets file = /etc/smsyncd.secrets
 ";
 
 /// Parameters that are not to be carried over, and why.
-pub(super) const WITHOUT: [(&str, &str); 17] = [
+pub(super) const WITHOUT: [(&str, &str); 18] = [
     ("secrets file", "passwords are no secrets: see 'secrets file' above"),
     ("strict modes", "files that hold secrets are always checked"),
     ("auth digest", "there is one way to prove a secret"),
@@ -28,7 +28,8 @@ pub(super) const WITHOUT: [(&str, &str); 17] = [
     ("filter", "write it as 'exclude' and 'include'"),
     ("proxy protocol", "an address is believed only of the kernel"),
     ("proxy protocol hosts", "an address is believed only of the kernel"),
-    ("daemon chroot", "each connection has a process of its own, which confines itself"),
+    ("daemon chroot", "paths are those of the host: put it in front of each 'path'"),
+    ("fake super", "owners, devices and set-id bits are real ones"),
 ];
 
 /// What is otherwise, unless this parameter is given.
@@ -44,12 +45,23 @@ pub(super) const OTHERWISE: [(&str, &str); 3] = [
     ),
 ];
 
+/// Where rsyncd has its locks unless 'lock file' says otherwise, all modules in one.
+pub(super) const LOCK: &str =
+    "# As rsyncd does where nothing is said, one count for all modules:\nlock file = /run/smsyncd.lock\n";
+
+/// What is said of the file of its number.
+pub(super) const PID_FILE: &str = "'pid file' is left out: rsyncd's is its own for as long as it runs";
+
+/// Why a name is not denied.
+pub(super) const DENIED_NAME: &str = "rsyncd looks the name up; here the name of an address counts, and whose it is may choose that: \
+                           deny the address";
+
 /// What is otherwise where there are hooks.
 pub(super) const HOOKS: &str = "hooks find variables named SMSYNC_MODULE_NAME and so on, as smsyncd.conf(5) lists them, and none \
                      named RSYNC_…; there is none for the request or its arguments";
 
 /// What keeps somebody or something out. A module that loses one of them is disabled.
-pub(super) const RESTRICTS: [&str; 20] = [
+pub(super) const RESTRICTS: [&str; 25] = [
     "uid",
     "gid",
     "daemonuid",
@@ -69,6 +81,11 @@ pub(super) const RESTRICTS: [&str; 20] = [
     "maxconnections",
     "pre-xferexec",
     "earlyexec",
+    "daemonchroot",
+    "fakesuper",
+    "incomingchmod",
+    "outgoingchmod",
+    "mungesymlinks",
     DIRECTIVE,
 ];
 

@@ -130,6 +130,10 @@ fn a_module_that_loses_what_restricts_it_is_disabled() {
         "gid = nosuchgroup",
         "hosts allow = @trusted 10.0.0.300",
         "hosts deny = @bad",
+        "fake super = yes",
+        "incoming chmod = u-s,%X%X",
+        "outgoing chmod = what",
+        "munge symlinks = %VAR%",
         "hosts allow = 192.168. EXCEPT 10.0.0.0/33",
         "auth users = a/b",
         "refuse options = delete bogus",
@@ -234,7 +238,10 @@ fn names_of_hosts_go_by_what_is_said_of_them() {
         ("reverse lookup = no\n[a]\npath = /a\nhosts allow = *.example.org\n", true, 0),
         ("[a]\npath = /a\nhosts allow = *.example.org\nreverse lookup = yes\n", false, 1),
         ("reverse lookup = yes\n[a]\npath = /a\nhosts allow = *.example.org\n", false, 1),
-        ("[a]\npath = /a\nhosts allow = *.example.org\nhosts deny = b.example.net\n", false, 1),
+        ("[a]\npath = /a\nhosts allow = *.example.org\nhosts deny = *.example.net\n", false, 1),
+        // Whose address it is chooses its name.
+        ("[a]\npath = /a\nhosts deny = b.example.net\n", true, 0),
+        ("reverse lookup = yes\n[a]\npath = /a\nhosts deny = 10.0.0.1, b.example.net\n", true, 1),
         (
             "reverse lookup = no\n[a]\npath = /a\nreverse lookup = yes\nhosts allow = *.example.org\n",
             false,
@@ -256,4 +263,27 @@ fn what_would_not_be_accepted_is_listed() {
     let faults = config::faults(imported.text.as_bytes());
     assert_eq!(faults.len(), 1, "{}", imported.text);
     assert_eq!(imported.lost, [format!("what is made of it is not accepted: {}", faults[0])]);
+}
+
+#[test]
+fn a_root_of_all_modules_is_not_lost() {
+    let imported = import(b"daemon chroot = /jail\n[a]\npath = /\n");
+    assert!(is_disabled(&imported.text, "a") && imported.lost.len() == 1, "{}", imported.text);
+    for kept in ["fake super = no", "fake super = false"] {
+        let imported = import(format!("[a]\npath = /a\n{kept}\n").as_bytes());
+        assert!(!is_disabled(&imported.text, "a") && imported.lost.len() == 1, "{}", imported.text);
+    }
+}
+
+#[test]
+fn connections_are_counted_together_as_before() {
+    let counted =
+        |text: &str| import(text.as_bytes()).text.lines().filter(|l| l.contains("lock file")).count();
+    assert_eq!(counted("max connections = 4\n[a]\npath = /a\n[b]\npath = /b\n"), 1);
+    assert_eq!(counted("[a]\npath = /a\nmax connections = 4\n"), 1);
+    assert_eq!(counted("lock file = /run/l\n[a]\npath = /a\nmax connections = 4\n"), 1);
+    assert_eq!(counted("[a]\npath = /a\n"), 0);
+    let imported = import(b"pid file = /run/rsyncd.pid\n[a]\npath = /a\n");
+    assert!(imported.text.contains("# pid file = /run/rsyncd.pid") && imported.lost.is_empty());
+    assert!(imported.notes.iter().any(|note| note.contains("'pid file' is left out")));
 }
