@@ -45,7 +45,7 @@ enum Holder {
 }
 
 /// Which way a round goes.
-const fn direction(push: bool) -> &'static str {
+pub(super) const fn direction(push: bool) -> &'static str {
     if push { "push" } else { "pull" }
 }
 

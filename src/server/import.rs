@@ -260,10 +260,11 @@ impl Import {
         if given == "pidfile" {
             return self.say(&format!("# {}", shown_text(text)));
         }
-        if given == "fakesuper" && ["no", "false", "0"].iter().any(|no| value.eq_ignore_ascii_case(no)) {
-            return self.lose(number, text, "owners, devices and set-id bits are real ones");
-        }
         if let Some((_, why)) = WITHOUT.iter().find(|(known, _)| folded(known) == given) {
+            // Only this one restricts nothing when it is off.
+            if given == "fakesuper" && ["no", "false", "0"].iter().any(|no| value.eq_ignore_ascii_case(no)) {
+                return self.lose(number, text, why);
+            }
             return self.lose_one(number, text, &given, why);
         }
         if self.served && matches!(given.as_str(), "uid" | "gid") {

@@ -3,6 +3,7 @@
 //! Both are files that all sessions write to. The broker of a confined session holds them for it: who has taken that over
 //! must neither take every place nor say anything of others.
 
+use super::account::direction;
 use super::roll;
 use crate::sys::slots::Slots;
 use std::os::fd::RawFd;
@@ -20,7 +21,7 @@ impl Presence {
     /// Says how far the session is.
     pub(super) fn go_on(&mut self, push: bool, files: u64, bytes: u64) {
         if let Some(place) = &mut self.roll {
-            place.go_on(if push { "push" } else { "pull" }, files, bytes);
+            place.go_on(direction(push), files, bytes);
         }
     }
 
