@@ -6,6 +6,7 @@
 
 use smsync::config::Durable;
 use smsync::exit::Exit;
+use smsync::install::Stage;
 use smsync::path::{RelPath, Scope};
 use smsync::report::{Census, Change, Monitor, Problem, Progress, Refusal, Report, Unsupported};
 use smsync::secret::Secret;
@@ -263,7 +264,7 @@ impl Ground {
                 module: &module,
                 root: &root,
                 spool: &spool,
-                state: &state,
+                lock: &Stage::lock_file(&module, &state).map_err(Error::Stage)?,
                 durable: Durable::None,
                 below: RelPath::ROOT,
                 versions: 1,

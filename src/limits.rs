@@ -232,6 +232,13 @@ pub const ROLL: Duration = Duration::from_secs(1);
 pub const REFUSALS: Duration = Duration::from_secs(10);
 /// What a session counts is written this often at most, and at its end: it could say so without end.
 pub const NOTES: Duration = Duration::from_secs(1);
+/// Bytes of one thing that a session has its broker take down: numbers, and why a round ended before its end.
+pub const NOTE: usize = 2048;
+/// Characters of the latter: with all of them escaped it fits.
+pub const WHY: usize = 256;
+/// A session whose way to its broker is closed has ended this long afterwards, or is killed: its memory may have to be
+/// given back first.
+pub const PARTING: Duration = Duration::from_secs(2);
 /// Bytes of all metrics: ten for each direction of as many modules as there may be.
 pub const METRICS: u64 = 8 << 20;
 /// The listener takes no connection for this long after the system ran out of descriptors or memory.

@@ -60,7 +60,11 @@ impl Kept {
 
     /// The files that are kept: of the client or of the server.
     fn files(&self, client: bool) -> Vec<PathBuf> {
-        specs(&self.site.path(if client { "client-state/smsync" } else { "state" }))
+        if client {
+            specs(&self.site.path("client-state/smsync"))
+        } else {
+            self.site.states().flat_map(|dir| specs(&dir)).collect()
+        }
     }
 
     /// Everything that is kept on either side, with its times.
@@ -323,8 +327,9 @@ fn clients_at_once_do_not_disturb_each_other() {
         });
     }
     kept.inetd.ended();
-    for dir in ["state", "state-0/smsync", "state-1/smsync"] {
-        let names = specs(&kept.site.path(dir));
+    let clients = ["state-0/smsync", "state-1/smsync"].map(|dir| kept.site.path(dir));
+    for dir in kept.site.states().chain(clients) {
+        let names = specs(&dir);
         let drafts = names.iter().filter(|name| name.to_str().unwrap().contains(".new"));
         assert_eq!(drafts.count(), 0, "{names:?}");
     }

@@ -186,7 +186,7 @@ fn a_session_is_the_user_that_the_module_says() {
     assert_exit(&push(&site), 0);
     let stat = fs::metadata(site.dst().join("f")).unwrap();
     assert_eq!((stat.uid(), stat.gid()), (65534, 65534));
-    let own = fs::metadata(site.path("state/uid-65534")).unwrap();
+    let own = fs::metadata(site.path("state/uid-65534-m")).unwrap();
     assert_eq!((own.uid(), own.mode() & 0o7777), (65534, 0o700));
     // Root could; this user cannot.
     std::os::unix::fs::chown(site.dst(), Some(0), Some(0)).unwrap();

@@ -243,7 +243,7 @@ fn a_memory_that_is_damaged() {
         let both = Both::new(way);
         fill(both.sender(), 1..=40);
         both.assert_done(&[]);
-        let state = both.site.path(if way == Way::Push { "client-state/smsync" } else { "state" });
+        let state = both.site.path(if way == Way::Push { "client-state/smsync" } else { "state/module-m" });
         let mut files = fs::read_dir(&state).unwrap().map(|entry| entry.unwrap().path());
         let is_memory = |path: &PathBuf| path.file_name().unwrap().as_encoded_bytes().starts_with(b"source-");
         let memory = files.find(is_memory).expect("nothing is remembered");

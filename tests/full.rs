@@ -176,7 +176,8 @@ fn a_spool_or_state_directory_without_room() {
         // The sender's finds room, the one of the tree that is there does not.
         ("server-spool", "size=800k,nr_inodes=2", "cannot make a file in the spool directory"),
         ("server-spool", "nr_inodes=1", "cannot make a file in the spool directory"),
-        ("state", "nr_inodes=1,mode=700", "cannot lock the tree in the state directory"),
+        ("state", "nr_inodes=1,mode=700", "cannot use the directory of module m in the state directory"),
+        ("state.kept", "nr_inodes=1,mode=700", "cannot lock the tree, in or beside the state directory"),
     ] {
         let what = format!("{dir} {options}");
         let disk = Mounted::tmpfs(&full.site.path(dir), options);

@@ -72,4 +72,5 @@ mod starters;
 mod status;
 mod strangers;
 mod syslogd;
+mod taken_over;
 mod thin;

@@ -6,7 +6,7 @@ use crate::common::{
     Inetd, SMSYNCD, Site, assert_exit, end_object, mtree_create, mtree_verify, rsync_differences,
 };
 use std::fs;
-use std::os::unix::fs::chown;
+use std::os::unix::fs::{DirBuilderExt, chown};
 use std::path::Path;
 use std::process::Command;
 
@@ -83,7 +83,8 @@ fn an_ordinary_user_receives_what_root_sends() {
     }
     crate::common::tree::chmod(&site.path(""), 0o755);
     site.write_private("log", "");
-    for name in ["log", "dst", "state", "spool", "smsyncd.conf"] {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(site.path("state.kept")).unwrap();
+    for name in ["log", "dst", "state", "state.kept", "spool", "smsyncd.conf"] {
         chown(site.path(name), Some(NOBODY), Some(NOBODY)).unwrap();
     }
     let config = site.path("smsyncd.conf");

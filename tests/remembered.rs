@@ -87,12 +87,14 @@ impl Watched {
 
     /// The files of both sides in which digests are remembered.
     fn memories(&self) -> Vec<PathBuf> {
-        let in_dir = |dir: &str| {
-            let names = fs::read_dir(self.site.path(dir)).unwrap().map(|entry| entry.unwrap().path());
+        let in_dir = |dir: PathBuf| {
+            let names = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
             let is_one = |path: &PathBuf| path.file_name().unwrap().to_str().unwrap().starts_with("digests-");
             names.filter(is_one).collect::<Vec<_>>()
         };
-        [in_dir("client-state/smsync"), in_dir("state")].concat()
+        let mut dirs = vec![self.site.path("client-state/smsync")];
+        dirs.extend(self.site.states());
+        dirs.into_iter().flat_map(in_dir).collect()
     }
 }
 

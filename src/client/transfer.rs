@@ -10,6 +10,7 @@ use crate::client::show::Show;
 use crate::client::source;
 use crate::config::Durable;
 use crate::exit::Exit;
+use crate::install::Stage;
 use crate::path::{RelPath, Scope};
 use crate::report::{Monitor, Report, Side};
 use crate::session::{Baselines, Error, Memory, Offer, Receiver, deliver, offer, receive};
@@ -200,7 +201,7 @@ impl Request<'_> {
                 module: &dest.dir,
                 root: &root,
                 spool: &spool,
-                state: &state,
+                lock: &Stage::lock_file(&dest.dir, &state).map_err(Error::Stage)?,
                 durable: Durable::Batch,
                 below: below.borrowed(),
                 versions: 0,

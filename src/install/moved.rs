@@ -88,7 +88,7 @@ mod tests {
         fs::write(at("module/f"), "hello").unwrap();
         let open = |name| Dir::open_root(&at(name)).unwrap();
         let (module, owners) = (open("module"), Owners::own(|_| None, |_| None, Vec::new()));
-        let stage = Stage::open(&module, &open("state")).unwrap();
+        let stage = Stage::open(&module, &Stage::lock_file(&module, &open("state")).unwrap()).unwrap();
         let meta = Meta::new(&owners, false);
         let path = RelPath::new(&b"g"[..]).unwrap();
         let want = Entry { mode: Some(0o600), ..Entry::new(path, Kind::File) };

@@ -26,7 +26,8 @@ fn place() -> tempfile::TempDir {
 
 fn stage(place: &Path) -> Stage {
     let open = |name: &str| Dir::open_root(&place.join(name)).unwrap();
-    Stage::open(&open("module"), &open("state")).unwrap()
+    let module = open("module");
+    Stage::open(&module, &Stage::lock_file(&module, &open("state")).unwrap()).unwrap()
 }
 
 fn path(text: &str) -> RelPath<'_> {

@@ -6,7 +6,7 @@ use crate::install::{remove, unlock};
 use crate::limits;
 use crate::path::RelPath;
 use crate::spec::{Entry, Time};
-use crate::sys::{self, Dir, FileKind, Lock};
+use crate::sys::{self, Dir, FileKind, Lock, LockFile};
 use crate::tree::STAGE;
 use std::collections::HashSet;
 use std::io;
@@ -32,7 +32,7 @@ pub enum StageError {
     Locked,
     /// `.smsync` is there and not ours: whose it is.
     Foreign(u32),
-    /// The state directory, where locks are kept, cannot be written to.
+    /// The directory where locks are kept cannot be written to.
     Lock(io::Error),
     /// The stage itself cannot be used.
     Io(io::Error),
@@ -50,7 +50,7 @@ impl std::fmt::Display for StageError {
             }
             StageError::Lock(error) => {
                 let reason = sys::error_words(error);
-                write!(f, "cannot lock the tree in the state directory: {reason}")
+                write!(f, "cannot lock the tree, in or beside the state directory: {reason}")
             }
             StageError::Io(error) => {
                 write!(f, "cannot use the stage '.smsync': {}", sys::error_words(error))
@@ -91,14 +91,22 @@ fn short(hash: &Content) -> Vec<u8> {
 }
 
 impl Stage {
+    /// What is locked while the stage of this module lives: a file in this directory, where it is made if need be.
+    ///
+    /// # Errors
+    /// See [`StageError`].
+    pub fn lock_file(module: &Dir, locks: &Dir) -> Result<LockFile, StageError> {
+        let stat = module.stat_self()?;
+        let name = format!("lock-{}-{}-{}", stat.dev.0, stat.dev.1, stat.ino);
+        LockFile::open(locks, name.as_bytes()).map_err(StageError::Lock)
+    }
+
     /// Locks the module and looks what an interrupted run left. Makes nothing.
     ///
     /// # Errors
     /// See [`StageError`].
-    pub fn open(module: &Dir, state: &Dir) -> Result<Stage, StageError> {
-        let stat = module.stat_self()?;
-        let lock = format!("lock-{}-{}-{}", stat.dev.0, stat.dev.1, stat.ino);
-        let lock = Lock::take(state, lock.as_bytes()).map_err(StageError::Lock)?.ok_or(StageError::Locked)?;
+    pub fn open(module: &Dir, lock: &LockFile) -> Result<Stage, StageError> {
+        let lock = lock.take().map_err(StageError::Lock)?.ok_or(StageError::Locked)?;
         let stage = Stage {
             module: module.again()?,
             dir: OnceLock::new(),

@@ -1,47 +1,31 @@
 //! What a session tells of itself to whoever asks: that it is in progress, and how each of its rounds ended.
 
-use super::books::Books;
 use super::log::Log;
 use super::metrics::{Metric, Samples};
 use super::notes::Note;
-use super::presence::Presence;
 use super::refused::Reason;
-use super::roll::{Last, Place};
+use super::roll::Last;
 use crate::exit::Exit;
 use crate::limits;
 use crate::report::{Progress, Report};
 use crate::session::Error;
 use crate::sys::broker::Broker;
-use crate::sys::stdio::Peer;
-use crate::sys::{Dir, clock};
+use crate::sys::{error_words, process};
 use crate::wire::Flags;
 use crate::wire::message::{Direction, Round};
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
 
-/// The account of one session. That it cannot be given stops no session; the log says so.
+/// The account of one session, which its broker takes down.
 pub(super) struct Account<'a> {
-    /// Without a state directory nothing is told.
-    state: Option<&'a Dir>,
-    books: Books<'a>,
+    broker: &'static Broker,
     log: &'a Log,
-    host: String,
-    user: String,
-    module: String,
-    /// Who holds what says that the session is there.
-    holder: Holder,
+    /// When the broker was told last how far it is.
+    told: Instant,
     /// Which way the round goes.
     push: bool,
     /// Why a round that fails now is one that was turned away, if it is.
     door: Option<Reason>,
-}
-
-/// Who says of a session how far it is.
-enum Holder {
-    /// It itself.
-    Own(Presence),
-    /// Its broker, which was told so at this time.
-    Broker(&'static Broker, Instant),
 }
 
 /// Which way a round goes.
@@ -55,34 +39,9 @@ pub(super) const fn is_turned_away(error: &Error) -> bool {
 }
 
 impl<'a> Account<'a> {
-    /// Of a session that has opened a module, which enters the roll.
-    pub(super) fn open(
-        state: Option<&Dir>,
-        log: &'a Log,
-        (peer, user): (&Peer, &str),
-        module: &str,
-    ) -> (Account<'a>, Option<Place>) {
-        let host = peer.to_string();
-        let entered = state.map(|state| Place::enter(state, host.clone(), user, module));
-        let place = entered.and_then(|entered| {
-            entered.unwrap_or_else(|error| {
-                log.warning(format_args!("--status will not show this session: {error}"));
-                None
-            })
-        });
-        let (user, module) = (user.to_owned(), module.to_owned());
-        let holder = Holder::Own(Presence::default());
-        let (state, books, push, door) = (None, Books::None, false, None);
-        (Account { state, books, log, host, user, module, holder, push, door }, place)
-    }
-
-    /// From now on it is told there how rounds ended: what a confined session can reach.
-    pub(super) fn keep_in(&mut self, state: Option<&'a Dir>, books: Books<'a>, own: Presence) {
-        (self.state, self.books) = (state, books);
-        self.holder = match books {
-            Books::Others(broker) => Holder::Broker(broker, Instant::now()),
-            Books::None | Books::Own(..) => Holder::Own(own),
-        };
+    /// Of a session that has opened a module.
+    pub(super) fn new(broker: &'static Broker, log: &'a Log) -> Account<'a> {
+        Account { broker, log, told: Instant::now(), push: false, door: None }
     }
 
     /// What fails from now on is turned away for this reason; or fails by itself.
@@ -101,19 +60,22 @@ impl<'a> Account<'a> {
     /// It is so far.
     pub(super) fn go_on(&mut self, progress: &Progress) {
         let now = Instant::now();
-        if !matches!(self.holder, Holder::Broker(_, told) if now < told + limits::ROLL) {
+        if now >= self.told + limits::ROLL {
             self.tell(now, progress.files, progress.bytes);
         }
     }
 
     fn tell(&mut self, now: Instant, files: u64, bytes: u64) {
-        match &mut self.holder {
-            Holder::Own(presence) => presence.go_on(self.push, files, bytes),
-            Holder::Broker(broker, told) => {
-                *told = now;
-                // Whoever looks sees what was, which is no harm to the session.
-                let _ = Note::Progress(self.push, files, bytes).send(broker);
-            }
+        self.told = now;
+        self.note(&Note::Progress(self.push, files, bytes));
+    }
+
+    /// Has the broker know. The place of this session ends with that: nothing may go on that is not counted.
+    fn note(&self, note: &Note) {
+        if let Err(error) = note.send(self.broker) {
+            let reason = error_words(&error);
+            self.log.error(format_args!("ended: the broker of this process does not answer: {reason}"));
+            process::exit(Exit::Software.code());
         }
     }
 
@@ -122,36 +84,29 @@ impl<'a> Account<'a> {
         if let (Err(error), Some(door)) = (ended, self.door)
             && is_turned_away(error)
         {
-            self.books.refuse(door, self.log);
+            self.note(&Note::Refused(door));
         }
-        let Some(state) = self.state.filter(|_| !round.flags.has(Flags::DRY_RUN)) else { return };
-        let push = round.direction == Direction::Push;
-        let (report, error) = match ended {
-            Ok(report) => (*report, None),
-            Err(error) => (Report::default(), Some(error)),
-        };
-        let exit = error.map_or_else(|| report.exit(), Error::exit);
-        let last = Last {
-            ended: clock::now().0,
-            seconds: began.elapsed().as_secs_f64(),
-            host: self.host.clone(),
-            user: self.user.clone(),
-            direction: direction(push).into(),
-            files: report.files,
-            bytes: report.bytes,
-            removed: report.removed,
-            problems: report.problems,
-            exit: exit.code(),
-            error: error.map(Error::to_string),
-        };
-        if let Err(error) = last.keep(state, &self.module) {
-            self.log.warning(format_args!("{}: cannot keep how the round went: {error}", self.module));
+        if !round.flags.has(Flags::DRY_RUN) {
+            let (report, error) = match ended {
+                Ok(report) => (*report, None),
+                Err(error) => (Report::default(), Some(error)),
+            };
+            let sum = Sum {
+                push: round.direction == Direction::Push,
+                seconds: began.elapsed().as_secs_f64(),
+                files: report.files,
+                bytes: report.bytes,
+                removed: report.removed,
+                problems: report.problems,
+                exit: error.map_or_else(|| report.exit(), Error::exit).code(),
+            };
+            let short = |error: &Error| error.to_string().chars().take(limits::WHY).collect();
+            self.note(&Note::Round(sum, error.map(short)));
         }
-        self.books.round(Sum::of(&last, push), self.log);
     }
 }
 
-/// What a round adds to the metrics.
+/// How a round went, in numbers.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(super) struct Sum {
     push: bool,
@@ -164,15 +119,21 @@ pub(super) struct Sum {
 }
 
 impl Sum {
-    fn of(last: &Last, push: bool) -> Sum {
-        let Last { seconds, files, bytes, removed, problems, exit, .. } = *last;
-        Sum { push, seconds, files, bytes, removed, problems, exit }
+    /// The same without what cannot be: it took no time less than none, and no more than `most`.
+    pub(super) fn within(self, most: Duration) -> Sum {
+        Sum { seconds: self.seconds.max(0.0).min(most.as_secs_f64()), ..self }
     }
 
-    /// The same as samples of this module: of a round that ended at this time, with this exit code, and took no longer than
-    /// `most`.
+    /// The same as the last round of a module: of one that ended at this time, by whom, and why before its end.
+    pub(super) fn last(&self, ended: i64, (host, user): (&str, &str), error: Option<String>) -> Last {
+        let Sum { push, seconds, files, bytes, removed, problems, exit } = *self;
+        let (host, user, direction) = (host.to_owned(), user.to_owned(), direction(push).to_owned());
+        Last { ended, seconds, host, user, direction, files, bytes, removed, problems, exit, error }
+    }
+
+    /// The same as samples of this module: of a round that ended at this time, with this exit code.
     #[allow(clippy::cast_precision_loss)] // A counter that has lost its last digit is still one.
-    pub(super) fn samples(&self, module: &str, exit: Exit, most: Duration, ended: i64) -> Samples {
+    pub(super) fn samples(&self, module: &str, exit: Exit, ended: i64) -> Samples {
         let mut samples = Samples::default();
         let direction = direction(self.push);
         let labels = [("module", module), ("direction", direction)];
@@ -182,7 +143,7 @@ impl Sum {
         samples.put(Metric::Bytes, &labels, self.bytes as f64);
         samples.put(Metric::Removed, &labels, self.removed as f64);
         samples.put(Metric::Problems, &labels, self.problems as f64);
-        samples.put(Metric::Seconds, &labels, self.seconds.max(0.0).min(most.as_secs_f64()));
+        samples.put(Metric::Seconds, &labels, self.seconds);
         samples.put(Metric::Last, &labels, ended as f64);
         samples.put(Metric::Exit, &labels, exit.code().into());
         if exit == Exit::Ok {

@@ -2,10 +2,10 @@
 //! forked, and then it is let in.
 
 use crate::exit::Exit;
-use crate::server::books::Books;
+use crate::install::{Stage, StageError};
 use crate::server::config::{Config, Module, Sandbox, identity};
 use crate::server::door::Visitor;
-use crate::server::homes::own;
+use crate::server::homes::{Homes, of_module};
 use crate::server::log::Log;
 use crate::server::notes::Taker;
 use crate::server::presence::Presence;
@@ -14,7 +14,7 @@ use crate::sys::broker::{self, Broker, Hook, Hooks};
 use crate::sys::confine::{Confinement, Layer};
 use crate::sys::private::{Rule, open_named_dir};
 use crate::sys::stdio::Peer;
-use crate::sys::{self, Dir, errno_words, error_words};
+use crate::sys::{self, Dir, LockFile, errno_words, error_words};
 use std::ffi::OsString;
 use std::fmt::Display;
 
@@ -23,26 +23,18 @@ use std::fmt::Display;
 pub(super) struct Places {
     /// The root of the module.
     pub(super) module: Dir,
-    /// Where locks and memories are kept, or why there is no such place.
-    pub(super) state: Result<Dir, String>,
+    /// Where memories are kept.
+    pub(super) state: Result<Dir, Lacking>,
+    /// What is locked while the module is changed.
+    pub(super) lock: Result<LockFile, Lacking>,
     /// Where specifications are spooled.
     pub(super) spool: Dir,
-    /// Who does what cannot be done from inside; there is one wherever rounds are counted.
-    pub(super) broker: Option<&'static Broker>,
-    /// What says that the session is there, unless the broker holds it.
-    pub(super) presence: Presence,
+    /// Who does what cannot be done from inside.
+    pub(super) broker: &'static Broker,
 }
 
-impl Places {
-    /// Where rounds and refusals are counted.
-    pub(super) fn books(&self) -> Books<'_> {
-        match (&self.state, self.broker) {
-            (_, Some(broker)) => Books::Others(broker),
-            (Ok(state), None) => Books::Own(state, None),
-            (Err(_), None) => Books::None,
-        }
-    }
-}
+/// What a client that pushes is told when there is no such thing: with which code the session ends, and why.
+pub(super) type Lacking = (Exit, String);
 
 /// Who asks for what.
 pub(super) struct Asked<'a> {
@@ -81,8 +73,8 @@ pub(super) fn open(module: &Module) -> Result<Dir, Shut> {
 pub(super) fn confine(
     asked: &Asked<'_>,
     mut dir: Dir,
-    state: Result<Dir, String>,
-    mut presence: Presence,
+    Homes { state, kept }: Homes,
+    presence: Presence,
 ) -> Result<Places, Error> {
     let Asked { config, module, log, .. } = asked;
     let refuse = |exit, told: &str, reason: &dyn Display| {
@@ -94,10 +86,12 @@ pub(super) fn confine(
     let spool = open_named_dir(&config.globals.spool_dir, None)
         .map(Dir::from)
         .map_err(|error| Error::System("open the spool directory ('spool dir')", error.into()))?;
-    let metrics = config.globals.metrics_file.clone();
-    // That of the server, which its broker stays.
-    let counts = state.as_ref().ok().and_then(|state| state.again().ok());
-    let state = state.and_then(|state| own(state, identity.as_ref()));
+    let lock = match &kept {
+        Ok(kept) => Stage::lock_file(&dir, kept).map_err(unlockable),
+        Err(reason) => Err((Exit::Config, reason.clone())),
+    };
+    let state = state.map_err(|reason| (Exit::Config, reason));
+    let state = state.and_then(|state| of_module(&state, module, identity.as_ref()));
 
     let confinement = Confinement {
         layers: layers(module),
@@ -106,20 +100,12 @@ pub(super) fn confine(
         keep_access_times: module.open_noatime,
         identity,
     };
-    let hooked = module.before.is_some() || module.after.is_some();
-    let alone = confinement.layers.is_empty() && confinement.identity.is_none();
     let cannot = "the server cannot confine itself; its log says why";
-    let broker = if alone && !hooked && metrics.is_none() {
-        None
-    } else {
-        let session = (asked.session.to_string(), module.name.clone());
-        let held = std::mem::take(&mut presence);
-        let notes = Box::new(Taker::new(session, held, log, (counts, metrics)));
-        let broker = broker::start(hooks(asked), notes).map_err(|error| {
-            refuse(Exit::System, cannot, &format!("cannot start its broker: {}", error_words(&error)))
-        })?;
-        Some(broker)
-    };
+    // What no session may reach goes with the broker, which stays who the server is.
+    let notes = Taker::new(asked, presence, (kept.ok(), config.globals.metrics_file.clone()));
+    let broker = broker::start(hooks(asked), notes).map_err(|error| {
+        refuse(Exit::System, cannot, &format!("cannot start its broker: {}", error_words(&error)))
+    })?;
     before_it(log);
     let mut held: Vec<Dir> = Vec::new();
     let state = state.map(|state| held.push(state));
@@ -132,8 +118,13 @@ pub(super) fn confine(
     }
     log.info(format_args!("{}: module {}: confined by {confined}", asked.session, module.name));
     let spool = held.pop().ok_or_else(|| refuse(Exit::Software, cannot, &"no spool directory"))?;
-    let state = state.and_then(|()| held.pop().ok_or_else(String::new));
-    Ok(Places { module: dir, state, spool, broker, presence })
+    let state = state.and_then(|()| held.pop().ok_or((Exit::Software, String::new())));
+    Ok(Places { module: dir, state, lock, spool, broker })
+}
+
+fn unlockable(error: StageError) -> Lacking {
+    let error = Error::Stage(error);
+    (error.exit(), error.to_string())
 }
 
 /// What is read from files once and must be known before they are out of reach.

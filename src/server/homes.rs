@@ -1,16 +1,20 @@
 //! The directories of the server, and the user that serves connections: `daemon uid` and `daemon gid`.
 
-use super::config::{Config, directory};
+use super::config::{Config, Module, directory};
+use super::confine::Lacking;
+use crate::exit::Exit;
+use crate::install::hopeless;
 use crate::sys::confine::Identity;
-use crate::sys::{Dir, error_words, private};
+use crate::sys::{Dir, error_words, ids, private};
+use std::io::ErrorKind;
 use std::path::Path;
 
 /// The directories that a connection uses before it confines itself, or why there is no such directory.
 #[derive(Debug)]
 pub(super) struct Homes {
-    /// Where locks and memories are kept.
+    /// Where the memories of all modules are kept.
     pub(super) state: Result<Dir, String>,
-    /// What no confined session may reach.
+    /// What no confined session may reach: who is connected, how rounds ended, and locks.
     pub(super) kept: Result<Dir, String>,
 }
 
@@ -26,7 +30,7 @@ impl Homes {
 }
 
 /// The directory of this user in one of the server's, or that itself if the user is the server's.
-pub(super) fn own(dir: Dir, user: Option<&Identity>) -> Result<Dir, String> {
+fn own(dir: Dir, user: Option<&Identity>) -> Result<Dir, String> {
     match user {
         Some(user @ Identity { uid, gid, .. }) if user.is_other() => {
             let own = dir.dir_of(&directory(*uid), *uid, *gid);
@@ -34,6 +38,28 @@ pub(super) fn own(dir: Dir, user: Option<&Identity>) -> Result<Dir, String> {
         }
         _ => Ok(dir),
     }
+}
+
+/// The directory of a module in the state directory, for the user that its sessions become. Whoever takes one of these
+/// over has no more than that in his hands.
+///
+/// # Errors
+/// It cannot be made, or is not his: with which code to end, and why.
+pub(super) fn of_module(state: &Dir, module: &Module, user: Option<&Identity>) -> Result<Dir, Lacking> {
+    let (uid, gid, whose) = match user {
+        Some(user @ Identity { uid, gid, .. }) if user.is_other() => (*uid, *gid, directory(*uid)),
+        _ => (ids::euid(), ids::egid(), b"module".to_vec()),
+    };
+    let name = [&whose, &b"-"[..], module.name.as_bytes()].concat();
+    state.dir_of(&name, uid, gid).map_err(|error| {
+        let exit = match error.kind() {
+            _ if hopeless(&error) => Exit::Io,
+            ErrorKind::PermissionDenied => Exit::Config,
+            _ => Exit::System,
+        };
+        let (module, reason) = (&module.name, error_words(&error));
+        (exit, format!("cannot use the directory of module {module} in the state directory: {reason}"))
+    })
 }
 
 /// Whom this process is to become before it reads from the network; `None` if it stays who it is.

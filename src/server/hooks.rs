@@ -10,6 +10,7 @@ use crate::wire::Channel;
 /// The hooks of one session.
 #[derive(Debug, Default)]
 pub(super) struct Transfers {
+    /// None before the client has opened a module.
     broker: Option<&'static Broker>,
     begun: bool,
     files: u64,
@@ -17,8 +18,8 @@ pub(super) struct Transfers {
 }
 
 impl Transfers {
-    pub(super) fn new(broker: Option<&'static Broker>) -> Transfers {
-        Transfers { broker, ..Transfers::default() }
+    pub(super) fn new(broker: &'static Broker) -> Transfers {
+        Transfers { broker: Some(broker), ..Transfers::default() }
     }
 
     /// A round is about to begin. Before the first, the hook is run, which may refuse it.
@@ -32,11 +33,11 @@ impl Transfers {
         let ended = channel.while_working(|| broker.before(push))?;
         let ended = ended.map_err(|error| Error::System("run 'pre-xfer exec'", error))?;
         match ended {
-            None | Some(Ended { how: How::Exit(0), .. }) => Ok(()),
-            Some(ended) => {
+            Some(ended) if let Some(fault) = fault(&ended) => {
                 let exit = if matches!(ended.how, How::Exit(_)) { Exit::Refused } else { Exit::System };
-                Err(Error::Refused(exit, format!("'pre-xfer exec' {}", words(&ended))))
+                Err(Error::Refused(exit, format!("'pre-xfer exec' {fault}")))
             }
+            _ => Ok(()),
         }
     }
 
@@ -51,16 +52,16 @@ impl Transfers {
         let broker = self.broker.filter(|_| self.begun)?;
         let outcome = Outcome { exit: Some(exit.code()), files: self.files, bytes: self.bytes };
         match broker.after(outcome) {
-            Ok(None | Some(Ended { how: How::Exit(0), .. })) => None,
-            Ok(Some(ended)) => Some(format!("'post-xfer exec' {}", words(&ended))),
+            Ok(ended) => ended.as_ref().and_then(fault).map(|fault| format!("'post-xfer exec' {fault}")),
             Err(_) => Some("'post-xfer exec' cannot be run: the broker of this process is gone".into()),
         }
     }
 }
 
-/// How a hook ended and what it said.
-fn words(ended: &Ended) -> String {
+/// How a hook ended and what it said, unless it ended well.
+pub(super) fn fault(ended: &Ended) -> Option<String> {
     let how = match ended.how {
+        How::Exit(0) => return None,
         How::Exit(code) => format!("ended with exit code {code}"),
         How::Signal(signal) => format!("was ended by signal {signal}"),
         How::TimedOut => "took too long and was killed".into(),
@@ -69,8 +70,8 @@ fn words(ended: &Ended) -> String {
             format!("cannot be run: {}", crate::sys::errno_words(errno))
         }
     };
-    match ended.said.trim_ascii() {
+    Some(match ended.said.trim_ascii() {
         [] => how,
         said => format!("{how}: {}", shown(said)),
-    }
+    })
 }

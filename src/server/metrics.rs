@@ -1,7 +1,7 @@
 //! Metrics for Prometheus: counters of all sessions, whoever started their processes, in the text form that the textfile
 //! collector of node_exporter reads.
 //!
-//! They are kept in the state directory, and written from there to the file that the configuration names. Both are
+//! They are kept where no session reaches them, and written from there to the file that the configuration names. Both are
 //! replaced as a whole.
 
 use super::{log, refused};
@@ -14,7 +14,7 @@ use std::io;
 use std::path::Path;
 use std::time::Instant;
 
-/// The file in the state directory.
+/// The file in the directory that no session reaches.
 const NAME: &[u8] = b"metrics";
 /// And the one whose gate is held while it is changed.
 const GATE: &[u8] = b"metrics.lock";
@@ -182,25 +182,25 @@ impl Samples {
         out
     }
 
-    /// Adds these to what is kept in the state directory, and shows the sums in this file, whose directory is there.
+    /// Adds these to what is kept in this directory, and shows the sums in this file, whose directory is there.
     ///
     /// # Errors
     /// One of the directories cannot be written to, or another process holds what is kept for too long.
-    pub(super) fn keep(self, state: &Dir, shown: &Path) -> io::Result<()> {
+    pub(super) fn keep(self, kept: &Dir, shown: &Path) -> io::Result<()> {
         let named = |error| io::Error::other(format!("{}: {error}", log::shown(shown)));
         let outlet = Outlet::open(shown).map_err(named)?;
-        let lock = Slots::in_dir(state, GATE)?;
+        let lock = Slots::in_dir(kept, GATE)?;
         let gate = lock.gate(Instant::now() + limits::ADMISSION)?;
         if gate.is_none() {
             return Err(io::ErrorKind::TimedOut.into());
         }
         // What is damaged, or not there yet, is a counter that begins anew: Prometheus knows of such.
-        let kept = state.recall(NAME, limits::METRICS).unwrap_or_default();
-        let mut sums = Samples::read(&String::from_utf8_lossy(&kept));
+        let before = kept.recall(NAME, limits::METRICS).unwrap_or_default();
+        let mut sums = Samples::read(&String::from_utf8_lossy(&before));
         sums.add(self);
-        sums.refused(&refused::counts(state)?);
+        sums.refused(&refused::counts(kept)?);
         let text = sums.text();
-        state.remember(NAME, text.as_bytes())?;
+        kept.remember(NAME, text.as_bytes())?;
         outlet.dir.publish(&outlet.name, text.as_bytes()).map_err(named)
     }
 }

@@ -220,9 +220,10 @@ fn import(file: &Path, stderr: bool) -> Result<Exit, Failure> {
 fn status(options: &Options) -> Result<Exit, Failure> {
     let config = Config::read(&options.config).map_err(|errors| Failure(Exit::Config, errors.to_string()))?;
     let user = homes::user(&config).map_err(|reason| Failure(Exit::Config, reason))?;
-    let state = Homes::of(&config, user.as_ref()).state.map_err(|error| Failure(Exit::Config, error))?;
-    let status = Status::of(&config, &state);
-    let status = status.map_err(|error| Failure(Exit::System, format!("the state directory: {error}")))?;
+    let kept = Homes::of(&config, user.as_ref()).kept.map_err(|error| Failure(Exit::Config, error))?;
+    let status = Status::of(&config, &kept);
+    let status =
+        status.map_err(|error| Failure(Exit::System, format!("beside the state directory: {error}")))?;
     print(&if options.json { status.json() } else { status.text() })?;
     Ok(Exit::Ok)
 }

@@ -3,13 +3,16 @@
 //! The session may be anybody's by now: what it sends is bounded in kind, in number and in what it can be made to say.
 
 use super::account::Sum;
+use super::confine::Asked;
+use super::hooks::fault;
 use super::log::Log;
 use super::metrics::Samples;
 use super::presence::Presence;
 use super::refused::{self, Reason};
+use super::roll::Last;
 use crate::exit::Exit;
 use crate::limits;
-use crate::sys::broker::{self, Broker};
+use crate::sys::broker::{self, Broker, Ended};
 use crate::sys::{Dir, clock, ids};
 use serde::{Deserialize, Serialize};
 use std::io;
@@ -17,15 +20,16 @@ use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// One thing that is to be known. There is nothing in it that a log or a file could be made to say besides numbers.
+/// One thing that is to be known. There is nothing in it that a log or a file could be made to say besides numbers; but for
+/// why a round failed, which whoever shows it escapes.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Note {
     /// It was turned away.
     Refused(Reason),
     /// It is so far in a round: which way, files and bytes.
     Progress(bool, u64, u64),
-    /// A round is over.
-    Round(Sum),
+    /// A round is over, before its end for this reason.
+    Round(Sum, Option<String>),
     /// The session is over, and so many records of the log were not taken.
     End(u64),
 }
@@ -42,17 +46,21 @@ impl Note {
 
 /// Takes the notes of one session, which opened this module.
 pub(super) struct Taker {
-    /// What the session is called, and its module.
-    session: (String, String),
+    /// What the session is called, its module, and who its client is.
+    session: String,
+    module: String,
+    host: String,
+    user: String,
     /// What says that it is there, until this ends.
     presence: Presence,
     /// That of the session, with as many records as that may still write.
     log: Log,
-    /// Where counts are kept, and shown.
-    state: Option<Dir>,
+    /// Where counts and results are kept, and where counts are shown.
+    kept: Option<Dir>,
     metrics: Option<PathBuf>,
     /// What is not written yet, and when something was.
     rest: Option<Samples>,
+    last: Option<Last>,
     written: Option<Instant>,
     /// When the last round ended that is known, or the session began.
     known: Instant,
@@ -62,13 +70,26 @@ pub(super) struct Taker {
 
 impl Taker {
     pub(super) fn new(
-        session: (String, String),
+        asked: &Asked<'_>,
         presence: Presence,
-        log: &Log,
-        (state, metrics): (Option<Dir>, Option<PathBuf>),
-    ) -> Taker {
-        let (rest, written, known, log) = (None, None, Instant::now(), log.clone());
-        Taker { session, presence, log, state, metrics, rest, written, known, refused: false, over: false }
+        (kept, metrics): (Option<Dir>, Option<PathBuf>),
+    ) -> Box<Taker> {
+        Box::new(Taker {
+            session: asked.session.to_string(),
+            module: asked.module.name.clone(),
+            host: asked.visitor.peer().to_string(),
+            user: asked.visitor.user().to_owned(),
+            presence,
+            log: asked.log.clone(),
+            kept,
+            metrics,
+            rest: None,
+            last: None,
+            written: None,
+            known: Instant::now(),
+            refused: false,
+            over: false,
+        })
     }
 
     /// A session is turned away once, by its round or its hook: what comes before that is not for it to tell.
@@ -76,7 +97,7 @@ impl Taker {
         if !matches!(reason, Reason::Round | Reason::Hook) || std::mem::replace(&mut self.refused, true) {
             return;
         }
-        let counted = self.state.as_ref().map_or(Ok(false), |state| refused::count(state, reason));
+        let counted = self.kept.as_ref().map_or(Ok(false), |kept| refused::count(kept, reason));
         match counted {
             Ok(true) => drop(self.rest.get_or_insert_default()),
             Ok(false) => {}
@@ -85,22 +106,30 @@ impl Taker {
     }
 
     /// Rounds come one after the other, so that none took longer than it is since the one before; and it ends now.
-    fn round(&mut self, sum: Sum) {
-        let most = self.known.elapsed();
+    fn round(&mut self, sum: Sum, error: Option<String>) {
+        let sum = sum.within(self.known.elapsed());
         self.known = Instant::now();
-        if let Some(exit) = Exit::from_code(sum.exit) {
-            let samples = sum.samples(&self.session.1, exit, most, clock::now().0);
-            self.rest.get_or_insert_default().add(samples);
-        }
+        let Some(exit) = Exit::from_code(sum.exit) else { return };
+        let ended = clock::now().0;
+        self.rest.get_or_insert_default().add(sum.samples(&self.module, exit, ended));
+        self.last = Some(sum.last(ended, (&self.host, &self.user), error));
     }
 
     /// Writes what is not written yet.
     fn write(&mut self) {
-        let (Some(rest), Some(state), Some(metrics)) = (self.rest.take(), &self.state, &self.metrics) else {
+        let Some(kept) = &self.kept else { return };
+        let (last, rest) = (self.last.take(), self.rest.take());
+        if last.is_none() && rest.is_none() {
             return;
-        };
+        }
         self.written = Some(Instant::now());
-        rest.keep(state, metrics).unwrap_or_else(|error| self.failed(&error));
+        if let Some(Err(error)) = last.map(|last| last.keep(kept, &self.module)) {
+            let (session, module) = (&self.session, &self.module);
+            self.log.warning(format_args!("{session}: module {module}: cannot keep how it went: {error}"));
+        }
+        if let (Some(rest), Some(metrics)) = (rest, &self.metrics) {
+            rest.keep(kept, metrics).unwrap_or_else(|error| self.failed(&error));
+        }
     }
 
     fn failed(&self, error: &io::Error) {
@@ -120,7 +149,7 @@ impl broker::Notes for Taker {
         match serde_json::from_slice(note) {
             Ok(Note::Refused(reason)) => self.refuse(reason),
             Ok(Note::Progress(push, files, bytes)) => return self.presence.go_on(push, files, bytes),
-            Ok(Note::Round(sum)) => self.round(sum),
+            Ok(Note::Round(sum, error)) => self.round(sum, error),
             Ok(Note::End(lost)) => return self.end(lost),
             Err(_) => return,
         }
@@ -129,13 +158,26 @@ impl broker::Notes for Taker {
         }
     }
 
+    fn broken(&mut self, how: &str) {
+        let Taker { session, module, .. } = self;
+        self.log.error(format_args!("{session}: module {module}: killed: {how}"));
+    }
+
     fn finish(&mut self) {
         self.end(0);
+        self.presence.leave_roll();
+    }
+
+    fn hooked(&mut self, ended: &Ended) {
+        if let Some(fault) = fault(ended) {
+            let Taker { session, module, .. } = self;
+            self.log.warning(format_args!("{session}: module {module}: 'post-xfer exec' {fault}"));
+        }
     }
 
     fn descriptors(&self) -> Vec<RawFd> {
-        let state = self.state.as_ref().map(|state| state.as_fd().as_raw_fd());
-        state.into_iter().chain(self.log.descriptor()).chain(self.presence.descriptors()).collect()
+        let kept = self.kept.as_ref().map(|kept| kept.as_fd().as_raw_fd());
+        kept.into_iter().chain(self.log.descriptor()).chain(self.presence.descriptors()).collect()
     }
 }
 
@@ -148,7 +190,7 @@ impl Taker {
         if lost > 0 {
             // Here another log file of the name can still be had. If not, the old one is left.
             let _ = self.log.reopen();
-            let (session, module) = &self.session;
+            let (session, module) = (&self.session, &self.module);
             self.log.warning(format_args!("{session}: module {module}: {lost} log records were lost"));
         }
         self.write();
@@ -173,18 +215,28 @@ mod tests {
         let log = Log::open(&crate::server::log::Destination::File(dir.join("log")), 0).unwrap();
         log.limit();
         let state = Dir::open_root(dir).unwrap();
-        Taker::new(
-            ("peer".into(), "m".into()),
-            Presence::default(),
-            &log,
-            (Some(state), Some(dir.join(metrics))),
-        )
+        Taker {
+            session: "peer".into(),
+            module: "m".into(),
+            host: "192.0.2.1".into(),
+            user: "u".into(),
+            presence: Presence::default(),
+            log,
+            kept: Some(state),
+            metrics: Some(dir.join(metrics)),
+            rest: None,
+            last: None,
+            written: None,
+            known: Instant::now(),
+            refused: false,
+            over: false,
+        }
     }
 
     fn round(exit: u8, seconds: &str) -> String {
         format!(
-            "{{\"Round\":{{\"push\":true,\"seconds\":{seconds},\"files\":1,\"bytes\":2,\"removed\":0,\
-             \"problems\":0,\"exit\":{exit}}}}}"
+            "{{\"Round\":[{{\"push\":true,\"seconds\":{seconds},\"files\":1,\"bytes\":2,\"removed\":0,\
+             \"problems\":0,\"exit\":{exit}}},null]}}"
         )
     }
 
@@ -209,6 +261,8 @@ mod tests {
         let seconds = text.lines().find_map(|line| line.strip_prefix("smsyncd_round_seconds_total{"));
         let seconds: f64 = seconds.and_then(|line| line.rsplit_once(' ')).unwrap().1.parse().unwrap();
         assert!((0.0..60.0).contains(&seconds), "{seconds}");
+        let last = Last::of(taker.kept.as_ref().unwrap(), "m").unwrap();
+        assert_eq!((&*last.host, &*last.user, &*last.direction, last.exit), ("192.0.2.1", "u", "push", 0));
         let log = fs::read_to_string(dir.path().join("log")).unwrap();
         assert_eq!(log.matches("peer: module m: 3 log records were lost").count(), 1, "{log}");
     }
@@ -228,6 +282,18 @@ mod tests {
         taker.finish();
         let text = fs::read_to_string(dir.path().join("m.prom")).unwrap();
         assert!(text.contains("exit=\"0\"} 200\n"), "{text}");
+    }
+
+    #[test]
+    fn the_longest_reason_is_taken_down() {
+        let dir = tempfile::tempdir().unwrap();
+        let why = "\u{1}".repeat(limits::WHY);
+        let note = round(74, "-1.7976931348623157e308").replace(":1,", &format!(":{},", u64::MAX));
+        let note = note.replace("null", &serde_json::to_string(&why).unwrap());
+        assert!(note.len() <= limits::NOTE, "{}", note.len());
+        let mut taker = taker(dir.path(), "m.prom");
+        taker.take(note.as_bytes());
+        assert_eq!(Last::of(taker.kept.as_ref().unwrap(), "m").unwrap().error, Some(why));
     }
 
     #[test]

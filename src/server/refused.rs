@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use std::io;
 use std::time::Instant;
 
-/// The file in the state directory.
+/// The file in the directory that no session reaches.
 const NAME: &[u8] = b"refused";
 
 /// Why somebody was turned away.
@@ -67,9 +67,9 @@ impl Record {
 /// Counts one. Says whether the counts are to be shown: not more often than once in [`limits::REFUSALS`].
 ///
 /// # Errors
-/// The state directory cannot be written to, or another process counts for too long.
-pub(super) fn count(state: &Dir, reason: Reason) -> io::Result<bool> {
-    let slots = Slots::in_dir(state, NAME)?;
+/// The directory cannot be written to, or another process counts for too long.
+pub(super) fn count(kept: &Dir, reason: Reason) -> io::Result<bool> {
+    let slots = Slots::in_dir(kept, NAME)?;
     let gate = slots.gate(Instant::now() + limits::ADMISSION)?.ok_or(io::ErrorKind::TimedOut)?;
     let mut record = Record::read(&slots.read(0)?);
     for (count, (of, _)) in record.counts.iter_mut().zip(Reason::ALL) {
@@ -89,9 +89,9 @@ pub(super) fn count(state: &Dir, reason: Reason) -> io::Result<bool> {
 /// How many there were of each reason that there was.
 ///
 /// # Errors
-/// The state directory cannot be used.
-pub(super) fn counts(state: &Dir) -> io::Result<Vec<(&'static str, u64)>> {
-    let record = Record::read(&Slots::in_dir(state, NAME)?.read(0)?);
+/// The directory cannot be used.
+pub(super) fn counts(kept: &Dir) -> io::Result<Vec<(&'static str, u64)>> {
+    let record = Record::read(&Slots::in_dir(kept, NAME)?.read(0)?);
     let all = Reason::ALL.into_iter().zip(record.counts);
     Ok(all.filter(|(_, count)| *count > 0).map(|((_, name), count)| (name, count)).collect())
 }

@@ -1,6 +1,7 @@
 //! The roll: which sessions are in progress, and how the last round of each module went. `smsyncd --status` reads it.
 //!
-//! Sessions are slots of a file in the state directory, which end with their processes; results are small files beside it.
+//! Both are kept where no session reaches them. Sessions are slots of a file, held by their brokers; results are small files
+//! beside it.
 
 use crate::limits;
 use crate::sys::slots::Slots;
@@ -10,7 +11,7 @@ use std::io;
 use std::os::fd::RawFd;
 use std::time::Instant;
 
-/// The file of the sessions in the state directory.
+/// The file of the sessions in the directory that no session reaches.
 const SESSIONS: &[u8] = b"sessions";
 /// What the names of results begin with, before the name of the module.
 const LAST: &[u8] = b"last-";
@@ -77,9 +78,9 @@ impl Place {
     /// Enters a session; `None` when more are in progress than the roll has room for.
     ///
     /// # Errors
-    /// The state directory cannot be written to.
-    pub(super) fn enter(state: &Dir, host: String, user: &str, module: &str) -> io::Result<Option<Place>> {
-        let slots = Slots::in_dir(state, SESSIONS)?;
+    /// The directory cannot be written to.
+    pub(super) fn enter(kept: &Dir, host: String, user: &str, module: &str) -> io::Result<Option<Place>> {
+        let slots = Slots::in_dir(kept, SESSIONS)?;
         // A slot that is held has its holder's record: whoever reads does so under the gate as well.
         let gate = slots.gate(Instant::now() + limits::ADMISSION)?;
         let Some(at) = slots.take(limits::SESSIONS)? else { return Ok(None) };
@@ -127,9 +128,9 @@ impl Place {
 /// The sessions in progress, in the order of their slots.
 ///
 /// # Errors
-/// The state directory cannot be used.
-pub(super) fn sessions(state: &Dir) -> io::Result<Vec<Entry>> {
-    let slots = Slots::in_dir(state, SESSIONS)?;
+/// The directory cannot be used.
+pub(super) fn sessions(kept: &Dir) -> io::Result<Vec<Entry>> {
+    let slots = Slots::in_dir(kept, SESSIONS)?;
     let gate = slots.gate(Instant::now() + limits::ADMISSION)?;
     let mut entries = Vec::new();
     for at in 0..limits::SESSIONS {
@@ -147,15 +148,15 @@ impl Last {
     /// Keeps it as the last one of a module.
     ///
     /// # Errors
-    /// The state directory cannot be written to.
-    pub(super) fn keep(&self, state: &Dir, module: &str) -> io::Result<()> {
-        state.remember(&[LAST, module.as_bytes()].concat(), &serde_json::to_vec(self)?)
+    /// The directory cannot be written to.
+    pub(super) fn keep(&self, kept: &Dir, module: &str) -> io::Result<()> {
+        kept.remember(&[LAST, module.as_bytes()].concat(), &serde_json::to_vec(self)?)
     }
 
     /// How the last round of a module ended, if there was one. What cannot be read is none.
     #[must_use]
-    pub(super) fn of(state: &Dir, module: &str) -> Option<Last> {
-        let text = state.recall(&[LAST, module.as_bytes()].concat(), limits::CONFIG).ok()?;
+    pub(super) fn of(kept: &Dir, module: &str) -> Option<Last> {
+        let text = kept.recall(&[LAST, module.as_bytes()].concat(), limits::CONFIG).ok()?;
         serde_json::from_slice(&text).ok()
     }
 }

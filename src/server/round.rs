@@ -5,7 +5,7 @@ use crate::path::RelPath;
 use crate::report::{Report, Side};
 use crate::server::account::Account;
 use crate::server::config::Module;
-use crate::server::confine::Places;
+use crate::server::confine::{Lacking, Places};
 use crate::server::logged::Logged;
 use crate::server::permit::marked;
 use crate::server::serve::{Session, refused};
@@ -82,7 +82,7 @@ impl Session<'_> {
         (tree, path): (&Tree, &RelPath<'_>),
         (round, held): (&Round, Option<[u8; 32]>),
     ) -> Result<Report, Error> {
-        let Places { state, spool, .. } = places;
+        let Places { state, lock, spool, .. } = places;
         let client = if round.direction == Direction::Push { Side::Sender } else { Side::Receiver };
         let (session, visitor) = (self.to_string(), &self.visitor);
         let below = shown(path.as_bytes());
@@ -99,12 +99,13 @@ impl Session<'_> {
         let remembered = remembered.unwrap_or(Remembered::none());
         let report = match round.direction {
             Direction::Push => {
-                let state = state.as_ref().map_err(|error| refused(Exit::Config, error.clone()))?;
+                let lacks = |(exit, reason): &Lacking| refused(*exit, reason.clone());
+                state.as_ref().map_err(lacks)?;
                 let receiver = Receiver {
                     module: &tree.dir,
                     root: &tree.root,
                     spool,
-                    state,
+                    lock: lock.as_ref().map_err(lacks)?,
                     durable: module.durable,
                     below: path.borrowed(),
                     versions: module.keep_versions,
@@ -123,7 +124,7 @@ impl Session<'_> {
                 // Without a state directory nothing is remembered, and nothing else is amiss.
                 let source = [module.name.as_bytes(), &[0], path.as_bytes()].concat();
                 let memory = state.as_ref().map_or(Memory::none(), |state| Memory::of(state, &source));
-                if let Err(error) = state
+                if let Err((_, error)) = state
                     && round.flags.has(Flags::DELETE)
                     && !round.keeping.force
                 {

@@ -82,7 +82,7 @@ pub(super) fn serve(
 /// Where those are counted that are turned away before they have opened a module.
 fn books<'b>(homes: &'b Homes, config: &'b Config) -> Books<'b> {
     let shown = config.globals.metrics_file.as_deref();
-    homes.state.as_ref().map_or(Books::None, |state| Books::Own(state, shown))
+    Books { kept: homes.kept.as_ref().ok(), shown }
 }
 
 /// One connection whose greeting is over.
@@ -139,17 +139,11 @@ impl Session<'_> {
             refused(Exit::Io, format!("the module cannot be opened: {told}"))
         });
         let dir = dir?;
-        let Homes { state, kept } = homes;
-        // What is in there is not for a process that its client may have taken over.
-        drop(kept);
-        let who = (&self.visitor.peer(), self.visitor.user());
-        let (mut account, roll) = Account::open(state.as_ref().ok(), self.log, who, &module.name);
         let (config, log, visitor) = (self.config, self.log, &self.visitor);
-        let (asked, presence) =
-            (Asked { config, module, visitor, session: &*self, log }, Presence { connection, roll });
-        let mut places = confine(&asked, dir, state, presence)?;
-        let own = std::mem::take(&mut places.presence);
-        account.keep_in(places.state.as_ref().ok(), places.books(), own);
+        let asked = Asked { config, module, visitor, session: &*self, log };
+        let presence = Presence::enter(connection, homes.kept.as_ref().ok(), &asked);
+        let places = confine(&asked, dir, homes, presence)?;
+        let mut account = Account::new(places.broker, log);
         self.transfers = Transfers::new(places.broker);
         let mut exit = Exit::Ok;
         let mut tree: Option<Tree> = None;

@@ -31,15 +31,11 @@ impl Status {
     /// Of the server of this configuration, whoever starts its processes.
     ///
     /// # Errors
-    /// The state directory cannot be used.
-    pub(super) fn of(config: &Config, state: &Dir) -> io::Result<Status> {
-        let sessions = roll::sessions(state)?;
-        let module = |of: &config::Module| {
-            // Who becomes another user keeps it where that one can.
-            let own = of.uid.as_ref().and_then(|user| state.subdir(&user.directory()).ok());
-            Module { name: of.name.clone(), last: Last::of(own.as_ref().unwrap_or(state), &of.name) }
-        };
-        let refused = refused::counts(state)?.into_iter().collect();
+    /// What is kept beside the state directory cannot be used.
+    pub(super) fn of(config: &Config, kept: &Dir) -> io::Result<Status> {
+        let sessions = roll::sessions(kept)?;
+        let module = |of: &config::Module| Module { name: of.name.clone(), last: Last::of(kept, &of.name) };
+        let refused = refused::counts(kept)?.into_iter().collect();
         Ok(Status { sessions, refused, modules: config.modules.iter().map(module).collect() })
     }
 

@@ -26,7 +26,7 @@ const RECORD: usize = 4 + 32;
 impl<'a> Arrivals<'a> {
     /// None yet; they are kept in a nameless file in this directory.
     pub(super) fn new(spool: &'a Dir) -> Arrivals<'a> {
-        Arrivals { spool, begun: clock::now(), noted: Mutex::new(None) }
+        Arrivals { spool, begun: clock::stamping(), noted: Mutex::new(None) }
     }
 
     /// Takes one more.

@@ -23,7 +23,7 @@ use crate::session::turns::{Changes, finish, forecast, want_files};
 use crate::session::{Baselines, Error};
 use crate::spec::{Index, Keyword, Marks, Spec};
 use crate::sys::tick::{self, Tick};
-use crate::sys::{self, Dir};
+use crate::sys::{self, Dir, LockFile};
 use crate::tree::{Remembered, Root, Scanned, is_reserved};
 use crate::vis::shown;
 use crate::wire::message::Round;
@@ -39,8 +39,8 @@ pub struct Receiver<'r> {
     pub root: &'r Root,
     /// Where the specification is spooled.
     pub spool: &'r Dir,
-    /// Where locks are kept.
-    pub state: &'r Dir,
+    /// What is locked while the module is changed.
+    pub lock: &'r LockFile,
     /// When to flush.
     pub durable: Durable,
     /// Where in the module the tree is.
@@ -295,7 +295,7 @@ fn open_stage(receiver: &Receiver<'_>) -> Result<Stage, Error> {
         return Err(Error::Refused(Exit::Refused, text.into()));
     }
     sys::process::no_umask();
-    Ok(Stage::open(receiver.module, receiver.state)?)
+    Ok(Stage::open(receiver.module, receiver.lock)?)
 }
 
 /// The tree to be changed, and what comes into it from elsewhere on this host, or goes there.

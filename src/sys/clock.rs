@@ -13,6 +13,13 @@ pub fn wait_until_past(stamp: (i64, u32), age: Duration) {
     }
 }
 
+/// Now, by the clock that stamps files, which ticks: what is changed from now on has no older stamp.
+#[must_use]
+pub fn stamping() -> (i64, u32) {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::RealtimeCoarse);
+    (now.tv_sec, now.tv_nsec.try_into().unwrap_or_default())
+}
+
 /// Now: seconds and nanoseconds since 1970.
 #[must_use]
 pub fn now() -> (i64, u32) {

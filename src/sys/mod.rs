@@ -39,7 +39,7 @@ pub use errno::{errno, errno_words, error_words};
 pub use file::{File, Flushed};
 pub use file_system::FileSystem;
 pub use input::read_input;
-pub use lock::Lock;
+pub use lock::{Lock, LockFile};
 pub use spool::{Map, Spool};
 pub use stat::{FileKind, Stat};
 pub use state::{Dated, Draft, canonical};

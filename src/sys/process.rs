@@ -38,6 +38,11 @@ pub fn end_if(id: u32, still: impl FnOnce() -> bool) -> bool {
     told().is_some()
 }
 
+/// Ends this process with this code, whatever its other threads do.
+pub fn exit(code: u8) -> ! {
+    std::process::exit(code.into())
+}
+
 /// How many threads can run at once.
 #[must_use]
 pub fn parallelism() -> usize {

@@ -78,7 +78,7 @@ impl Dir {
         }
     }
 
-    /// The directory of this name, which is another user's alone. Made, by root, when it is missing.
+    /// The directory of this name, which is this user's alone. Made when it is missing: by root, unless he is the caller.
     ///
     /// # Errors
     /// It is somebody else's, can be read by others, or cannot be made.
@@ -89,7 +89,7 @@ impl Dir {
         }
         let dir = self.subdir(name)?;
         // Another process may have made it, and not given it away yet: what is ours still is to be his.
-        if dir.stat_self()?.uid == ids::euid() {
+        if uid != ids::euid() && dir.stat_self()?.uid == ids::euid() {
             dir.set_own_owner(Some(uid), Some(gid))?;
         }
         let stat = dir.stat_self()?;

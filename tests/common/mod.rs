@@ -121,6 +121,11 @@ impl Site {
         path
     }
 
+    /// What the server remembers: a directory for each module and user.
+    pub fn states(&self) -> impl Iterator<Item = PathBuf> + '_ {
+        fs::read_dir(self.path("state")).unwrap().map(|entry| entry.unwrap().path())
+    }
+
     /// The server's log so far.
     pub fn log(&self) -> String {
         fs::read_to_string(self.path("log")).unwrap_or_default()

@@ -70,9 +70,12 @@ pub enum How {
     NotStarted(u32),
 }
 
-/// Bytes of the longest message: a kind, a few numbers, and a text.
-pub(super) const LONGEST: usize =
-    64 + if limits::OWNER > limits::TEXT { limits::OWNER } else { limits::TEXT };
+/// Bytes of the longest message: a kind, a few numbers, and a name, a text or a note.
+pub(super) const LONGEST: usize = 64 + most(limits::OWNER, most(limits::TEXT, limits::NOTE));
+
+const fn most(one: usize, other: usize) -> usize {
+    if one > other { one } else { other }
+}
 
 fn split<const N: usize>(bytes: &[u8]) -> Option<([u8; N], &[u8])> {
     let (head, rest) = bytes.split_at_checked(N)?;
@@ -129,7 +132,7 @@ impl Request {
                 let (files, bytes) = (u64::from_be_bytes(files), u64::from_be_bytes(bytes));
                 rest.is_empty().then_some(Request::After(Outcome { exit, files, bytes }))?
             }
-            6 => Request::Note((1..LONGEST).contains(&rest.len()).then(|| rest.to_vec())?),
+            6 => Request::Note((1..=limits::NOTE).contains(&rest.len()).then(|| rest.to_vec())?),
             _ => return None,
         })
     }
@@ -188,7 +191,7 @@ mod tests {
             Request::Before { push: true },
             Request::After(outcome),
             Request::After(Outcome::default()),
-            Request::Note(vec![0; LONGEST - 1]),
+            Request::Note(vec![0; limits::NOTE]),
         ] {
             let bytes = request.encode();
             assert!(bytes.len() <= LONGEST);
@@ -221,6 +224,7 @@ mod tests {
             b"\x05\x01\0",
             &[5, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
             b"\x06",
+            &[6; limits::NOTE + 2],
             b"\xff/bin/sh",
         ] {
             assert_eq!(Request::decode(bytes), None, "{bytes:?}");

@@ -1,7 +1,8 @@
 //! The broker: a process that is forked before the one that serves a connection confines itself, and does for it what
 //! cannot be done from inside: names of users and groups, the administrator's hooks, and what the server is to know.
 //!
-//! Asked for what it should not be asked, it ends.
+//! It keeps what says that the session is there, and so it outlives it: asked for what it should not be asked, or not to be
+//! asked any more, it kills it.
 
 mod hook;
 mod message;
@@ -14,6 +15,7 @@ pub use service::{Hooks, Notes};
 use crate::limits;
 use message::{LONGEST, Reply, Request};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
+use rustix::process::{PidfdFlags, getpid, pidfd_open};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -37,10 +39,12 @@ pub fn start(hooks: Hooks, notes: Box<dyn Notes>) -> io::Result<&'static Broker>
     let flags = SocketFlags::CLOEXEC;
     let (ours, theirs) = rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
     let mut kept = notes.descriptors();
-    kept.push(theirs.as_raw_fd());
+    let session = pidfd_open(getpid(), PidfdFlags::empty())?;
+    kept.extend([theirs.as_raw_fd(), session.as_raw_fd()]);
     kept.sort_unstable();
     // SAFETY: this process has one thread, as was just found out, so no lock is held by another and all memory is whole
-    // in the child. The child closes every descriptor but 0, 1, 2, its socket and those of its notes; no value of it uses
+    // in the child. The child closes every descriptor but 0, 1, 2, its socket, that of the session's process and
+    // those of its notes; no value of it uses
     // another any more: it never returns from here, and ends without running what would close them again.
     #[allow(unsafe_code)]
     let child = unsafe {
@@ -59,7 +63,7 @@ pub fn start(hooks: Hooks, notes: Box<dyn Notes>) -> io::Result<&'static Broker>
     };
     match child {
         -1 => return Err(io::Error::last_os_error()),
-        0 => end(service::serve(&theirs, hooks, notes)),
+        0 => end(service::serve((&theirs, &session), hooks, notes)),
         _ => {}
     }
     drop(theirs);
@@ -141,12 +145,12 @@ impl Broker {
         self.hook(&Request::After(outcome))
     }
 
-    /// Has the server know this of the session: [`limits::TEXT`] bytes at most.
+    /// Has the server know this of the session: [`limits::NOTE`] bytes at most.
     ///
     /// # Errors
     /// It is longer, or the broker is gone.
     pub fn note(&self, note: &[u8]) -> io::Result<()> {
-        if note.len() > limits::TEXT {
+        if note.len() > limits::NOTE {
             return Err(io::ErrorKind::InvalidInput.into());
         }
         self.ask(&Request::Note(note.to_vec())).map(drop)

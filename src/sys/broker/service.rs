@@ -1,13 +1,16 @@
-//! The broker's own work: it answers until the process that it serves is gone.
+//! The broker's own work: it answers until the process that it serves is gone, and sees to it that it is.
 
 use crate::limits;
 use crate::sys::broker::hook::Hook;
-use crate::sys::broker::message::{LONGEST, Outcome, Reply, Request};
+use crate::sys::broker::message::{Ended, LONGEST, Outcome, Reply, Request};
 use crate::sys::ids;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{RecvFlags, SendFlags};
+use rustix::process::{Signal, pidfd_send_signal};
 use std::ffi::OsString;
 use std::os::fd::{OwnedFd, RawFd};
 use std::panic::AssertUnwindSafe;
+use std::time::Duration;
 
 /// What is run around the transfers of a session.
 #[derive(Debug, Default)]
@@ -34,8 +37,12 @@ enum Stage {
 pub trait Notes {
     /// Takes this. It comes from a process that may be anybody's by now.
     fn take(&mut self, note: &[u8]);
-    /// Nothing more comes.
+    /// The session did this, and is killed for it.
+    fn broken(&mut self, how: &str);
+    /// The process of the session has ended. Nothing more comes.
     fn finish(&mut self);
+    /// So the hook ended that nobody had asked for.
+    fn hooked(&mut self, ended: &Ended);
     /// What it has open, which the broker keeps.
     fn descriptors(&self) -> Vec<RawFd>;
 }
@@ -46,30 +53,76 @@ struct Service {
     stage: Stage,
 }
 
-/// Answers until the other side is gone or breaks the rules, and gives back the exit code.
-pub(super) fn serve(socket: &OwnedFd, hooks: Hooks, notes: Box<dyn Notes>) -> i32 {
+/// Answers until the session of this process is gone or breaks the rules, and gives back the exit code. What holds the
+/// place of that session is held until it has ended.
+pub(super) fn serve((socket, session): (&OwnedFd, &OwnedFd), hooks: Hooks, notes: Box<dyn Notes>) -> i32 {
     let mut service = Service { hooks, notes, stage: Stage::Open };
-    let served = std::panic::catch_unwind(AssertUnwindSafe(|| service.answer_all(socket)));
-    let noted = std::panic::catch_unwind(AssertUnwindSafe(|| service.notes.finish()));
-    // A session that was killed had no time to ask for it.
-    let ended = std::panic::catch_unwind(AssertUnwindSafe(|| service.after(Outcome::default())));
-    i32::from(served.is_err() || ended.is_err() || noted.is_err())
+    let steps: [fn(&mut Service, &OwnedFd, &OwnedFd); 4] = [
+        |service, socket, session| {
+            if service.answer_all(socket) == Over::NoQuestion {
+                service.notes.broken("it asked its broker what is no question");
+                kill(session);
+            }
+        },
+        // Whoever ends hangs up first.
+        |service, _, session| {
+            if !has_ended(session, Some(limits::PARTING)) {
+                service.notes.broken("it went on without its broker");
+                kill(session);
+                has_ended(session, None);
+            }
+        },
+        |service, _, _| service.notes.finish(),
+        // A session that was killed had no time to ask for it.
+        |service, _, _| {
+            if let Reply::Ended(ended) = service.after(Outcome::default()) {
+                service.notes.hooked(&ended);
+            }
+        },
+    ];
+    let mut panicked = false;
+    for step in steps {
+        let done = std::panic::catch_unwind(AssertUnwindSafe(|| step(&mut service, socket, session)));
+        panicked |= done.is_err();
+    }
+    i32::from(panicked)
+}
+
+/// Kills the session; that it has ended already is as well.
+fn kill(session: &OwnedFd) {
+    let _ = pidfd_send_signal(session, Signal::KILL);
+}
+
+/// Whether the session has ended, after so long at most.
+fn has_ended(session: &OwnedFd, limit: Option<Duration>) -> bool {
+    let limit = limit.and_then(|limit| Timespec::try_from(limit).ok());
+    let mut end = [PollFd::new(session, PollFlags::IN)];
+    rustix::io::retry_on_intr(|| poll(&mut end, limit.as_ref())).is_ok_and(|ready| ready > 0)
+}
+
+/// Why there is nothing more to be answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Over {
+    /// The other side hung up.
+    Gone,
+    /// It asked what is no question.
+    NoQuestion,
 }
 
 impl Service {
-    fn answer_all(&mut self, socket: &OwnedFd) {
+    fn answer_all(&mut self, socket: &OwnedFd) -> Over {
         let mut bytes = [0; LONGEST];
         loop {
             let received =
                 rustix::io::retry_on_intr(|| rustix::net::recv(socket, &mut bytes[..], RecvFlags::empty()));
-            let request = match received {
-                Ok((length @ 1.., _)) => bytes.get(..length).and_then(Request::decode),
-                _ => None,
+            // An empty message looks like an end, and is treated like one.
+            let Ok((length @ 1.., _)) = received else { return Over::Gone };
+            let Some(request) = bytes.get(..length).and_then(Request::decode) else {
+                return Over::NoQuestion;
             };
-            let Some(request) = request else { return };
             let reply = self.answer(request).encode();
             if rustix::net::send(socket, &reply, SendFlags::NOSIGNAL).is_err() {
-                return;
+                return Over::Gone;
             }
         }
     }
