@@ -1,6 +1,6 @@
 //! Whether what a configuration names could be used now. Nothing is made or changed by asking.
 
-use crate::sys::private::open_dir_of;
+use crate::sys::private::{check_own, open_dir_of};
 use rustix::fs::{Access, AtFlags, CWD, FileType, Mode, OFlags};
 use std::io;
 use std::path::Path;
@@ -28,14 +28,17 @@ pub fn locked(path: &Path) -> io::Result<()> {
 fn written(path: &Path, how: OFlags, regular: bool) -> io::Result<()> {
     let flags = how | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     let (dir, name) = open_dir_of(path)?;
-    match rustix::fs::openat(dir, name, flags, Mode::empty()) {
+    match rustix::fs::openat(&dir, name, flags, Mode::empty()) {
         Ok(file) => {
             let stat = rustix::fs::fstat(&file)?;
             let is_regular = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
             if is_regular && stat.st_nlink != 1 {
                 return Err(io::Error::other("it has a second name (hard link)"));
             }
-            if is_regular || !regular { Ok(()) } else { Err(io::Error::other("it is no regular file")) }
+            if regular && !is_regular {
+                return Err(io::Error::other("it is no regular file"));
+            }
+            check_own(dir, &stat)
         }
         Err(rustix::io::Errno::NOENT) => path.parent().map_or(Ok(()), directory),
         Err(error) => Err(error.into()),

@@ -130,6 +130,16 @@ fn owners_tried_as_an_ordinary_user() {
     thread.join().unwrap();
 }
 
+/// Asks as `--check` does whether a file could be written to and locked, and then does both.
+fn written(path: &Path) -> [io::Result<()>; 4] {
+    [
+        crate::sys::usable::file(path),
+        crate::sys::usable::locked(path),
+        crate::sys::logfile::LogFile::open(path).map(drop),
+        crate::sys::slots::Slots::open(path).map(drop),
+    ]
+}
+
 /// Where root writes, nobody else may have chosen; a group may write beside, as in /var/log.
 #[test]
 fn nobody_else_decides_where_root_writes() {
@@ -164,12 +174,9 @@ fn nobody_else_decides_where_root_writes() {
         let path = d.join(path);
         let opened = [
             open_dir_of(&path).map(drop),
-            crate::sys::usable::file(&path),
-            crate::sys::logfile::LogFile::open(&path).map(drop),
-            crate::sys::slots::Slots::open(&path).map(drop),
             crate::sys::pidfile::PidFile::take(&path).map(drop).map_err(io::Error::other),
         ];
-        for opened in opened {
+        for opened in opened.into_iter().chain(written(&path)) {
             match (opened, at) {
                 (Ok(()), None) => {}
                 (Err(error), Some(at)) => {
@@ -182,4 +189,39 @@ fn nobody_else_decides_where_root_writes() {
             }
         }
     }
+}
+
+/// What was there before may have been put there by whoever may do that, and is then written to by nobody else.
+#[test]
+fn what_others_may_have_put_there_is_not_written_to() {
+    if !root("what_others_may_have_put_there_is_not_written_to") {
+        return;
+    }
+    let d = fresh();
+    let d = d.path();
+    mode(d, 0o755);
+    // Whose the directory is, its mode, and whose the file in it is.
+    let rows = [
+        (0, 0o755, OTHER, Ok(())),
+        (0, 0o775, 0, Ok(())),
+        (0, 0o775, OTHER, Err(())),
+        (0, 0o1777, 0, Ok(())),
+        (0, 0o1777, OTHER, Err(())),
+    ];
+    for (at, (owner, bits, of, expected)) in rows.into_iter().enumerate() {
+        let path = laid(&d.join(at.to_string()), (owner, bits, of));
+        for found in written(&path) {
+            assert_eq!(found.as_ref().map_err(drop), expected.as_ref().map_err(drop), "{at}: {found:?}");
+        }
+    }
+}
+
+/// A file of this user that anybody may write to, in a directory of that user.
+fn laid(sub: &Path, (owner, bits, of): (u32, u32, u32)) -> PathBuf {
+    let path = file(&dir(sub, bits).join("f"), 0o666);
+    chown(&path, Some(of), None).unwrap();
+    chown(sub, Some(owner), None).unwrap();
+    // A change of the owner may take bits away.
+    mode(sub, bits);
+    path
 }
