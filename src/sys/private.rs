@@ -125,17 +125,24 @@ pub fn open_dir_of(path: &Path) -> io::Result<(OwnedFd, &OsStr)> {
 }
 
 /// Whether a file that was found in the directory of [`open_dir_of`] may have been put there by others, for us to write to:
-/// they may put files there, and it is neither root's nor the caller's.
+/// it is neither root's nor the caller's, and they may put files there. The owner of a directory always may.
 ///
 /// # Errors
 /// It may; or what the system refused.
 pub fn check_own(dir: impl AsFd, stat: &rustix::fs::Stat) -> io::Result<()> {
-    let ours = stat.st_uid == 0 || stat.st_uid == ids::euid();
-    if !ours && rustix::fs::fstat(dir)?.st_mode & 0o022 != 0 {
-        let text = format!("it belongs to uid {}, in a directory where others may put files", stat.st_uid);
-        return Err(io::Error::other(text));
+    let is_ours = |stat: &rustix::fs::Stat| stat.st_uid == 0 || stat.st_uid == ids::euid();
+    if is_ours(stat) {
+        return Ok(());
     }
-    Ok(())
+    let dir = rustix::fs::fstat(dir)?;
+    if is_ours(&dir) && dir.st_mode & 0o022 == 0 {
+        return Ok(());
+    }
+    let uid = stat.st_uid;
+    let text = format!(
+        "it belongs to uid {uid}, in a directory where others may put files: remove it, or name a file elsewhere"
+    );
+    Err(io::Error::other(text))
 }
 
 /// Whether the path names anything. What cannot be told counts as there, so that it is refused rather than passed over.

@@ -5,6 +5,8 @@ use std::os::unix::fs::{chown, lchown};
 
 /// The other user of these tests: nobody, on every Linux.
 const OTHER: u32 = 65534;
+/// And one beside both.
+const THIRD: u32 = OTHER - 1;
 
 /// Whether another owner can be tried; says so if not.
 fn root(test: &str) -> bool {
@@ -92,14 +94,14 @@ fn owners_tried_as_an_ordinary_user() {
     let d = fresh();
     let d = d.path().to_path_buf();
     mode(&d, 0o755);
-    for (name, owner) in [("roots", 0), ("mine", OTHER), ("theirs", OTHER - 1)] {
+    for (name, owner) in [("roots", 0), ("mine", OTHER), ("theirs", THIRD)] {
         let sub = dir(&d.join(name), 0o755);
         let path = file(&sub.join("f"), 0o600);
         chown(&path, Some(OTHER), None).unwrap();
         chown(&sub, Some(owner), None).unwrap();
     }
     chown(file(&d.join("mine/roots"), 0o600), Some(0), None).unwrap();
-    chown(file(&d.join("mine/theirs"), 0o600), Some(OTHER - 1), None).unwrap();
+    chown(file(&d.join("mine/theirs"), 0o600), Some(THIRD), None).unwrap();
     chown(dir(&d.join("mine/state"), 0o700), Some(OTHER), None).unwrap();
     dir(&d.join("mine/roots-state"), 0o700);
     for (name, owner) in [("mine/sticky", OTHER), ("mine/roots-sticky", 0)] {
@@ -114,8 +116,8 @@ fn owners_tried_as_an_ordinary_user() {
         let rule = |path: &str| open_private(&d.join(path)).map(|_| ()).map_err(|error| error.rule());
         assert_eq!(rule("mine/f"), Ok(()));
         assert_eq!(rule("roots/f"), Ok(()));
-        assert_eq!(rule("theirs/f"), Err(Rule::Owner(OTHER - 1, OTHER)));
-        assert_eq!(rule("mine/theirs"), Err(Rule::Owner(OTHER - 1, OTHER)));
+        assert_eq!(rule("theirs/f"), Err(Rule::Owner(THIRD, OTHER)));
+        assert_eq!(rule("mine/theirs"), Err(Rule::Owner(THIRD, OTHER)));
         assert_eq!(rule("mine/sticky/f"), Err(Rule::Writable(0o1777)));
         assert_eq!(rule("mine/roots-sticky/f"), Ok(()));
         // Root's file keeps the rules, but is closed to us.
@@ -200,20 +202,45 @@ fn what_others_may_have_put_there_is_not_written_to() {
     let d = fresh();
     let d = d.path();
     mode(d, 0o755);
-    // Whose the directory is, its mode, and whose the file in it is.
-    let rows = [
-        (0, 0o755, OTHER, Ok(())),
-        (0, 0o775, 0, Ok(())),
-        (0, 0o775, OTHER, Err(())),
-        (0, 0o1777, 0, Ok(())),
-        (0, 0o1777, OTHER, Err(())),
+    // Whose the directory is, its mode, whose the file in it is, and whether it may be written to.
+    let roots = [
+        (0, 0o755, OTHER, true),
+        (0, 0o775, 0, true),
+        (0, 0o775, OTHER, false),
+        (0, 0o1777, 0, true),
+        (0, 0o1777, OTHER, false),
     ];
-    for (at, (owner, bits, of, expected)) in rows.into_iter().enumerate() {
-        let path = laid(&d.join(at.to_string()), (owner, bits, of));
-        for found in written(&path) {
-            assert_eq!(found.as_ref().map_err(drop), expected.as_ref().map_err(drop), "{at}: {found:?}");
+    let others = [
+        (OTHER, 0o755, THIRD, true),
+        (OTHER, 0o775, THIRD, false),
+        (0, 0o755, THIRD, true),
+        (0, 0o775, THIRD, false),
+        (0, 0o775, OTHER, true),
+        (THIRD, 0o755, 0, true),
+        (THIRD, 0o755, OTHER, true),
+        (THIRD, 0o755, THIRD, false),
+        (THIRD, 0o755, THIRD - 1, false),
+    ];
+    let lay = |name: &str, rows: &[(u32, u32, u32, bool)]| -> Vec<(PathBuf, bool)> {
+        let lay = |(at, row): (usize, &(u32, u32, u32, bool))| {
+            (laid(&d.join(format!("{name}{at}")), (row.0, row.1, row.2)), row.3)
+        };
+        rows.iter().enumerate().map(lay).collect()
+    };
+    let ask = |(path, fine): &(PathBuf, bool)| {
+        for found in written(path) {
+            assert_eq!(found.is_ok(), *fine, "{}: {found:?}", path.display());
         }
-    }
+    };
+    lay("root", &roots).iter().for_each(ask);
+    let rows = lay("other", &others);
+    // The identity of one thread only.
+    let thread = std::thread::spawn(move || {
+        let uid = rustix::process::Uid::from_raw(OTHER);
+        rustix::thread::set_thread_res_uid(uid, uid, uid).unwrap();
+        rows.iter().for_each(ask);
+    });
+    thread.join().unwrap();
 }
 
 /// A file of this user that anybody may write to, in a directory of that user.
