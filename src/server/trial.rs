@@ -73,7 +73,7 @@ impl Trial<'_> {
             Err(Shut { reason, .. }) => self.says("path", &format!("{}: {reason}", shown(&module.path))),
         }
         self.of("log file", module.log_file.as_deref(), usable::file);
-        self.of("lock file", module.lock_file.as_deref(), usable::locked);
+        self.of("lock file", module.lock_file.as_deref(), usable::counted);
         for (name, hook) in [("pre-xfer exec", &module.before), ("post-xfer exec", &module.after)] {
             self.of(name, hook.as_ref().map(|hook| hook.hook().program.as_path()), usable::program);
         }

@@ -5,6 +5,7 @@
 
 use crate::sys::Dir;
 use crate::sys::dir::one;
+use crate::sys::ids;
 use crate::sys::private::{check_own, open_dir_of};
 use nix::fcntl::{FcntlArg, fcntl};
 use rustix::fs::{FileType, Mode, OFlags};
@@ -20,6 +21,9 @@ pub const RECORD: usize = 1024;
 
 /// Behind all records: who changes several slots at once locks this byte first.
 const GATE: i64 = i64::MAX - 1;
+
+/// The bits of a mode by which somebody else than the owner may open a file; those of the group are the mask of an ACL.
+pub(super) const OTHERS: u32 = 0o077;
 
 /// How long whoever waits for the gate sleeps before it tries again.
 const NAP: Duration = Duration::from_millis(2);
@@ -48,15 +52,27 @@ impl Slots {
         Slots::new(rustix::fs::openat(dir, one(name)?, FLAGS, Mode::RUSR | Mode::WUSR)?)
     }
 
-    /// Of this absolute name, which the administrator chose.
+    /// Of this absolute name, which the administrator chose. One of ours is closed to everybody else: whoever may read it
+    /// could lock all of it, and keep every place for himself. Who has it open already keeps what he has.
     ///
     /// # Errors
-    /// It cannot be opened or made, others decide where it is, or it is no regular file with one name.
+    /// It cannot be opened, made or closed to others, others decide where it is, or it is no regular file with one name.
     pub fn open(path: &Path) -> io::Result<Slots> {
         let (dir, name) = open_dir_of(path)?;
-        let file = rustix::fs::openat(&dir, name, FLAGS, Mode::RUSR | Mode::WUSR)?;
-        check_own(dir, &rustix::fs::fstat(&file)?)?;
-        Slots::new(file)
+        let own = Mode::RUSR | Mode::WUSR;
+        let file = rustix::fs::openat(&dir, name, FLAGS, own)?;
+        let stat = rustix::fs::fstat(&file)?;
+        check_own(dir, &stat)?;
+        let slots = Slots::new(file)?;
+        if stat.st_uid == ids::euid() && stat.st_mode & OTHERS != 0 {
+            rustix::fs::fchmod(&slots.0, own).map_err(|errno| {
+                let mode = stat.st_mode & 0o7777;
+                io::Error::other(format!(
+                    "others may open it (mode {mode:04o}), and that cannot be changed: {errno}"
+                ))
+            })?;
+        }
+        Ok(slots)
     }
 
     fn new(file: OwnedFd) -> io::Result<Slots> {
@@ -221,5 +237,22 @@ mod tests {
         Slots::open(&path("file")).unwrap();
         std::fs::hard_link(path("file"), path("second")).unwrap();
         assert!(Slots::open(&path("file")).is_err());
+    }
+
+    #[test]
+    fn only_its_owner_can_lock_what_is_ours() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("slots");
+        std::fs::write(&path, "").unwrap();
+        let mode = || std::fs::metadata(&path).unwrap().permissions().mode() & 0o7777;
+        for bits in [0o644, 0o620, 0o601, 0o666, 0o4755] {
+            std::fs::set_permissions(&path, PermissionsExt::from_mode(bits)).unwrap();
+            // Who only asks changes nothing, and has nothing to say: it will be mended.
+            crate::sys::usable::counted(&path).unwrap();
+            assert_eq!(mode(), bits);
+            Slots::open(&path).unwrap();
+            assert_eq!(mode(), 0o600, "{bits:o}");
+        }
     }
 }

@@ -1,7 +1,9 @@
 //! Whether what a configuration names could be used now. Nothing is made or changed by asking.
 
+use crate::sys::ids;
 use crate::sys::private::{check_own, open_dir_of};
-use rustix::fs::{Access, AtFlags, CWD, FileType, Mode, OFlags};
+use crate::sys::slots::OTHERS;
+use rustix::fs::{Access, AtFlags, CWD, FileType, Mode, OFlags, Stat};
 use std::io;
 use std::path::Path;
 
@@ -14,7 +16,7 @@ fn access(path: &Path, how: Access) -> io::Result<()> {
 /// # Errors
 /// Why it could not be.
 pub fn file(path: &Path) -> io::Result<()> {
-    written(path, OFlags::WRONLY | OFlags::APPEND, false)
+    written(path, OFlags::WRONLY | OFlags::APPEND, false).map(drop)
 }
 
 /// The same, but to be locked, and read again: it is a regular one.
@@ -22,10 +24,28 @@ pub fn file(path: &Path) -> io::Result<()> {
 /// # Errors
 /// Why it could not be.
 pub fn locked(path: &Path) -> io::Result<()> {
-    written(path, OFlags::RDWR, true)
+    written(path, OFlags::RDWR, true).map(drop)
 }
 
-fn written(path: &Path, how: OFlags, regular: bool) -> io::Result<()> {
+/// The same, for the places of connections: nobody but its owner may open it, or it is ours, to be closed to others.
+///
+/// # Errors
+/// Why it could not be, or should not.
+pub fn counted(path: &Path) -> io::Result<()> {
+    match written(path, OFlags::RDWR, true)? {
+        Some(stat) if stat.st_mode & OTHERS != 0 && stat.st_uid != ids::euid() => {
+            let (mode, uid) = (stat.st_mode & 0o7777, ids::euid());
+            let text = format!(
+                "others may open it (mode {mode:04o}) and take all its places; repair: give it to uid {uid}, with mode 0600"
+            );
+            Err(io::Error::other(text))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What there is by now, if there is anything.
+fn written(path: &Path, how: OFlags, regular: bool) -> io::Result<Option<Stat>> {
     let flags = how | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     let (dir, name) = open_dir_of(path)?;
     match rustix::fs::openat(&dir, name, flags, Mode::empty()) {
@@ -38,9 +58,10 @@ fn written(path: &Path, how: OFlags, regular: bool) -> io::Result<()> {
             if regular && !is_regular {
                 return Err(io::Error::other("it is no regular file"));
             }
-            check_own(dir, &stat)
+            check_own(dir, &stat)?;
+            Ok(Some(stat))
         }
-        Err(rustix::io::Errno::NOENT) => path.parent().map_or(Ok(()), directory),
+        Err(rustix::io::Errno::NOENT) => path.parent().map_or(Ok(()), directory).map(|()| None),
         Err(error) => Err(error.into()),
     }
 }

@@ -233,6 +233,12 @@ fn what_others_may_have_put_there_is_not_written_to() {
         }
     };
     lay("root", &roots).iter().for_each(ask);
+    // A file of places that others may lock is said to be one, where it is not ours to change.
+    let theirs = d.join("root0/f");
+    let said = crate::sys::usable::counted(&theirs).unwrap_err().to_string();
+    assert!(said.contains("others may open it (mode 0666)"), "{said}");
+    mode(&theirs, 0o600);
+    crate::sys::usable::counted(&theirs).unwrap();
     let rows = lay("other", &others);
     // The identity of one thread only.
     let thread = std::thread::spawn(move || {
