@@ -1,16 +1,18 @@
 //! `--import`: our configuration from an rsyncd.conf, with whatever has no equivalent in comments.
 
 mod effect;
+mod notes;
 mod tables;
 
 use super::config;
 use crate::config::{At, ConfigError, ConfigErrors, lines};
 use crate::sys::ids;
 use crate::vis::shown_text;
-use effect::{Said, Values, empty, in_effect, is_global, loose, pair, section, superseded, unusable};
+use effect::{Said, Values, idle, in_effect, is_global, loose, pair, section, superseded, unusable};
+use notes::notes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use tables::{DENIED_NAME, DIRECTIVE, HEAD, HOOKS, LOCK, OTHERWISE, PID_FILE, RESTRICTS, SHELL, WITHOUT};
+use tables::{DENIED_NAME, DIRECTIVE, HEAD, LOCK, LOCKS, RESTRICTS, SHELL, WITHOUT};
 
 /// What came of it.
 #[derive(Debug)]
@@ -20,7 +22,7 @@ pub struct Imported {
     /// What has no equivalent, each with its line and the reason.
     pub lost: Vec<String>,
     /// What is otherwise where nothing is said, or where the same is said.
-    pub notes: Vec<&'static str>,
+    pub notes: Vec<String>,
 }
 
 /// Makes our configuration of this text.
@@ -47,7 +49,7 @@ pub fn import(bytes: &[u8]) -> Imported {
         wanting: Vec::new(),
         dropped: false,
         superseded: superseded(&said),
-        empty: empty(&said),
+        idle: idle(&said),
         unusable: unusable(&said, &modules),
         loose: loose(&said, &modules),
         served: globals.contains_key("daemonuid"),
@@ -55,6 +57,8 @@ pub fn import(bytes: &[u8]) -> Imported {
         globals,
     };
     import.unusable.extend(headers);
+    let notes =
+        notes(&said, import.modules.iter().filter(|(number, _)| !import.unusable.contains_key(number)));
     import.defaults(&said);
     let mut goes_on = false;
     for (number, raw) in (1..).zip(bytes.split(|byte| *byte == b'\n')) {
@@ -72,12 +76,6 @@ pub fn import(bytes: &[u8]) -> Imported {
         goes_on = raw.ends_with('\\') && (goes_on || !raw.starts_with(['#', ';']));
     }
     import.close();
-    let given =
-        |name: &str| said.values().filter_map(|line| pair(line)).any(|(given, _)| given == folded(name));
-    let mut notes: Vec<_> =
-        OTHERWISE.iter().filter(|(name, _)| !given(name)).map(|(_, note)| *note).collect();
-    notes.extend(given("pid file").then_some(PID_FILE));
-    notes.extend((given("pre-xfer exec") || given("post-xfer exec")).then_some(HOOKS));
     let told: String = notes.iter().map(|note| format!("# {note}\n")).collect();
     let text = format!("{HEAD}{told}\n{}\n", import.out.trim());
     let mut lost = import.lost;
@@ -142,8 +140,8 @@ struct Import {
     dropped: bool,
     /// Lines that are said again.
     superseded: BTreeMap<usize, usize>,
-    /// Parameters that never have a value.
-    empty: BTreeSet<String>,
+    /// Parameters that restrict nothing.
+    idle: BTreeSet<String>,
     /// Where such modules begin, and why.
     unusable: BTreeMap<usize, String>,
     /// Where those begin that must not be served, and why.
@@ -158,15 +156,6 @@ impl Import {
     /// Says what rsyncd does where nothing is said, and we do not.
     fn defaults(&mut self, said: &Said) {
         self.part.names = Names::of(&self.globals);
-        let all = || self.modules.values().chain([&self.globals]);
-        if all().any(|values| values.contains_key("maxconnections"))
-            && !all().any(|values| values.contains_key("lockfile"))
-        {
-            self.out.push_str(LOCK);
-        }
-        if self.served {
-            return;
-        }
         let counts = said.iter().take_while(|(_, line)| !line.starts_with('['));
         let counts: Vec<_> = counts.filter(|(number, _)| !self.superseded.contains_key(number)).collect();
         let has = |name: &str| {
@@ -174,6 +163,16 @@ impl Import {
                 pair(line).is_some_and(|(given, _)| given == name) && fault(line, false).is_none()
             })
         };
+        let all = || self.modules.values().chain([&self.globals]);
+        if all().any(|values| values.contains_key("maxconnections")) && !has("lockfile") {
+            // Where one module names the file in which the others are counted anyway, it is the same for all.
+            let named =
+                all().filter_map(|values| values.get("lockfile")).find(|path| LOCKS.contains(&path.as_str()));
+            self.out.push_str(&format!("{LOCK}{}\n", named.map_or("/run/smsyncd.lock", String::as_str)));
+        }
+        if self.served {
+            return;
+        }
         let nobody = if ids::group_id(b"nogroup").is_some() { "nogroup" } else { "nobody" };
         for (name, value) in [("uid", "nobody"), ("gid", nobody)] {
             let line = format!("{name} = {value}");
@@ -332,7 +331,7 @@ impl Import {
     /// Loses a parameter, and what it restricts is not served.
     fn lose_one(&mut self, number: usize, text: &str, given: &str, why: &str) {
         self.lose(number, text, why);
-        if self.dropped || !RESTRICTS.contains(&given) || self.empty.contains(given) {
+        if self.dropped || !RESTRICTS.contains(&given) || self.idle.contains(given) {
             return;
         }
         let why = format!("line {number}: {}: {why}", shown_text(text));

@@ -63,12 +63,14 @@ pub(super) fn in_effect(said: &Said) -> (BTreeMap<usize, Values>, Values) {
     (modules, globals)
 }
 
-/// The parameters that have no value wherever they are given, and so restrict nothing.
-pub(super) fn empty(said: &Said) -> BTreeSet<String> {
+/// The parameters that restrict nothing: those that have no value wherever they are given, and the file in which
+/// connections are counted where they are not.
+pub(super) fn idle(said: &Said) -> BTreeSet<String> {
     let pairs = || said.values().filter_map(|line| pair(line));
     let with_value = pairs().filter(|(_, value)| !value.is_empty());
     let with_value: BTreeSet<String> = with_value.map(|(name, _)| name).collect();
-    pairs().map(|(name, _)| name).filter(|name| !with_value.contains(name)).collect()
+    let uncounted = (!with_value.contains("maxconnections")).then(|| "lockfile".to_owned());
+    pairs().map(|(name, _)| name).filter(|name| !with_value.contains(name)).chain(uncounted).collect()
 }
 
 /// The lines at which modules begin that cannot be ours, and why.

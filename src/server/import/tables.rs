@@ -45,12 +45,21 @@ pub(super) const OTHERWISE: [(&str, &str); 3] = [
     ),
 ];
 
-/// Where rsyncd has its locks unless 'lock file' says otherwise, all modules in one.
+/// Rsyncd has its locks in one file for all modules unless 'lock file' says otherwise. What is ours goes behind this.
 pub(super) const LOCK: &str =
-    "# As rsyncd does where nothing is said, one count for all modules:\nlock file = /run/smsyncd.lock\n";
+    "# As rsyncd does where nothing is said, one count for all modules:\nlock file = ";
 
-/// What is said of the file of its number.
+/// Where that file is.
+pub(super) const LOCKS: [&str; 2] = ["/var/run/rsyncd.lock", "/run/rsyncd.lock"];
+
+/// What is said of the files of its number and its locks.
 pub(super) const PID_FILE: &str = "'pid file' is left out: rsyncd's is its own for as long as it runs";
+pub(super) const LOCK_FILE: &str = "'lock file' is the one in which rsyncd counts its connections: for as long as it runs too, each takes \
+                         places from the other";
+
+/// What is said of a module that has both lists.
+pub(super) const BOTH_LISTS: &str = "it has 'hosts allow' and 'hosts deny': who is in neither of them comes in with rsyncd, and is refused \
+                          here; allow who is to come in";
 
 /// Why a name is not denied.
 pub(super) const DENIED_NAME: &str = "rsyncd looks the name up; here the name of an address counts, and whose it is may choose that: \
@@ -61,7 +70,7 @@ pub(super) const HOOKS: &str = "hooks find variables named SMSYNC_MODULE_NAME an
                      named RSYNC_…; there is none for the request or its arguments";
 
 /// What keeps somebody or something out. A module that loses one of them is disabled.
-pub(super) const RESTRICTS: [&str; 25] = [
+pub(super) const RESTRICTS: [&str; 26] = [
     "uid",
     "gid",
     "daemonuid",
@@ -79,6 +88,7 @@ pub(super) const RESTRICTS: [&str; 25] = [
     "readonly",
     "writeonly",
     "maxconnections",
+    "lockfile",
     "pre-xferexec",
     "earlyexec",
     "daemonchroot",

@@ -86,7 +86,7 @@ fn what_is_otherwise_is_said() {
     assert_eq!(imported.notes.len(), 4);
     assert!(imported.notes.iter().all(|note| imported.text.contains(&format!("\n# {note}\n"))));
     let all = b"timeout = 5\nnumeric ids = no\n[m]\nMunge Symlinks = yes\npath = /m\n";
-    assert_eq!(import(all).notes, Vec::<&str>::new());
+    assert!(import(all).notes.is_empty());
 }
 
 #[test]
@@ -276,14 +276,72 @@ fn a_root_of_all_modules_is_not_lost() {
 }
 
 #[test]
+fn who_is_in_neither_list_is_noted() {
+    let noted = |theirs: &str| -> Vec<String> {
+        let imported = import(theirs.as_bytes());
+        assert!(imported.notes.iter().all(|note| imported.text.contains(&format!("\n# {note}\n"))));
+        imported.notes.into_iter().filter(|note| note.contains("'hosts allow' and 'hosts deny'")).collect()
+    };
+    let both = noted(
+        "hosts allow = 10.0.0.1\n[a]\npath = /a\n[b]\npath = /b\nhosts deny = 10.0.0.2\n[c]\nhosts deny = *\n",
+    );
+    // The last of them has no path, and is none of ours.
+    assert!(both.len() == 1 && both[0].starts_with("line 4: [b]: it has "), "{both:?}");
+    for one in ["hosts allow = 10.0.0.1", "hosts deny = 10.0.0.1", "hosts allow =\nhosts deny = 10.0.0.1"] {
+        assert_eq!(noted(&format!("[a]\npath = /a\n{one}\n")), Vec::<String>::new());
+    }
+}
+
+#[test]
 fn connections_are_counted_together_as_before() {
-    let counted =
-        |text: &str| import(text.as_bytes()).text.lines().filter(|l| l.contains("lock file")).count();
-    assert_eq!(counted("max connections = 4\n[a]\npath = /a\n[b]\npath = /b\n"), 1);
-    assert_eq!(counted("[a]\npath = /a\nmax connections = 4\n"), 1);
-    assert_eq!(counted("lock file = /run/l\n[a]\npath = /a\nmax connections = 4\n"), 1);
-    assert_eq!(counted("[a]\npath = /a\n"), 0);
+    // The files that are named, ours without a module first.
+    let counted = |text: &str| -> Vec<String> {
+        let imported = import(text.as_bytes());
+        assert_eq!(config::faults(imported.text.as_bytes()), Vec::<String>::new(), "{}", imported.text);
+        let lines = imported.text.lines().filter_map(pair).filter(|(name, _)| name == "lockfile");
+        lines.map(|(_, path)| path.to_owned()).collect()
+    };
+    let ours = "/run/smsyncd.lock";
+    assert_eq!(counted("max connections = 4\n[a]\npath = /a\n[b]\npath = /b\n"), [ours]);
+    assert_eq!(counted("[a]\npath = /a\nmax connections = 4\n"), [ours]);
+    assert_eq!(counted("lock file = /run/l\n[a]\npath = /a\nmax connections = 4\n"), ["/run/l"]);
+    assert_eq!(counted("[a]\npath = /a\n"), [""; 0]);
+    // One module that has its own leaves the others together, in whatever file they were.
+    let three = |file: &str| {
+        counted(&format!(
+            "max connections = 3\n[a]\npath = /a\n[b]\npath = /b\nlock file = {file}\n[c]\npath = /c\n"
+        ))
+    };
+    assert_eq!(three("/var/run/b.lock"), [ours, "/var/run/b.lock"]);
+    assert_eq!(three("/var/run/rsyncd.lock"), ["/var/run/rsyncd.lock"; 2]);
+    // What is said for the modules below does not hold for those above.
+    let late = "max connections = 3\n[a]\npath = /a\n[global]\nlock file = /run/l\n[b]\npath = /b\n";
+    assert_eq!(counted(late), [ours, "/run/l"]);
     let imported = import(b"pid file = /run/rsyncd.pid\n[a]\npath = /a\n");
     assert!(imported.text.contains("# pid file = /run/rsyncd.pid") && imported.lost.is_empty());
     assert!(imported.notes.iter().any(|note| note.contains("'pid file' is left out")));
+}
+
+#[test]
+fn who_counts_elsewhere_is_not_counted_with_others() {
+    let lost = "max connections = 3\n[a]\npath = /a\nlock file = a.lock\n[b]\npath = /b\n";
+    let imported = import(lost.as_bytes());
+    assert!(is_disabled(&imported.text, "a") && !is_disabled(&imported.text, "b"), "{}", imported.text);
+    assert_eq!(imported.lost.len(), 1, "{:?}", imported.lost);
+    // Those that have another one for themselves are not concerned.
+    let above = "max connections = 3\nlock file = l\n[a]\npath = /a\n[b]\npath = /b\nlock file = /run/b\n";
+    let text = import(above.as_bytes()).text;
+    assert!(is_disabled(&text, "a") && !is_disabled(&text, "b"), "{text}");
+    // Where nobody is counted, it is no matter where.
+    let text = import(b"[a]\npath = /a\nlock file = a.lock\n").text;
+    assert!(!is_disabled(&text, "a"), "{text}");
+    // Only what is taken over is shared with a rsyncd that still runs.
+    for (file, noted) in [("/run/a.lock", 1), ("a.lock", 0)] {
+        let imported = import(format!("[a]\npath = /a\nlock file = {file}\n").as_bytes());
+        assert_eq!(
+            imported.notes.iter().filter(|note| note.contains("'lock file'")).count(),
+            noted,
+            "{file}"
+        );
+    }
 }
