@@ -37,15 +37,7 @@ fn wanted(peer: &mut Peer, flags: Flags) {
     peer.open_path("m", "");
     peer.round(Direction::Push, flags);
     peer.offer(SPEC);
-    let mut wanted = Vec::new();
-    while let Some(heard) = peer.hear() {
-        // An earlier attack may have left something of which the digest is asked.
-        match heard.message() {
-            Message::AskEnd => peer.say(&[Message::DigestsEnd]),
-            Message::WantEnd => break,
-            _ => wanted.push(heard),
-        }
-    }
+    let wanted = peer.wants();
     let rows = [Message::Want { first: 1, count: 1 }, Message::Want { first: 3, count: 1 }];
     let messages: Vec<_> = wanted.iter().map(|heard| heard.message()).collect();
     assert!(rows.iter().all(|row| messages.contains(row)), "{messages:?}");
@@ -334,15 +326,7 @@ fn parts_of_an_older_file_are_checked() {
         peer.open_path("m", "");
         peer.round(Direction::Push, Flags::DELTA);
         peer.offer(spec);
-        let mut heard = Vec::new();
-        while let Some(next) = peer.hear() {
-            match next.message() {
-                // An earlier attack left something of which the digest is asked.
-                Message::AskEnd => peer.say(&[Message::DigestsEnd]),
-                Message::WantEnd => break,
-                _ => heard.push(next),
-            }
-        }
+        let heard = peer.wants();
         let told =
             heard.iter().any(|heard| matches!(heard.message(), Message::Base { index: 1, block: 4096, .. }));
         let sums =

@@ -203,6 +203,20 @@ impl Peer {
         }
     }
 
+    /// What the other side wants of what was offered. It may ask for digests before, and is told none: an earlier attack may
+    /// have left something of which it does.
+    pub fn wants(&mut self) -> Vec<Heard> {
+        let mut wants = Vec::new();
+        while let Some(heard) = self.hear() {
+            match heard.message() {
+                Message::AskEnd => self.say(&[Message::DigestsEnd]),
+                Message::WantEnd => break,
+                _ => wants.push(heard),
+            }
+        }
+        wants
+    }
+
     /// Ends writing, and gives back the reason with which the other side gave up, if it did.
     pub fn finish(&mut self) -> Option<(Exit, String)> {
         let _ = self.socket.shutdown(Shutdown::Write);

@@ -127,15 +127,8 @@ fn silence_is_suffered_no_longer_than_the_configuration_says() {
         peer.round(Direction::Push, Flags::NONE);
     };
     let wanted = |peer: &mut Peer| {
-        push(peer);
-        peer.offer(SPEC);
-        while let Some(heard) = peer.hear() {
-            match heard.message() {
-                Message::AskEnd => peer.say(&[Message::DigestsEnd]),
-                Message::WantEnd => break,
-                _ => {}
-            }
-        }
+        peer.push(SPEC);
+        peer.wants();
     };
     let file = Message::File { index: 1, size: 5, time: Time { sec: 7, nsec: 0 } };
     let part = frame(&Message::Data(b"hello"));

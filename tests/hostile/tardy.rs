@@ -50,16 +50,9 @@ fn opened(socket: TcpStream, secret: &str) -> Peer {
 
 /// Who is asked for a file.
 fn wanted(socket: TcpStream, secret: &str) -> Peer {
-    let mut peer = opened(socket, secret);
-    peer.round(Direction::Push, Flags::NONE);
-    peer.offer(SPEC);
-    while let Some(heard) = peer.hear() {
-        match heard.message() {
-            Message::AskEnd => peer.say(&[Message::DigestsEnd]),
-            Message::WantEnd => break,
-            _ => {}
-        }
-    }
+    let mut peer = Peer::client(socket, secret);
+    peer.push(SPEC);
+    peer.wants();
     peer
 }
 
