@@ -289,10 +289,27 @@ fn arguments_that_make_no_sense() {
 fn output_that_is_lost_is_an_error() {
     let site = Site::new();
     let full = || std::process::Stdio::from(fs::OpenOptions::new().write(true).open("/dev/full").unwrap());
-    let keygen =
-        std::process::Command::new(crate::common::SMSYNC).arg("keygen").stdout(full()).output().unwrap();
-    assert_exit(&keygen, 74);
-    assert!(String::from_utf8_lossy(&keygen.stderr).contains("cannot write to standard output"));
+    for argument in ["keygen", "--version", "--help", "help"] {
+        let lost = std::process::Command::new(crate::common::SMSYNC).arg(argument).stdout(full()).output();
+        let lost = lost.unwrap();
+        assert_exit(&lost, 74);
+        let why = "smsync: cannot write to standard output: No space left on device\n";
+        assert_eq!(String::from_utf8_lossy(&lost.stderr), why, "{argument}");
+    }
+    let theirs = site.write_private("rsyncd.conf", "[m]\npath = /m\n");
+    for arguments in [
+        &["--check"][..],
+        &["--status"],
+        &["--status", "--json"],
+        &["--import", theirs.to_str().unwrap()],
+        &["--version"],
+        &["--help"],
+    ] {
+        let lost = site.smsyncd().args(arguments).stdout(full()).output().unwrap();
+        assert_exit(&lost, 74);
+        let said = String::from_utf8_lossy(&lost.stderr);
+        assert!(said.ends_with("cannot write all of it: No space left on device\n"), "{arguments:?}: {said}");
+    }
     let inetd = site.serve();
     let src = site.src();
     let push = site

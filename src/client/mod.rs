@@ -23,6 +23,7 @@ use options::{Check, Choosing, Command, Comparison, Network, Options, Transfer};
 use remote::Host;
 use show::Show;
 use std::ffi::OsString;
+use std::io::{self, Write};
 use transfer::{Asked, Request, Sides};
 
 /// Runs smsync.
@@ -30,11 +31,7 @@ use transfer::{Asked, Request, Sides};
 pub fn main(arguments: impl Iterator<Item = OsString>) -> Exit {
     let options = match Options::try_parse_from(arguments) {
         Ok(options) => options,
-        Err(error) => {
-            // Help goes to standard output and is no error; a reader that went away is none of ours.
-            let _ = error.print();
-            return if error.use_stderr() { Exit::Usage } else { Exit::Ok };
-        }
+        Err(error) => return told(&error),
     };
     let mut show = Show::new(&options);
     let exit = match run(&options, &mut show) {
@@ -47,6 +44,22 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> Exit {
         }
     };
     show.exit(exit)
+}
+
+/// Tells what is wrong with the command line, or the help or version that it asks for: all of it, or that is said. A reader
+/// that went away is none of ours.
+fn told(error: &clap::Error) -> Exit {
+    let printed = error.print().and_then(|()| io::stdout().flush());
+    match printed {
+        _ if error.use_stderr() => Exit::Usage,
+        Err(lost) if lost.kind() != io::ErrorKind::BrokenPipe => {
+            let words = crate::sys::error_words(&lost);
+            // When that cannot be told either, the exit code says it.
+            let _ = writeln!(io::stderr(), "smsync: cannot write to standard output: {words}");
+            Exit::Io
+        }
+        _ => Exit::Ok,
+    }
 }
 
 fn run(options: &Options, show: &mut Show) -> Result<Exit, Failure> {
