@@ -154,6 +154,37 @@ fn a_secrets_file_that_is_not_private() {
     }
 }
 
+/// A client knows the secret, and not the host.
+#[test]
+fn what_is_wrong_with_a_place_of_the_server_is_for_its_log() {
+    let site = Site::new();
+    let inetd = site.serve();
+    let (link, spool, state) = (site.path("link"), site.path("spool"), site.path("state"));
+    symlink(&spool, &link).unwrap();
+    let (spool_dir, why) = if is_root() {
+        lchown(&link, Some(12345), None).unwrap();
+        (link.clone(), "belongs to uid 12345")
+    } else {
+        (site.path("smsync.conf"), "is not a directory")
+    };
+    let conf = site.server_conf("");
+    let line = |dir: &Path| format!("spool dir = {}\n", dir.display());
+    site.write_private("smsyncd.conf", &conf.replace(&line(&spool), &line(&spool_dir)));
+    let push = |code, told: &str, place: &Path, why: &str| {
+        let output = site.run(&["push", site.src().to_str().unwrap(), &inetd.remote("m")]);
+        assert_exit(&output, code);
+        let said = String::from_utf8_lossy(&output.stderr);
+        let place = place.display().to_string();
+        assert!(said.contains(told) && !said.contains(&place) && !said.contains("uid"), "{said}");
+        let log = site.log();
+        assert!(log.contains(&format!("{place} {why}")), "{log}");
+    };
+    push(71, "the spool directory cannot be opened", &spool_dir, why);
+    site.write_private("smsyncd.conf", &conf);
+    crate::common::tree::chmod(&state, 0o755);
+    push(78, "the state directory cannot be used", &state, "is not for its owner alone");
+}
+
 #[test]
 fn a_client_configuration_that_is_not_private() {
     let site = Site::new();

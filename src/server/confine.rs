@@ -33,8 +33,25 @@ pub(super) struct Places {
     pub(super) broker: &'static Broker,
 }
 
-/// What a client that pushes is told when there is no such thing: with which code the session ends, and why.
-pub(super) type Lacking = (Exit, String);
+/// Why there is no such thing: in words for a client that needs it and for the log, and with which code it ends.
+#[derive(Debug)]
+pub(super) struct Lacking {
+    pub(super) exit: Exit,
+    pub(super) told: String,
+    pub(super) reason: String,
+}
+
+impl Lacking {
+    /// One of the server's directories: where it is, and whose, is not for a client to know.
+    fn home(told: &str, reason: &str) -> Lacking {
+        Lacking { exit: Exit::Config, told: told.into(), reason: reason.into() }
+    }
+
+    /// For this reason, which anybody may know.
+    pub(super) fn plain(exit: Exit, reason: String) -> Lacking {
+        Lacking { exit, told: reason.clone(), reason }
+    }
+}
 
 /// Who asks for what.
 pub(super) struct Asked<'a> {
@@ -83,14 +100,14 @@ pub(super) fn confine(
     };
     let identity = identity(module.uid.as_ref(), module.gid.as_ref())
         .map_err(|reason| refuse(Exit::Config, "the module's uid or gid is wrong", &reason))?;
-    let spool = open_named_dir(&config.globals.spool_dir, None)
-        .map(Dir::from)
-        .map_err(|error| Error::System("open the spool directory ('spool dir')", error.into()))?;
+    let spool = open_named_dir(&config.globals.spool_dir, None).map(Dir::from).map_err(|error| {
+        refuse(Exit::System, "the spool directory cannot be opened", &format!("spool dir: {error}"))
+    })?;
     let lock = match &kept {
         Ok(kept) => Stage::lock_file(&dir, kept).map_err(unlockable),
-        Err(reason) => Err((Exit::Config, reason.clone())),
+        Err(reason) => Err(Lacking::home("what is beside the state directory cannot be used", reason)),
     };
-    let state = state.map_err(|reason| (Exit::Config, reason));
+    let state = state.map_err(|reason| Lacking::home("the state directory cannot be used", &reason));
     let state = state.and_then(|state| of_module(&state, module, identity.as_ref()));
 
     let confinement = Confinement {
@@ -118,13 +135,13 @@ pub(super) fn confine(
     }
     log.info(format_args!("{}: module {}: confined by {confined}", asked.session, module.name));
     let spool = held.pop().ok_or_else(|| refuse(Exit::Software, cannot, &"no spool directory"))?;
-    let state = state.and_then(|()| held.pop().ok_or((Exit::Software, String::new())));
+    let state = state.and_then(|()| held.pop().ok_or_else(|| Lacking::plain(Exit::Software, String::new())));
     Ok(Places { module: dir, state, lock, spool, broker })
 }
 
 fn unlockable(error: StageError) -> Lacking {
     let error = Error::Stage(error);
-    (error.exit(), error.to_string())
+    Lacking::plain(error.exit(), error.to_string())
 }
 
 /// What is read from files once and must be known before they are out of reach.

@@ -58,7 +58,8 @@ pub(super) fn of_module(state: &Dir, module: &Module, user: Option<&Identity>) -
             _ => Exit::System,
         };
         let (module, reason) = (&module.name, error_words(&error));
-        (exit, format!("cannot use the directory of module {module} in the state directory: {reason}"))
+        let text = format!("cannot use the directory of module {module} in the state directory: {reason}");
+        Lacking::plain(exit, text)
     })
 }
 

@@ -99,7 +99,10 @@ impl Session<'_> {
         let remembered = remembered.unwrap_or(Remembered::none());
         let report = match round.direction {
             Direction::Push => {
-                let lacks = |(exit, reason): &Lacking| refused(*exit, reason.clone());
+                let lacks = |Lacking { exit, told, reason }: &Lacking| {
+                    self.log.error(format_args!("{self}: module {}: {reason}", module.name));
+                    refused(*exit, told.as_str())
+                };
                 state.as_ref().map_err(lacks)?;
                 let receiver = Receiver {
                     module: &tree.dir,
@@ -124,13 +127,13 @@ impl Session<'_> {
                 // Without a state directory nothing is remembered, and nothing else is amiss.
                 let source = [module.name.as_bytes(), &[0], path.as_bytes()].concat();
                 let memory = state.as_ref().map_or(Memory::none(), |state| Memory::of(state, &source));
-                if let Err((_, error)) = state
+                if let Err(Lacking { reason, .. }) = state
                     && round.flags.has(Flags::DELETE)
                     && !round.keeping.force
                 {
                     let text =
                         "nothing is remembered, and nobody will notice what is not mounted in the module";
-                    self.log.warning(format_args!("{self}: {text}: {error}"));
+                    self.log.warning(format_args!("{self}: {text}: {reason}"));
                 }
                 let what = Scan {
                     scope: &round.scope,
