@@ -89,7 +89,7 @@ fn states(site: &Site, name: &str, text: &str) -> Vec<(String, PathBuf, Wrong)> 
         place("a stranger's folder", Some("belongs to uid 12345"), &|folder, _| {
             chown(folder, Some(12345), None).unwrap();
         });
-        place("a stranger's symbolic link", Some("belongs to uid 12345"), &|folder, file| {
+        place("a stranger's symbolic link", Some("remove this symbolic link, or name"), &|folder, file| {
             fs::rename(file, folder.join("x")).unwrap();
             symlink("x", file).unwrap();
             lchown(file, Some(12345), None).unwrap();

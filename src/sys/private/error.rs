@@ -22,6 +22,8 @@ pub enum Rule {
     Read(std::io::ErrorKind),
     /// Owned by this uid; the second is the caller's.
     Owner(u32, u32),
+    /// The same of a symbolic link.
+    LinkOwner(u32, u32),
     /// A directory of this mode on the way is writable by its group or others.
     Writable(u32),
     /// A file of this mode is open to its group or others, or executable.
@@ -75,6 +77,12 @@ impl std::fmt::Display for PrivateError {
             Rule::Owner(uid, caller) => write!(
                 f,
                 " belongs to uid {uid} and not to the caller, uid {caller}; repair: chown -h {caller} {at}"
+            ),
+            // Giving it to the caller would have him trust where it leads.
+            Rule::LinkOwner(uid, caller) => write!(
+                f,
+                " belongs to uid {uid} and not to the caller, uid {caller}, and leads where that one likes; repair: remove \
+                 this symbolic link, or name what is meant without it"
             ),
             Rule::Writable(mode) => {
                 write!(f, " is writable by its group or others (mode {mode:04o}); repair: chmod go-w {at}")

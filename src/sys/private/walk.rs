@@ -195,7 +195,8 @@ impl<'a> Walk<'a> {
     fn follow(&mut self, link: &Held) -> Result<(), PrivateError> {
         let broken = |rule| PrivateError::new(self.path, &link.path, rule);
         if self.also != Some(link.stat.st_uid) {
-            check_owner(&link.stat, self.caller).map_err(broken)?;
+            check_owner(&link.stat, self.caller)
+                .map_err(|_| broken(Rule::LinkOwner(link.stat.st_uid, self.caller)))?;
         }
         self.symlinks += 1;
         if self.symlinks > SYMLINKS {
