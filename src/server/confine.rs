@@ -149,6 +149,7 @@ fn before_it(log: &Log) {
     log.confine();
     let _ = sys::ids::boot_id();
     let _ = sys::process::parallelism();
+    let _ = sys::clock::stamping();
     let _ = sys::xattr::Sight::ours();
     sys::fault::before_confinement();
 }
