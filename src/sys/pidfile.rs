@@ -1,4 +1,6 @@
 //! The pid file of a daemon: locked as long as it runs, so that a stale one never stops a start.
+//!
+//! Everybody may read it, and whoever may read it can lock it (flock(2)): what a stranger holds is put away.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -10,6 +12,7 @@ use std::path::Path;
 use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
+use super::ids;
 use super::private::{check_own, open_dir_of};
 
 /// Bytes of a process id in decimal, and more.
@@ -44,7 +47,11 @@ impl<E: Into<io::Error>> From<E> for PidFileError {
 
 /// A pid file that is ours; dropping it removes it.
 #[derive(Debug)]
-pub struct PidFile {
+pub struct PidFile(Named);
+
+/// A file, and the name by which it was opened.
+#[derive(Debug)]
+struct Named {
     dir: OwnedFd,
     name: OsString,
     file: File,
@@ -59,41 +66,80 @@ impl PidFile {
         loop {
             let (dir, name) = open_dir_of(path)?;
             let file = open(&dir, name)?;
-            match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-                Err(Errno::WOULDBLOCK) => return Err(PidFileError::Running(holder(&file))),
+            let opened = Named { dir, name: name.to_owned(), file };
+            match rustix::fs::flock(&opened.file, FlockOperation::NonBlockingLockExclusive) {
+                Err(Errno::WOULDBLOCK) if opened.is_strangers()? => {
+                    opened.remove()?;
+                    continue;
+                }
+                Err(Errno::WOULDBLOCK) => return Err(PidFileError::Running(written(&opened.file))),
                 locked => locked?,
             }
-            let held = PidFile { dir, name: name.to_owned(), file };
             // A daemon that ended between the two calls took the name away, and the next start would not see our lock.
-            if held.named() {
-                held.write()?;
-                return Ok(held);
+            if opened.is_named() {
+                opened.write()?;
+                return Ok(PidFile(opened));
             }
         }
-    }
-
-    /// Our process id, readable for everyone whatever the umask.
-    fn write(&self) -> io::Result<()> {
-        rustix::fs::fchmod(&self.file, Mode::RUSR | Mode::WUSR | Mode::RGRP | Mode::ROTH)?;
-        rustix::fs::ftruncate(&self.file, 0)?;
-        writeln!(&self.file, "{}", std::process::id())
-    }
-
-    /// Whether the name still means this file.
-    fn named(&self) -> bool {
-        let named = rustix::fs::statat(&self.dir, &self.name, AtFlags::SYMLINK_NOFOLLOW);
-        let (Ok(ours), Ok(named)) = (rustix::fs::fstat(&self.file), named) else { return false };
-        (ours.st_dev, ours.st_ino) == (named.st_dev, named.st_ino)
     }
 }
 
 impl Drop for PidFile {
     fn drop(&mut self) {
-        if self.named() {
-            // One that stays is harmless: it is no longer locked.
-            let _ = rustix::fs::unlinkat(&self.dir, &self.name, AtFlags::empty());
-        }
+        // One that stays is harmless: it is no longer locked.
+        let _ = self.0.remove();
     }
+}
+
+impl Named {
+    /// Our process id, readable for everyone whatever the umask.
+    fn write(&self) -> io::Result<()> {
+        rustix::fs::ftruncate(&self.file, 0)?;
+        writeln!(&self.file, "{}", std::process::id())?;
+        Ok(rustix::fs::fchmod(&self.file, Mode::RUSR | Mode::WUSR | Mode::RGRP | Mode::ROTH)?)
+    }
+
+    /// Whether the name still means this file.
+    fn is_named(&self) -> bool {
+        let named = rustix::fs::statat(&self.dir, &self.name, AtFlags::SYMLINK_NOFOLLOW);
+        let (Ok(ours), Ok(named)) = (rustix::fs::fstat(&self.file), named) else { return false };
+        (ours.st_dev, ours.st_ino) == (named.st_dev, named.st_ino)
+    }
+
+    /// Removes the name, unless it means another file by now.
+    fn remove(&self) -> io::Result<()> {
+        if self.is_named() {
+            rustix::fs::unlinkat(&self.dir, &self.name, AtFlags::empty())?;
+        }
+        Ok(())
+    }
+
+    /// Whether nobody holds the lock who could be a daemon of this file: neither root, nor the caller, nor its owner.
+    fn is_strangers(&self) -> io::Result<bool> {
+        let stat = rustix::fs::fstat(&self.file)?;
+        let daemons = [0, ids::euid(), stat.st_uid];
+        let holders = holders(stat.st_ino);
+        Ok(!holders.is_empty() && !holders.iter().any(|uid| daemons.contains(uid)))
+    }
+}
+
+/// The users of the processes that hold a lock on a file of this number, as far as they can be seen: proc_locks(5).
+fn holders(inode: u64) -> Vec<u32> {
+    let locks = std::fs::read_to_string("/proc/locks").unwrap_or_default();
+    let held = move |line: &str| match line.split_ascii_whitespace().collect::<Vec<_>>()[..] {
+        // Who waits has an arrow before it.
+        [_, "FLOCK", _, _, pid, file, ..] => {
+            (file.rsplit(':').next()?.parse() == Ok(inode)).then(|| user(pid))?
+        }
+        _ => None,
+    };
+    locks.lines().filter_map(held).collect()
+}
+
+/// The user as whom a process acts.
+fn user(pid: &str) -> Option<u32> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    status.lines().find_map(|line| line.strip_prefix("Uid:"))?.split_ascii_whitespace().nth(1)?.parse().ok()
 }
 
 /// Opens the file, which must be a plain one with one name.
@@ -109,7 +155,7 @@ fn open(dir: &OwnedFd, name: &OsStr) -> Result<File, PidFileError> {
 }
 
 /// The process id in a file somebody else holds.
-fn holder(file: &File) -> Option<u32> {
+fn written(file: &File) -> Option<u32> {
     let mut text = String::new();
     file.take(DIGITS).read_to_string(&mut text).ok()?;
     text.trim_end().parse().ok()
@@ -118,7 +164,7 @@ fn holder(file: &File) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::MetadataExt;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
     #[test]
     fn one_holder_at_a_time() {
@@ -157,6 +203,35 @@ mod tests {
                 });
             }
         });
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn what_a_stranger_holds_stops_no_start() {
+        if !ids::is_root() {
+            return;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+        let path = dir.path().join("pid");
+        // A crash left it.
+        std::fs::write(&path, "4000000000\n").unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+        let mut stranger = std::process::Command::new("setpriv");
+        stranger.args(["--reuid=65534", "--regid=65534", "--clear-groups", "flock", "--shared"]);
+        stranger.arg(&path).args(["sh", "-c", "echo; read end"]);
+        let mut stranger = stranger
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        stranger.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
+        let held = PidFile::take(&path).unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), format!("{}\n", std::process::id()));
+        assert!(matches!(PidFile::take(&path), Err(PidFileError::Running(_))), "ours is put away");
+        drop(stranger.stdin.take());
+        stranger.wait().unwrap();
+        drop(held);
         assert!(!path.exists());
     }
 
