@@ -134,6 +134,8 @@ pub const TOGETHER: usize = 256;
 /// Sources that are remembered in one state directory, and mount points of one source.
 pub const REMEMBERED: usize = 4096;
 
+/// Files whose stamps are too young for their digests to be remembered: so many are written in a tick of 20 milliseconds.
+pub const YOUNG: usize = 4096;
 /// Bytes of a file that takes the kernel some milliseconds to free.
 pub const SLOW_TO_FREE: u64 = 16 << 20;
 /// Such files that one round has open until its client has gone on: descriptors are for other things too.

@@ -103,7 +103,7 @@ impl Incoming {
 
 /// Writes a file all of which is there, of this digest, into an empty one that was made with this mode.
 pub(super) fn write_whole(
-    mut file: File,
+    mut file: &File,
     mode: u32,
     contents: &[u8],
     time: Time,
@@ -112,7 +112,7 @@ pub(super) fn write_whole(
     how: (&Meta<'_>, Durable),
 ) -> Result<Arrived, Failure> {
     file.write_all(contents).map_err(at(Step::Write))?;
-    complete(&file, Some(mode), (contents.len() as u64, time), digest, want, how)
+    complete(file, Some(mode), (contents.len() as u64, time), digest, want, how)
 }
 
 /// Ends a file of the stage that has its contents; `made` is the mode with which it was made, unless an interrupted run

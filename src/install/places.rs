@@ -8,7 +8,7 @@ use crate::limits;
 use crate::path::RelPath;
 use crate::report::Step;
 use crate::spec::{Entry, Index, Spec, Time};
-use crate::sys::{Dir, File};
+use crate::sys::{Dir, File, Stat};
 use std::borrow::Cow;
 use std::io::{self, Read};
 
@@ -116,7 +116,8 @@ impl<'s> Places<'s> {
         Ok(Incoming::made(file, mode, (size, time), durable))
     }
 
-    /// Takes a file all of which has arrived, with these contents of this digest.
+    /// Takes a file all of which has arrived, with these contents of this digest. Gives back too what fstat(2) says of it,
+    /// if nothing of that changes any more: it has its last name already, and no other.
     ///
     /// # Errors
     /// What failed; with [`Step::Verify`], the contents are not those that were specified.
@@ -127,10 +128,12 @@ impl<'s> Places<'s> {
         (contents, time): (&[u8], Time),
         digest: &[u8; 32],
         how: (&Meta<'_>, Durable),
-    ) -> Result<Arrived, Failure> {
+    ) -> Result<(Arrived, Option<Stat>), Failure> {
         let made = self.make(index, want, contents.len() as u64, time);
         let (file, mode) = made.map_err(at(Step::Write))?;
-        write_whole(file, mode, contents, time, digest, want, how)
+        let whole = write_whole(&file, mode, contents, time, digest, want, how)?;
+        let last = want.names() == 1 && self.fresh.is_inside(index);
+        Ok((whole, last.then(|| file.stat().ok()).flatten()))
     }
 
     /// Makes the file of an entry; gives back the mode that it has.

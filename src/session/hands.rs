@@ -91,8 +91,11 @@ impl<'h> Hands<'h> {
                 places.take(*index, &entry, (contents, file.time), &file.digest, (meta, durable))
             };
             match taken {
-                Ok(whole) => {
-                    arrivals.note(*index, &file.digest);
+                Ok((whole, last)) => {
+                    match last {
+                        Some(stat) => arrivals.note_staged(*index, &file.digest, stat),
+                        None => arrivals.note(*index, &file.digest),
+                    }
                     arrived.push((*index, entry, whole));
                 }
                 Err(failure) if is_final(&failure) => {

@@ -90,7 +90,7 @@ pub fn receive(
         return if taken { moving::hear(channel, report, monitor) } else { Ok(report) };
     }
     report.problems += prepared.refused.count();
-    let arrivals = Arrivals::new(receiver.spool);
+    let arrivals = Arrivals::new(receiver.spool, receiver.remembered);
     let meta = Meta::new(&owners, round.keywords.contains(Keyword::Xattr));
     // By all that has to get into the stage: what an interrupted run left there may not be on the disk either.
     let durable = for_files(receiver.durable, prepared.plan.wanted().count());
@@ -193,7 +193,7 @@ pub fn receive(
             let report = finish(channel, report, &changes(outcome), &listed, monitor)?;
             // Nobody waits for that any more.
             if report.exit() == Exit::Ok {
-                arrivals.remember(receiver.root, &prepared.want, placed, receiver.remembered);
+                arrivals.remember(receiver.root, &prepared.want, placed);
             }
             receiver.remembered.keep();
             Ok(report)

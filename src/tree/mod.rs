@@ -12,7 +12,7 @@ mod scanned;
 pub use cursor::Cursor;
 pub use look::Look;
 pub use opener::Opener;
-pub use remembered::Remembered;
+pub use remembered::{Remembered, is_settled};
 pub use root::Root;
 pub use scan::{Scan, ScanError, View, scan};
 pub use scanned::Scanned;

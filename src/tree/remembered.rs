@@ -155,7 +155,8 @@ impl<'r> Remembered<'r> {
 }
 
 /// Whether a stamp was old enough at this moment: whatever changes the file later gives it another one.
-fn is_settled(stamp: (i64, u32), at: (i64, u32)) -> bool {
+#[must_use]
+pub fn is_settled(stamp: (i64, u32), at: (i64, u32)) -> bool {
     let nanos = |(sec, nsec): (i64, u32)| i128::from(sec) * 1_000_000_000 + i128::from(nsec);
     let age = nanos(at) - nanos(stamp);
     // A stamp from the future tells nothing.

@@ -86,6 +86,7 @@ pub(super) const ALL: &[(&str, Held)] = &[
     ("DIGESTS_PER_QUESTION", Measure),
     ("TOGETHER", Measure),
     ("REMEMBERED", Measure),
+    ("YOUNG", Measure),
     ("SLOW_TO_FREE", Measure),
     ("NAMELESS", Measure),
     ("HANDS", Measure),
