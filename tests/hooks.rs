@@ -1,13 +1,13 @@
 //! `pre-xfer exec` and `post-xfer exec`: when they run, with what, and what becomes of a session that they refuse.
 
-use crate::common::starter::until;
-use crate::common::{Inetd, Site, assert_exit};
+use crate::common::starter::{free_port, listener, until};
+use crate::common::{Inetd, SMSYNCD, Site, assert_exit, is_root};
 use rustix::process::{Pid, Signal, kill_process};
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 /// A program that leaves its environment and arguments in a file, by the name of the hook, and then does this.
 fn script(site: &Site, name: &str, then: &str) -> String {
@@ -157,4 +157,68 @@ fn the_last_one_has_the_place_of_its_session() {
     fs::write(site.path("go"), "").unwrap();
     assert_eq!(codes, [Some(0), Some(75)]);
     until("a free place", || push().status.success());
+    inetd.ended();
+}
+
+/// A service that is told to end has its hooks run to their end, though all its processes are told so.
+#[test]
+fn they_run_to_their_end_though_all_are_told_to_end() {
+    let wait = "while [ ! -e \"${0%/*}/go\" ]; do sleep 0.05; done; : >\"${0%/*}/gone\"";
+    let site = site_with(|site| format!("post-xfer exec = {}", script(site, "after", wait)));
+    let (listener, port) = listener(&site);
+    let remote = format!("127.0.0.1:{port}::m");
+    assert_exit(&site.run(&["push", site.src().to_str().unwrap(), &remote]), 0);
+    until("the hook", || site.path("after.left").exists());
+    let children = |id: u32| -> Vec<u32> {
+        let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
+        children.split_whitespace().map(|id| id.parse().unwrap()).collect()
+    };
+    let session = children(listener.id())[0];
+    let broker = children(session)[0];
+    // As a super-server or a service manager does that ends all it started: the session goes, and its broker is ours.
+    for (id, signal) in [(broker, Signal::TERM), (broker, Signal::HUP), (session, Signal::KILL)] {
+        kill_process(Pid::from_raw(id.cast_signed()).unwrap(), signal).unwrap();
+    }
+    until("the broker", || children(listener.id()) == [broker]);
+    kill_process(Pid::from_raw(listener.id().cast_signed()).unwrap(), Signal::TERM).unwrap();
+    let log = || fs::read_to_string(site.path("starter.log")).unwrap();
+    until("the signal", || log().contains("ending, 0 connections to finish"));
+    fs::write(site.path("go"), "").unwrap();
+    listener.end();
+    assert!(site.path("gone").exists(), "the hook was not waited for");
+}
+
+/// What its first process started ends with it.
+struct Container(Child);
+
+impl Drop for Container {
+    fn drop(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+/// Where it is the first of all processes nobody else forgets what its sessions leave behind.
+#[test]
+fn the_first_process_of_a_container_leaves_no_ended_ones() {
+    if !is_root() {
+        return;
+    }
+    let site = site_with(|_| String::new());
+    let port = free_port();
+    let mut command = Command::new("unshare");
+    command.args(["--pid", "--fork", "--kill-child", SMSYNCD, "-f", "-p", &port.to_string()]);
+    command.args(["--address", "127.0.0.1", "-c"]).arg(site.path("smsyncd.conf")).stderr(Stdio::null());
+    let container = Container(command.spawn().unwrap());
+    until("the listener", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
+    let remote = format!("127.0.0.1:{port}::m");
+    for _ in 0..3 {
+        assert_exit(&site.run(&["push", site.src().to_str().unwrap(), &remote]), 0);
+    }
+    let children = |id: &str| {
+        let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap();
+        children.split_whitespace().map(ToOwned::to_owned).collect::<Vec<_>>()
+    };
+    let [first] = &children(&container.0.id().to_string())[..] else { panic!("one process") };
+    until("nobody left", || children(first).is_empty());
 }

@@ -1,22 +1,11 @@
 //! Our own listener keeps the last good configuration: a broken one turns nobody away.
 
-use crate::common::starter::{Starter, free_port, until};
+use crate::common::starter::{listener, until};
 use crate::common::walk::walk;
 use crate::common::{Site, assert_exit, keygen};
 use std::fs;
-use std::net::TcpStream;
 use std::os::unix::fs::MetadataExt;
 use std::process::Output;
-
-/// A listener of this site; its log is in `starter.log`.
-fn listener(site: &Site) -> (Starter, u16) {
-    let port = free_port();
-    let mut command = site.smsyncd();
-    command.args(["-f", "-p", &port.to_string(), "--address", "127.0.0.1"]);
-    let starter = Starter::start(site, "", &mut command);
-    until("the listener", || TcpStream::connect(("127.0.0.1", port)).is_ok());
-    (starter, port)
-}
 
 fn list(site: &Site, port: u16, secret: &str) -> Output {
     site.write_private("smsync.conf", &format!("secret = {secret}\n"));

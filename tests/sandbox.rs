@@ -10,16 +10,17 @@
 
 use nix::mount::MsFlags;
 use rustix::fs::{
-    AtFlags, CWD, Dev, FileType, Mode, OFlags, RenameFlags, ResolveFlags, Timestamps, XattrFlags,
+    AtFlags, CWD, Dev, FileType, FlockOperation, Mode, OFlags, RenameFlags, ResolveFlags, Timestamps,
+    XattrFlags,
 };
 use rustix::net::{AddressFamily, SocketType};
 use smsync::sys::Dir;
-use smsync::sys::confine::{Confinement, Layer};
+use smsync::sys::confine::{Confinement, Layer, Purpose};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -28,6 +29,9 @@ use std::process::Command;
 struct World {
     module: Dir,
     held: [Dir; 1],
+    /// The server's, to be written to and to be locked.
+    log: fs::File,
+    lock: OwnedFd,
     /// Made before.
     tcp: OwnedFd,
     port: SocketAddr,
@@ -68,7 +72,22 @@ const TABLE: &[(&str, &str, Operation)] = &[
     ("make a nameless file in a held directory", "++++", |w| {
         open(&w.held[0], ".", OPEN | OFlags::TMPFILE | OFlags::RDWR).map(drop)
     }),
+    ("write to the log", "++++", |w| std::io::Write::write_all(&mut &w.log, b"one\n")),
+    ("lock", "++++", |w| Ok(rustix::fs::flock(&w.lock, FlockOperation::NonBlockingLockExclusive)?)),
     // What it does not.
+    ("give the log away", "+-+-", |w| {
+        Ok(rustix::fs::fchown(&w.log, Some(rustix::process::geteuid()), None)?)
+    }),
+    ("shut the log", "+-+-", |w| Ok(rustix::fs::fchmod(&w.log, Mode::RUSR | Mode::WUSR)?)),
+    ("shut the log, as a name in itself", "+-+-", |w| {
+        let flags = AtFlags::EMPTY_PATH | AtFlags::SYMLINK_NOFOLLOW;
+        Ok(rustix::fs::chownat(&w.log, "", Some(rustix::process::geteuid()), None, flags)?)
+    }),
+    ("cut the log off", "+-+-", |w| Ok(rustix::fs::ftruncate(&w.log, 0)?)),
+    ("have the log under another number", "+-+-", |w| {
+        Ok(rustix::io::fcntl_dupfd_cloexec(&w.log, 0).map(drop)?)
+    }),
+    ("shut what is locked", "+-+-", |w| Ok(rustix::fs::fchmod(&w.lock, Mode::RUSR | Mode::WUSR)?)),
     ("openat2", "+-+-", |w| {
         let how = ResolveFlags::empty();
         Ok(rustix::fs::openat2(&w.module, "g", OPEN, Mode::empty(), how).map(drop)?)
@@ -207,10 +226,13 @@ fn confined(top: &Path, port: &str, layers: Vec<Layer>, writable: bool) {
     let port = port.parse().unwrap();
     let parent = rustix::process::getppid().unwrap();
     let (module, held, outside) = (open("module"), [open("held")], top.join("out"));
-    let mut world = World { module, held, tcp, port, parent, outside };
+    let log = fs::File::options().append(true).open(top.join("out/written")).unwrap();
+    let lock = OwnedFd::from(fs::File::open(top.join("out/locked")).unwrap());
+    let lent = vec![(log.as_raw_fd(), Purpose::Writing), (lock.as_raw_fd(), Purpose::Locking)];
+    let mut world = World { module, held, log, lock, tcp, port, parent, outside };
     std::env::set_current_dir(top.join("module")).unwrap();
     let confinement =
-        Confinement { layers, strict: true, writable, keep_access_times: false, identity: None };
+        Confinement { layers, strict: true, writable, keep_access_times: false, identity: None, lent };
     let confined = confinement.confine(&mut world.module, &mut world.held).unwrap();
     let mut said = format!("by {confined}\n");
     for (name, _, operation, _) in rows(writable) {
@@ -226,7 +248,16 @@ fn make(top: &Path) {
     for name in ["module", "module/d", "held", "out"] {
         fs::create_dir(top.join(name)).unwrap();
     }
-    for name in ["module/f", "module/g", "module/h", "module/i", "out/secret", "out/victim"] {
+    for name in [
+        "module/f",
+        "module/g",
+        "module/h",
+        "module/i",
+        "out/secret",
+        "out/victim",
+        "out/written",
+        "out/locked",
+    ] {
         fs::write(top.join(name), "x").unwrap();
     }
     std::os::unix::fs::symlink("g", top.join("module/link")).unwrap();

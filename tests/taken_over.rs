@@ -109,6 +109,11 @@ fn told(site: &Site) -> String {
     status.to_owned()
 }
 
+fn status(site: &Site, options: &[&str]) -> String {
+    let output = site.smsyncd().arg("--status").args(options).output().unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
 /// The place is free again.
 fn is_free(site: &Site, inetd: &Inetd) {
     inetd.ended();
@@ -128,6 +133,8 @@ fn whoever_asks_what_is_no_question_is_killed() {
     session.fails();
     assert_eq!(told(&site), "-1");
     until("what became of the hook", || site.log().contains("'post-xfer exec' ended with exit code 3"));
+    let status = status(&site, &["--json"]);
+    assert!(status.contains("\"exit\":70,\"error\":\"its process was ended\""), "{status}");
     let log = site.log();
     assert!(log.contains("module m: killed: it asked its broker what is no question"), "{log}");
     is_free(&site, &inetd);
@@ -142,9 +149,7 @@ fn whoever_hangs_up_on_its_broker_keeps_its_place_until_it_is_killed() {
     let inetd = site.serve();
     let session = session(&site, &inetd);
     rustix::net::shutdown(session.broker(), Shutdown::Write).unwrap();
-    let mut status = Command::new(crate::common::SMSYNCD);
-    status.arg("-c").arg(site.path("smsyncd.conf")).arg("--status");
-    let there = String::from_utf8(status.output().unwrap().stdout).unwrap();
+    let there = status(&site, &[]);
     assert!(!session.runs() || there.contains("push to m"), "it works on unseen: {there}");
     until("the end of the session", || !session.runs());
     session.fails();

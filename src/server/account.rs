@@ -2,12 +2,12 @@
 
 use super::log::Log;
 use super::metrics::{Metric, Samples};
-use super::notes::Note;
+use super::notes::{Note, Progress};
 use super::refused::Reason;
 use super::roll::Last;
 use crate::exit::Exit;
 use crate::limits;
-use crate::report::{Progress, Report};
+use crate::report::{self, Report};
 use crate::session::Error;
 use crate::sys::broker::Broker;
 use crate::sys::{error_words, process};
@@ -24,6 +24,8 @@ pub(super) struct Account<'a> {
     told: Instant,
     /// Which way the round goes.
     push: bool,
+    /// Whether it only says what it would do.
+    dry: bool,
     /// Why a round that fails now is one that was turned away, if it is.
     door: Option<Reason>,
 }
@@ -41,7 +43,7 @@ pub(super) const fn is_turned_away(error: &Error) -> bool {
 impl<'a> Account<'a> {
     /// Of a session that has opened a module.
     pub(super) fn new(broker: &'static Broker, log: &'a Log) -> Account<'a> {
-        Account { broker, log, told: Instant::now(), push: false, door: None }
+        Account { broker, log, told: Instant::now(), push: false, dry: false, door: None }
     }
 
     /// What fails from now on is turned away for this reason; or fails by itself.
@@ -52,13 +54,14 @@ impl<'a> Account<'a> {
     /// A round begins now.
     pub(super) fn begin(&mut self, round: &Round) -> Instant {
         self.push = round.direction == Direction::Push;
+        self.dry = round.flags.has(Flags::DRY_RUN);
         let began = Instant::now();
         self.tell(began, 0, 0);
         began
     }
 
     /// It is so far.
-    pub(super) fn go_on(&mut self, progress: &Progress) {
+    pub(super) fn go_on(&mut self, progress: &report::Progress) {
         let now = Instant::now();
         if now >= self.told + limits::ROLL {
             self.tell(now, progress.files, progress.bytes);
@@ -67,7 +70,7 @@ impl<'a> Account<'a> {
 
     fn tell(&mut self, now: Instant, files: u64, bytes: u64) {
         self.told = now;
-        self.note(&Note::Progress(self.push, files, bytes));
+        self.note(&Note::Progress(Progress { push: self.push, dry: self.dry, files, bytes }));
     }
 
     /// Has the broker know. The place of this session ends with that: nothing may go on that is not counted.
@@ -109,19 +112,28 @@ impl<'a> Account<'a> {
 /// How a round went, in numbers.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(super) struct Sum {
-    push: bool,
-    seconds: f64,
-    files: u64,
-    bytes: u64,
-    removed: u64,
-    problems: u64,
+    pub(super) push: bool,
+    pub(super) seconds: f64,
+    pub(super) files: u64,
+    pub(super) bytes: u64,
+    pub(super) removed: u64,
+    pub(super) problems: u64,
     pub(super) exit: u8,
 }
 
 impl Sum {
-    /// The same without what cannot be: it took no time less than none, and no more than `most`.
+    /// The same without what cannot be: it took no time less than none, and no more than `most`; and no round has more
+    /// entries than a specification, or more bytes than a counter of the metrics can tell apart.
     pub(super) fn within(self, most: Duration) -> Sum {
-        Sum { seconds: self.seconds.max(0.0).min(most.as_secs_f64()), ..self }
+        let entries = |count: u64| count.min(limits::SPEC_ENTRIES.into());
+        Sum {
+            seconds: self.seconds.max(0.0).min(most.as_secs_f64()),
+            files: entries(self.files),
+            bytes: self.bytes.min(1 << f64::MANTISSA_DIGITS),
+            removed: entries(self.removed),
+            problems: entries(self.problems),
+            ..self
+        }
     }
 
     /// The same as the last round of a module: of one that ended at this time, by whom, and why before its end.

@@ -11,7 +11,7 @@ use crate::server::notes::Taker;
 use crate::server::presence::Presence;
 use crate::session::Error;
 use crate::sys::broker::{self, Broker, Hook, Hooks};
-use crate::sys::confine::{Confinement, Layer};
+use crate::sys::confine::{Confinement, Layer, Purpose};
 use crate::sys::private::{Rule, open_named_dir};
 use crate::sys::stdio::Peer;
 use crate::sys::{self, Dir, LockFile, errno_words, error_words};
@@ -116,6 +116,12 @@ pub(super) fn confine(
         writable: !module.read_only,
         keep_access_times: module.open_noatime,
         identity,
+        lent: log
+            .descriptor()
+            .map(|log| (log, Purpose::Writing))
+            .into_iter()
+            .chain(lock.as_ref().ok().map(|lock| (lock.descriptor(), Purpose::Locking)))
+            .collect(),
     };
     let cannot = "the server cannot confine itself; its log says why";
     // What no session may reach goes with the broker, which stays who the server is.

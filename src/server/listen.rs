@@ -17,7 +17,7 @@ use crate::sys::detach::{self, Outcome, Starter};
 use crate::sys::listen::{self, Accepted, Signal, Signals};
 use crate::sys::notify::Supervisor;
 use crate::sys::pidfile::{PidFile, PidFileError};
-use crate::sys::process::{Ending, Process, Program};
+use crate::sys::process::{self, Ending, Process, Program};
 
 /// How to listen.
 #[derive(Debug, Clone)]
@@ -115,6 +115,7 @@ pub fn run(options: &Options, handed: Vec<OwnedFd>, starter: Option<Starter>, lo
         Ok(Some((listener, signals))) => {
             // The starter's end of file must not wait for our end.
             drop(starter);
+            process::adopt();
             listener.serve(&signals)
         }
         Ok(None) => Exit::Ok,
@@ -238,6 +239,10 @@ struct Listener<'a> {
     paused: Option<Instant>,
     /// Processes that are left at this time are killed.
     deadline: Option<Instant>,
+    /// Whether something of ours runs that connections left behind: brokers, for their hooks.
+    left: bool,
+    /// Whether that is waited for at the end.
+    waits: bool,
     /// Kept for its lock.
     _pid_file: Option<PidFile>,
 }
@@ -258,13 +263,15 @@ impl<'a> Listener<'a> {
             processes: Vec::new(),
             paused: None,
             deadline: None,
+            left: false,
+            waits: true,
             _pid_file: pid_file,
         }
     }
 
-    /// Serves until a signal has closed the sockets and the last connection has ended.
+    /// Serves until a signal has closed the sockets, and the last connection and what it left behind have ended.
     fn serve(mut self, signals: &Signals) -> Exit {
-        while !(self.sockets.is_empty() && self.processes.is_empty()) {
+        while !self.sockets.is_empty() || !self.processes.is_empty() || self.left && self.waits {
             let watched = if self.full() { &[] } else { self.sockets.as_slice() };
             let until = self.paused.or(self.deadline);
             let time = until.map(|until| until.saturating_duration_since(Instant::now()));
@@ -321,6 +328,7 @@ impl<'a> Listener<'a> {
             }
             false
         });
+        self.left = process::reap_adopted(&self.processes);
     }
 
     /// Each connection reads the configuration anew, so all we do is say early what they will find, and keep a good one.
@@ -353,7 +361,7 @@ impl<'a> Listener<'a> {
         self.paused = self.paused.filter(|until| now < *until);
         if self.deadline.is_some_and(|deadline| now >= deadline) {
             self.processes.iter().for_each(Process::kill);
-            self.deadline = None;
+            (self.deadline, self.waits) = (None, false);
         }
     }
 

@@ -115,7 +115,7 @@ impl Metric {
 }
 
 /// What one session has to add.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Samples(BTreeMap<(Metric, String), f64>);
 
 impl Samples {

@@ -26,12 +26,22 @@ use std::time::{Duration, Instant};
 pub(super) enum Note {
     /// It was turned away.
     Refused(Reason),
-    /// It is so far in a round: which way, files and bytes.
-    Progress(bool, u64, u64),
+    /// It is so far in a round.
+    Progress(Progress),
     /// A round is over, before its end for this reason.
     Round(Sum, Option<String>),
     /// The session is over, and so many records of the log were not taken.
     End(u64),
+}
+
+/// How far a round is.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(super) struct Progress {
+    pub(super) push: bool,
+    /// Nothing is done, only said.
+    pub(super) dry: bool,
+    pub(super) files: u64,
+    pub(super) bytes: u64,
 }
 
 impl Note {
@@ -62,6 +72,8 @@ pub(super) struct Taker {
     rest: Option<Samples>,
     last: Option<Last>,
     written: Option<Instant>,
+    /// The round that is not over, as far as it is known.
+    under_way: Option<Progress>,
     /// When the last round ended that is known, or the session began.
     known: Instant,
     refused: bool,
@@ -86,6 +98,7 @@ impl Taker {
             rest: None,
             last: None,
             written: None,
+            under_way: None,
             known: Instant::now(),
             refused: false,
             over: false,
@@ -108,7 +121,7 @@ impl Taker {
     /// Rounds come one after the other, so that none took longer than it is since the one before; and it ends now.
     fn round(&mut self, sum: Sum, error: Option<String>) {
         let sum = sum.within(self.known.elapsed());
-        self.known = Instant::now();
+        (self.known, self.under_way) = (Instant::now(), None);
         let Some(exit) = Exit::from_code(sum.exit) else { return };
         let ended = clock::now().0;
         self.rest.get_or_insert_default().add(sum.samples(&self.module, exit, ended));
@@ -127,8 +140,12 @@ impl Taker {
             let (session, module) = (&self.session, &self.module);
             self.log.warning(format_args!("{session}: module {module}: cannot keep how it went: {error}"));
         }
-        if let (Some(rest), Some(metrics)) = (rest, &self.metrics) {
-            rest.keep(kept, metrics).unwrap_or_else(|error| self.failed(&error));
+        if let (Some(rest), Some(metrics)) = (rest, &self.metrics)
+            && let Err(error) = rest.clone().keep(kept, metrics)
+        {
+            self.failed(&error);
+            // There may be room for it later.
+            self.rest = Some(rest);
         }
     }
 
@@ -148,7 +165,10 @@ impl broker::Notes for Taker {
         }
         match serde_json::from_slice(note) {
             Ok(Note::Refused(reason)) => self.refuse(reason),
-            Ok(Note::Progress(push, files, bytes)) => return self.presence.go_on(push, files, bytes),
+            Ok(Note::Progress(progress)) => {
+                self.under_way = Some(progress).filter(|progress| !progress.dry);
+                return self.presence.go_on(progress.push, progress.files, progress.bytes);
+            }
             Ok(Note::Round(sum, error)) => self.round(sum, error),
             Ok(Note::End(lost)) => return self.end(lost),
             Err(_) => return,
@@ -160,10 +180,17 @@ impl broker::Notes for Taker {
 
     fn broken(&mut self, how: &str) {
         let Taker { session, module, .. } = self;
-        self.log.error(format_args!("{session}: module {module}: killed: {how}"));
+        self.log.error(format_args!("{session}: module {module}: {how}"));
     }
 
     fn finish(&mut self) {
+        // Who ends by itself says so.
+        if let Some(progress) = self.under_way.filter(|_| !self.over) {
+            let Progress { push, files, bytes, .. } = progress;
+            let (seconds, exit) = (f64::MAX, Exit::Software.code());
+            let sum = Sum { push, seconds, files, bytes, removed: 0, problems: 0, exit };
+            self.round(sum, Some("its process was ended".into()));
+        }
         self.end(0);
         self.presence.leave_roll();
     }
@@ -227,6 +254,7 @@ mod tests {
             rest: None,
             last: None,
             written: None,
+            under_way: None,
             known: Instant::now(),
             refused: false,
             over: false,

@@ -3,7 +3,7 @@
 use crate::sys::Dir;
 use rustix::fs::{FlockOperation, Mode, OFlags};
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 
 /// A file that is there to be locked.
@@ -23,6 +23,12 @@ impl LockFile {
         let flags = OFlags::RDONLY | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = rustix::fs::openat(dir, super::dir::one(name)?, flags, Mode::RUSR | Mode::WUSR)?;
         Ok(LockFile(Arc::new(file)))
+    }
+
+    /// What it has open.
+    #[must_use]
+    pub fn descriptor(&self) -> RawFd {
+        self.0.as_raw_fd()
     }
 
     /// Takes the lock; `None` when another process, or whoever else has opened the file, holds it.

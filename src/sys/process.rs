@@ -7,10 +7,11 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
-use rustix::process::{Pid, PidfdFlags, Signal};
+use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions};
 
 /// The bits of modes that what we make does not get: our umask.
 #[must_use]
@@ -191,6 +192,37 @@ impl Process {
             let _ = rustix::process::kill_process(pid, signal);
         }
     }
+}
+
+/// Whether what our children leave behind when they end is ours.
+static ADOPTS: AtomicBool = AtomicBool::new(false);
+
+/// From now on what our children leave behind when they end is ours to wait for: the broker of a session outlives it, and
+/// where we are the first process of a container nobody else would.
+pub fn adopt() {
+    let done = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
+    ADOPTS.store(done.is_ok(), Ordering::Relaxed);
+}
+
+/// Forgets those that have ended of what was left behind: none of these, which are waited for one by one. Says whether
+/// any child is left, if what was left behind is ours.
+pub fn reap_adopted(own: &[Process]) -> bool {
+    while ADOPTS.load(Ordering::Relaxed) {
+        // SAFETY: siginfo_t is numbers and pointers, for which zero is a value; the call fills it, and its process is
+        // read where a child has ended, or is the zero from before.
+        #[allow(unsafe_code)]
+        let (there, process) = unsafe {
+            let mut ended: libc::siginfo_t = std::mem::zeroed();
+            let how = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+            (libc::waitid(libc::P_ALL, 0, &raw mut ended, how) == 0, ended.si_pid())
+        };
+        let Some(process) = Pid::from_raw(process).filter(|_| there) else { return there };
+        if own.iter().any(|own| own.id() == process.as_raw_nonzero().get().unsigned_abs()) {
+            return true;
+        }
+        let _ = rustix::process::waitpid(Some(process), WaitOptions::NOHANG);
+    }
+    false
 }
 
 /// Our own process id.

@@ -3,7 +3,7 @@
 use super::{SMSYNCD, Site, is_root};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -34,6 +34,16 @@ const INETD_PID: &str = "/run/inetd.pid";
 
 /// What was in it before any test: the host's own inetd has it back.
 static INETD_PID_BEFORE: OnceLock<Option<Vec<u8>>> = OnceLock::new();
+
+/// Our own listener of this site, and its port; its log is in `starter.log`.
+pub fn listener(site: &Site) -> (Starter, u16) {
+    let port = free_port();
+    let mut command = site.smsyncd();
+    command.args(["-f", "-p", &port.to_string(), "--address", "127.0.0.1"]);
+    let starter = Starter::start(site, "", &mut command);
+    until("the listener", || TcpStream::connect(("127.0.0.1", port)).is_ok());
+    (starter, port)
+}
 
 /// A starter that runs; dropping it ends it.
 pub struct Starter(Child);
@@ -82,6 +92,10 @@ impl Starter {
         let config = site.write_private("inetd.conf", &line);
         INETD_PID_BEFORE.get_or_init(|| fs::read(INETD_PID).ok().filter(|_| is_root()));
         Starter::start(site, "openbsd-inetd", Command::new(program).arg("-i").arg(config))
+    }
+
+    pub fn id(&self) -> u32 {
+        self.0.id()
     }
 
     pub fn end(mut self) {

@@ -58,12 +58,17 @@ pub fn start(hooks: Hooks, notes: Box<dyn Notes>) -> io::Result<&'static Broker>
                 from = from.max(own + 1);
             }
             libc::syscall(libc::SYS_close_range, from, i32::MAX, 0);
+            // It ends with its session, and a service that is ended has its hook run first. What it runs has these signals
+            // as ever: no handler outlives execve(2).
+            for signal in [libc::SIGTERM, libc::SIGINT, libc::SIGHUP] {
+                libc::signal(signal, unmoved as *const () as libc::sighandler_t);
+            }
         }
         child
     };
     match child {
         -1 => return Err(io::Error::last_os_error()),
-        0 => end(service::serve((&theirs, &session), hooks, notes)),
+        0 => end(service::serve(theirs, &session, hooks, notes)),
         _ => {}
     }
     drop(theirs);
@@ -72,6 +77,8 @@ pub fn start(hooks: Hooks, notes: Box<dyn Notes>) -> io::Result<&'static Broker>
         .map_err(|_| io::Error::from(io::ErrorKind::AlreadyExists))?;
     running().ok_or_else(|| io::ErrorKind::NotFound.into())
 }
+
+extern "C" fn unmoved(_: i32) {}
 
 /// Ends the forked process, without what the program does at its end.
 fn end(code: i32) -> ! {

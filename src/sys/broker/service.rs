@@ -37,7 +37,7 @@ enum Stage {
 pub trait Notes {
     /// Takes this. It comes from a process that may be anybody's by now.
     fn take(&mut self, note: &[u8]);
-    /// The session did this, and is killed for it.
+    /// What became of a session that broke the rules.
     fn broken(&mut self, how: &str);
     /// The process of the session has ended. Nothing more comes.
     fn finish(&mut self);
@@ -55,20 +55,20 @@ struct Service {
 
 /// Answers until the session of this process is gone or breaks the rules, and gives back the exit code. What holds the
 /// place of that session is held until it has ended.
-pub(super) fn serve((socket, session): (&OwnedFd, &OwnedFd), hooks: Hooks, notes: Box<dyn Notes>) -> i32 {
+pub(super) fn serve(socket: OwnedFd, session: &OwnedFd, hooks: Hooks, notes: Box<dyn Notes>) -> i32 {
     let mut service = Service { hooks, notes, stage: Stage::Open };
-    let steps: [fn(&mut Service, &OwnedFd, &OwnedFd); 4] = [
+    let mut socket = Some(socket);
+    let steps: [fn(&mut Service, &mut Option<OwnedFd>, &OwnedFd); 4] = [
         |service, socket, session| {
-            if service.answer_all(socket) == Over::NoQuestion {
-                service.notes.broken("it asked its broker what is no question");
-                kill(session);
+            if socket.as_ref().is_some_and(|socket| service.answer_all(socket) == Over::NoQuestion) {
+                service.kill(session, "it asked its broker what is no question");
             }
         },
-        // Whoever ends hangs up first.
-        |service, _, session| {
+        // Whoever ends hangs up first. Whoever does not, and cannot be killed, ends when it asks for anything.
+        |service, socket, session| {
+            drop(socket.take());
             if !has_ended(session, Some(limits::PARTING)) {
-                service.notes.broken("it went on without its broker");
-                kill(session);
+                service.kill(session, "it went on without its broker");
                 has_ended(session, None);
             }
         },
@@ -82,15 +82,10 @@ pub(super) fn serve((socket, session): (&OwnedFd, &OwnedFd), hooks: Hooks, notes
     ];
     let mut panicked = false;
     for step in steps {
-        let done = std::panic::catch_unwind(AssertUnwindSafe(|| step(&mut service, socket, session)));
+        let done = std::panic::catch_unwind(AssertUnwindSafe(|| step(&mut service, &mut socket, session)));
         panicked |= done.is_err();
     }
     i32::from(panicked)
-}
-
-/// Kills the session; that it has ended already is as well.
-fn kill(session: &OwnedFd) {
-    let _ = pidfd_send_signal(session, Signal::KILL);
 }
 
 /// Whether the session has ended, after so long at most.
@@ -110,6 +105,17 @@ enum Over {
 }
 
 impl Service {
+    /// Kills the session for this. That it has ended by itself meanwhile is as well.
+    fn kill(&mut self, session: &OwnedFd, why: &str) {
+        match pidfd_send_signal(session, Signal::KILL) {
+            Ok(()) | Err(rustix::io::Errno::SRCH) => self.notes.broken(&format!("killed: {why}")),
+            Err(error) => {
+                let error = crate::sys::error_words(&error.into());
+                self.notes.broken(&format!("{why}, and cannot be killed: {error}"));
+            }
+        }
+    }
+
     fn answer_all(&mut self, socket: &OwnedFd) -> Over {
         let mut bytes = [0; LONGEST];
         loop {

@@ -2,14 +2,16 @@
 //!
 //! What is not listed fails with EPERM rather than ends the process: libraries go another way when a new call of theirs
 //! fails. Names are behind pointers, where a filter cannot look. What it can see is that a call by name has a directory
-//! to begin at and follows no link.
+//! to begin at and follows no link; and the number of a descriptor.
 
+use super::Purpose;
 use rustix::io::Errno;
 use seccompiler::{
     BackendError, BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
     SeccompRule, TargetArch, apply_filter,
 };
 use std::collections::BTreeMap;
+use std::os::fd::RawFd;
 
 type Rules = BTreeMap<i64, Vec<SeccompRule>>;
 
@@ -184,6 +186,58 @@ fn allowed() -> Result<Rules, BackendError> {
     Ok(rules)
 }
 
+/// Calls of which the first argument is what is open, or a directory to begin at.
+const ON_DESCRIPTORS: &[i64] = &[
+    libc::SYS_read,
+    libc::SYS_write,
+    libc::SYS_readv,
+    libc::SYS_writev,
+    libc::SYS_pread64,
+    libc::SYS_pwrite64,
+    libc::SYS_lseek,
+    libc::SYS_fstatfs,
+    libc::SYS_getdents64,
+    libc::SYS_ftruncate,
+    libc::SYS_fallocate,
+    libc::SYS_copy_file_range,
+    libc::SYS_fsync,
+    libc::SYS_fdatasync,
+    libc::SYS_syncfs,
+    libc::SYS_fchmod,
+    libc::SYS_fchown,
+    libc::SYS_flock,
+    libc::SYS_fgetxattr,
+    libc::SYS_fsetxattr,
+    libc::SYS_flistxattr,
+    libc::SYS_fremovexattr,
+    libc::SYS_recvfrom,
+    libc::SYS_sendto,
+    libc::SYS_shutdown,
+    libc::SYS_statx,
+    libc::SYS_fchownat,
+    libc::SYS_fchmodat2,
+    libc::SYS_utimensat,
+    libc::SYS_faccessat2,
+    libc::SYS_fcntl,
+    libc::SYS_ioctl,
+];
+
+/// What is not done with what is lent for one purpose.
+fn refused(lent: &[(RawFd, Purpose)]) -> Result<Rules, BackendError> {
+    let mut rules = Rules::new();
+    for (descriptor, purpose) in lent {
+        let these: &[i64] = match purpose {
+            Purpose::Writing => &[libc::SYS_write, libc::SYS_writev, libc::SYS_sendto],
+            Purpose::Locking => &[libc::SYS_flock],
+        };
+        for call in ON_DESCRIPTORS.iter().filter(|call| !these.contains(call)) {
+            let of_it = SeccompRule::new(vec![is(0, u64::from(descriptor.unsigned_abs()))?])?;
+            rules.entry(*call).or_default().push(of_it);
+        }
+    }
+    Ok(rules)
+}
+
 fn program(rules: Rules, others: SeccompAction, these: SeccompAction) -> Result<BpfProgram, BackendError> {
     let processor = TargetArch::try_from(std::env::consts::ARCH)?;
     SeccompFilter::new(rules, others, these, processor)?.try_into()
@@ -193,11 +247,12 @@ fn failing(errno: Errno) -> SeccompAction {
     SeccompAction::Errno(errno.raw_os_error().unsigned_abs())
 }
 
-/// Puts the filter before every call of this thread and those that it starts. Of two, the stricter answer counts.
-pub(super) fn install() -> Result<(), String> {
+/// Puts the filter before every call of this thread and those that it starts. Of several, the strictest answer counts.
+pub(super) fn install(lent: &[(RawFd, Purpose)]) -> Result<(), String> {
     let old = Rules::from([(libc::SYS_clone3, Vec::new())]);
     let programs = [
         program(old, SeccompAction::Allow, failing(Errno::NOSYS)),
+        refused(lent).and_then(|rules| program(rules, SeccompAction::Allow, failing(Errno::PERM))),
         allowed().and_then(|rules| program(rules, failing(Errno::PERM), SeccompAction::Allow)),
     ];
     for program in programs {

@@ -19,6 +19,7 @@ pub(in crate::sys) use proof::one_thread;
 use crate::sys::Dir;
 use std::fmt;
 use std::io;
+use std::os::fd::RawFd;
 
 /// One of the things that are laid around a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -62,6 +63,18 @@ pub struct Confinement {
     pub keep_access_times: bool,
     /// Whom to become.
     pub identity: Option<Identity>,
+    /// What is open, belongs to the server, and stays open for one purpose.
+    pub lent: Vec<(RawFd, Purpose)>,
+}
+
+/// What a descriptor may be used for, besides closing it: neither are owner and mode of the file changed by it, nor is it
+/// cut off or made another number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Writing behind what is there, or sending.
+    Writing,
+    /// Locking the file.
+    Locking,
 }
 
 /// What a process is confined by.
@@ -138,7 +151,7 @@ impl Confinement {
         })?;
         drop(outside);
         self.lay(Layer::Seccomp, &mut confined, || {
-            filter::install()?;
+            filter::install(&self.lent)?;
             proof::seccomp()?;
             Ok(Some(Layer::Seccomp.to_string()))
         })?;
