@@ -18,6 +18,7 @@ mod lock;
 pub mod logfile;
 pub mod lookup;
 pub mod notify;
+mod ofd;
 pub mod pidfile;
 pub mod private;
 pub mod process;

@@ -1,6 +1,6 @@
 //! The pid file of a daemon: locked as long as it runs, so that a stale one never stops a start.
 //!
-//! Everybody may read it, and whoever may read it can lock it (flock(2)): what a stranger holds is put away.
+//! Everybody may read it, and whoever may read it can lock it for reading: what a stranger holds so is replaced.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -8,12 +8,15 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::time::Duration;
 
-use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags};
-use rustix::io::Errno;
+use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 
-use super::ids;
+use super::ofd::{self, Held};
 use super::private::{check_own, open_dir_of};
+
+/// How long whoever meets another start waits before it looks again.
+const NAP: Duration = Duration::from_millis(2);
 
 /// Bytes of a process id in decimal, and more.
 const DIGITS: u64 = 20;
@@ -65,20 +68,24 @@ impl PidFile {
     pub fn take(path: &Path) -> Result<PidFile, PidFileError> {
         loop {
             let (dir, name) = open_dir_of(path)?;
-            let file = open(&dir, name)?;
-            let opened = Named { dir, name: name.to_owned(), file };
-            match rustix::fs::flock(&opened.file, FlockOperation::NonBlockingLockExclusive) {
-                Err(Errno::WOULDBLOCK) if opened.is_strangers()? => {
-                    opened.remove()?;
-                    continue;
+            let opened = Named::open(dir, name)?;
+            if opened.lock()? {
+                // A daemon that ended between the two calls took the name away, and the next start would not see our lock.
+                if opened.is_named() {
+                    opened.write()?;
+                    return Ok(PidFile(opened));
                 }
-                Err(Errno::WOULDBLOCK) => return Err(PidFileError::Running(written(&opened.file))),
-                locked => locked?,
+                continue;
             }
-            // A daemon that ended between the two calls took the name away, and the next start would not see our lock.
-            if opened.is_named() {
-                opened.write()?;
-                return Ok(PidFile(opened));
+            match opened.held()? {
+                Held::Not => {}
+                Held::Writing => return Err(PidFileError::Running(written(&opened.file))),
+                Held::Reading => {
+                    if let Some(replaced) = opened.replace()? {
+                        return Ok(PidFile(replaced));
+                    }
+                    std::thread::sleep(NAP);
+                }
             }
         }
     }
@@ -92,6 +99,46 @@ impl Drop for PidFile {
 }
 
 impl Named {
+    /// Opens the file of this name, which must be a plain one with one name, or makes it for its owner alone.
+    fn open(dir: OwnedFd, name: &OsStr) -> io::Result<Named> {
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
+        let fd = rustix::fs::openat(&dir, name, flags | OFlags::CLOEXEC, Mode::RUSR | Mode::WUSR)?;
+        let stat = rustix::fs::fstat(&fd)?;
+        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile || stat.st_nlink > 1 {
+            return Err(io::Error::other("it is no regular file with one name"));
+        }
+        check_own(&dir, &stat)?;
+        Ok(Named { dir, name: name.to_owned(), file: fd.into() })
+    }
+
+    /// Takes the lock; whether it is ours.
+    fn lock(&self) -> io::Result<bool> {
+        ofd::lock(&self.file, 0)
+    }
+
+    fn held(&self) -> io::Result<Held> {
+        ofd::held(&self.file, 0)
+    }
+
+    /// Puts a file of ours, locked, in the place of this one, which a stranger has locked: none that a daemon has taken
+    /// meanwhile. `None` if that is so, or if another start does the same.
+    fn replace(&self) -> io::Result<Option<Named>> {
+        let mut name = self.name.clone();
+        name.push(".new");
+        // Nobody else may open this one, so that of several starts one has it.
+        let new = Named::open(self.dir.try_clone()?, &name)?;
+        if !new.lock()? || !new.is_named() {
+            return Ok(None);
+        }
+        if !self.is_named() || self.held()? != Held::Reading {
+            new.remove()?;
+            return Ok(None);
+        }
+        new.write()?;
+        rustix::fs::renameat(&self.dir, &name, &self.dir, &self.name)?;
+        Ok(Some(Named { name: self.name.clone(), ..new }))
+    }
+
     /// Our process id, readable for everyone whatever the umask.
     fn write(&self) -> io::Result<()> {
         rustix::fs::ftruncate(&self.file, 0)?;
@@ -113,45 +160,6 @@ impl Named {
         }
         Ok(())
     }
-
-    /// Whether nobody holds the lock who could be a daemon of this file: neither root, nor the caller, nor its owner.
-    fn is_strangers(&self) -> io::Result<bool> {
-        let stat = rustix::fs::fstat(&self.file)?;
-        let daemons = [0, ids::euid(), stat.st_uid];
-        let holders = holders(stat.st_ino);
-        Ok(!holders.is_empty() && !holders.iter().any(|uid| daemons.contains(uid)))
-    }
-}
-
-/// The users of the processes that hold a lock on a file of this number, as far as they can be seen: proc_locks(5).
-fn holders(inode: u64) -> Vec<u32> {
-    let locks = std::fs::read_to_string("/proc/locks").unwrap_or_default();
-    let held = move |line: &str| match line.split_ascii_whitespace().collect::<Vec<_>>()[..] {
-        // Who waits has an arrow before it.
-        [_, "FLOCK", _, _, pid, file, ..] => {
-            (file.rsplit(':').next()?.parse() == Ok(inode)).then(|| user(pid))?
-        }
-        _ => None,
-    };
-    locks.lines().filter_map(held).collect()
-}
-
-/// The user as whom a process acts.
-fn user(pid: &str) -> Option<u32> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    status.lines().find_map(|line| line.strip_prefix("Uid:"))?.split_ascii_whitespace().nth(1)?.parse().ok()
-}
-
-/// Opens the file, which must be a plain one with one name.
-fn open(dir: &OwnedFd, name: &OsStr) -> Result<File, PidFileError> {
-    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
-    let fd = rustix::fs::openat(dir, name, flags | OFlags::CLOEXEC, Mode::RUSR | Mode::WUSR)?;
-    let stat = rustix::fs::fstat(&fd)?;
-    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile || stat.st_nlink > 1 {
-        return Err(io::Error::other("it is no regular file with one name").into());
-    }
-    check_own(dir, &stat)?;
-    Ok(fd.into())
 }
 
 /// The process id in a file somebody else holds.
@@ -164,7 +172,7 @@ fn written(file: &File) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    use std::os::unix::fs::MetadataExt;
 
     #[test]
     fn one_holder_at_a_time() {
@@ -206,33 +214,52 @@ mod tests {
         assert!(!path.exists());
     }
 
+    /// A file that a crash left, locked by somebody who may read it.
+    fn held_by_a_stranger(path: &Path) -> File {
+        std::fs::write(path, "4000000000\n").unwrap();
+        let stranger = File::open(path).unwrap();
+        let whole = libc::flock { l_type: 0, l_whence: 0, l_start: 0, l_len: 0, l_pid: 0 };
+        assert_eq!(libc::F_RDLCK, 0);
+        nix::fcntl::fcntl(&stranger, nix::fcntl::FcntlArg::F_OFD_SETLK(&whole)).unwrap();
+        rustix::fs::flock(&stranger, rustix::fs::FlockOperation::LockExclusive).unwrap();
+        stranger
+    }
+
     #[test]
     fn what_a_stranger_holds_stops_no_start() {
-        if !ids::is_root() {
-            return;
-        }
         let dir = tempfile::tempdir().unwrap();
-        std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
         let path = dir.path().join("pid");
-        // A crash left it.
-        std::fs::write(&path, "4000000000\n").unwrap();
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
-        let mut stranger = std::process::Command::new("setpriv");
-        stranger.args(["--reuid=65534", "--regid=65534", "--clear-groups", "flock", "--shared"]);
-        stranger.arg(&path).args(["sh", "-c", "echo; read end"]);
-        let mut stranger = stranger
-            .stdin(std::process::Stdio::piped())
-            .stdout(std::process::Stdio::piped())
-            .spawn()
-            .unwrap();
-        stranger.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
+        let stranger = held_by_a_stranger(&path);
         let held = PidFile::take(&path).unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), format!("{}\n", std::process::id()));
-        assert!(matches!(PidFile::take(&path), Err(PidFileError::Running(_))), "ours is put away");
-        drop(stranger.stdin.take());
-        stranger.wait().unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o7777, 0o644);
+        assert!(matches!(PidFile::take(&path), Err(PidFileError::Running(_))), "ours is replaced");
+        drop(stranger);
         drop(held);
-        assert!(!path.exists());
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn of_many_starts_that_meet_a_stranger_one_is_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("pid");
+        for _ in 0..100 {
+            let stranger = held_by_a_stranger(&path);
+            let start = std::sync::Barrier::new(4);
+            let taken: Vec<_> = std::thread::scope(|scope| {
+                let starts = [(); 4].map(|()| {
+                    scope.spawn(|| {
+                        start.wait();
+                        PidFile::take(&path)
+                    })
+                });
+                starts.map(|start| start.join().unwrap()).into_iter().filter_map(Result::ok).collect()
+            });
+            assert_eq!(taken.len(), 1, "daemons");
+            drop(stranger);
+            drop(taken);
+            assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+        }
     }
 
     #[test]

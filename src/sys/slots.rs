@@ -1,13 +1,12 @@
 //! Slots that processes hold: each is a record of a file, of which the first byte is locked as long as its holder lives.
 //!
-//! The locks are those of an open file description (fcntl(2), `F_OFD_SETLK`): they end with the process however it ends,
-//! and are seen by every process that opens the file, whoever started it.
+//! The locks are seen by every process that opens the file, whoever started it.
 
 use crate::sys::Dir;
 use crate::sys::dir::one;
 use crate::sys::ids;
+use crate::sys::ofd::{self, Held};
 use crate::sys::private::{check_own, open_dir_of};
-use nix::fcntl::{FcntlArg, fcntl};
 use rustix::fs::{FileType, Mode, OFlags};
 use std::fs::File;
 use std::io;
@@ -95,7 +94,7 @@ impl Slots {
     /// The file system knows no locks.
     pub fn take(&self, count: u32) -> io::Result<Option<u32>> {
         for at in 0..count {
-            if self.lock(offset(at), libc::F_WRLCK)? {
+            if ofd::lock(&self.0, offset(at))? {
                 return Ok(Some(at));
             }
         }
@@ -104,8 +103,7 @@ impl Slots {
 
     /// Leaves a slot that was taken.
     pub fn leave(&self, at: u32) {
-        // What cannot be unlocked is so by our end.
-        let _ = self.lock(offset(at), libc::F_UNLCK);
+        ofd::unlock(&self.0, offset(at));
     }
 
     /// Whether another process holds this slot, or another value of this one.
@@ -113,9 +111,7 @@ impl Slots {
     /// # Errors
     /// The file system knows no locks.
     pub fn is_held(&self, at: u32) -> io::Result<bool> {
-        let mut lock = region(offset(at), libc::F_WRLCK);
-        fcntl(&self.0, FcntlArg::F_OFD_GETLK(&mut lock))?;
-        Ok(i32::from(lock.l_type) != libc::F_UNLCK)
+        Ok(ofd::held(&self.0, offset(at))? != Held::Not)
     }
 
     /// What the last holder of a slot wrote; zeros behind it.
@@ -149,7 +145,7 @@ impl Slots {
     /// # Errors
     /// The file system knows no locks.
     pub fn gate(&self, deadline: Instant) -> io::Result<Option<Gate<'_>>> {
-        while !self.lock(GATE, libc::F_WRLCK)? {
+        while !ofd::lock(&self.0, GATE)? {
             if Instant::now() >= deadline {
                 return Ok(None);
             }
@@ -157,21 +153,11 @@ impl Slots {
         }
         Ok(Some(Gate(self)))
     }
-
-    /// Locks or unlocks one byte; false when another process holds it.
-    fn lock(&self, at: i64, kind: i32) -> io::Result<bool> {
-        match fcntl(&self.0, FcntlArg::F_OFD_SETLK(&region(at, kind))) {
-            Ok(_) => Ok(true),
-            Err(nix::errno::Errno::EAGAIN | nix::errno::Errno::EACCES) => Ok(false),
-            Err(error) => Err(error.into()),
-        }
-    }
 }
 
 impl Drop for Gate<'_> {
     fn drop(&mut self) {
-        // What cannot be unlocked is so by our end.
-        let _ = self.0.lock(GATE, libc::F_UNLCK);
+        ofd::unlock(&self.0.0, GATE);
     }
 }
 
@@ -181,17 +167,6 @@ fn position(at: u32) -> u64 {
 
 fn offset(at: u32) -> i64 {
     i64::try_from(position(at)).unwrap_or(i64::MAX)
-}
-
-/// One byte to be locked.
-fn region(at: i64, kind: i32) -> libc::flock {
-    libc::flock {
-        l_type: i16::try_from(kind).unwrap_or_default(),
-        l_whence: i16::try_from(libc::SEEK_SET).unwrap_or_default(),
-        l_start: at,
-        l_len: 1,
-        l_pid: 0,
-    }
 }
 
 #[cfg(test)]
