@@ -183,6 +183,21 @@ fn what_is_wrong_with_a_place_of_the_server_is_for_its_log() {
     site.write_private("smsyncd.conf", &conf);
     crate::common::tree::chmod(&state, 0o755);
     push(78, "the state directory cannot be used", &state, "is not for its owner alone");
+    crate::common::tree::chmod(&state, 0o700);
+    let (module, kept) = (site.path("state/module-m"), site.path("state.kept"));
+    fs::create_dir_all(&module).unwrap();
+    crate::common::tree::chmod(&module, 0o755);
+    let output = site.run(&["push", site.src().to_str().unwrap(), &inetd.remote("m")]);
+    assert_exit(&output, 78);
+    let (said, log) = (String::from_utf8_lossy(&output.stderr), site.log());
+    assert!(said.contains("cannot use the directory of module m in the state directory"), "{said}");
+    assert!(log.contains("'module-m' in 'state dir': Permission denied; it must be of uid"), "{log}");
+    crate::common::tree::chmod(&module, 0o700);
+    crate::common::tree::chmod(&kept, 0o755);
+    push(78, "what is beside the state directory cannot be used", &kept, "is not for its owner alone");
+    // Who only reads is served, and the administrator is told what that lacks.
+    assert_exit(&site.run(&["pull", &inetd.remote("m"), site.path("out").to_str().unwrap()]), 0);
+    assert_eq!(site.log().matches("counted nowhere, and not shown by --status").count(), 2);
 }
 
 #[test]

@@ -105,7 +105,11 @@ pub(super) fn confine(
     })?;
     let lock = match &kept {
         Ok(kept) => Stage::lock_file(&dir, kept).map_err(unlockable),
-        Err(reason) => Err(Lacking::home("what is beside the state directory cannot be used", reason)),
+        Err(reason) => {
+            let text = "counted nowhere, and not shown by --status";
+            log.warning(format_args!("{}: module {}: {text}: {reason}", asked.session, module.name));
+            Err(Lacking::home("what is beside the state directory cannot be used", reason))
+        }
     };
     let state = state.map_err(|reason| Lacking::home("the state directory cannot be used", &reason));
     let state = state.and_then(|state| of_module(&state, module, identity.as_ref()));

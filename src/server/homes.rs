@@ -58,8 +58,10 @@ pub(super) fn of_module(state: &Dir, module: &Module, user: Option<&Identity>) -
             _ => Exit::System,
         };
         let (module, reason) = (&module.name, error_words(&error));
-        let text = format!("cannot use the directory of module {module} in the state directory: {reason}");
-        Lacking::plain(exit, text)
+        let told = format!("cannot use the directory of module {module} in the state directory: {reason}");
+        let name = String::from_utf8_lossy(&name);
+        let reason = format!("'{name}' in 'state dir': {reason}; it must be of uid {uid}, with mode 0700");
+        Lacking { exit, told, reason }
     })
 }
 
