@@ -66,21 +66,44 @@ pub fn shown(name: &[u8]) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
-/// Whether a character could drive a terminal, forge a line, or change how its neighbours read.
+/// Whether a character could drive a terminal, forge a line, or change how its neighbours read: control characters, line
+/// separators, direction marks, and whatever else Unicode shows as nothing (its `Default_Ignorable_Code_Point`), such as
+/// the tags, which can hide whole sentences in a name.
 #[must_use]
 pub fn is_hidden(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+        || matches!(
+            c,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+                | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+                | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
+                | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}'
+        )
 }
 
-/// Text from a peer or the system, made fit for a terminal or a log line: valid UTF-8 stays, control characters,
-/// direction marks and line separators become `\ooo`.
+/// Text from a peer or the system, made fit for a terminal or a log line: valid UTF-8 stays, what [`is_hidden`] becomes
+/// `\ooo`.
 #[must_use]
 pub fn shown_text(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         if is_hidden(c) {
             out.push_str(&shown(c.encode_utf8(&mut [0; 4]).as_bytes()));
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+/// JSON made fit for a terminal: what [`is_hidden`] is escaped as JSON does it, which leaves the values as they are. It
+/// has such characters in its texts only, if it is written without white space.
+#[must_use]
+pub fn shown_json(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        if is_hidden(c) {
+            c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| out.push_str(&format!("\\u{unit:04x}")));
         } else {
             out.push(c);
         }
@@ -259,5 +282,20 @@ mod tests {
     fn shown_names_cannot_drive_a_terminal() {
         assert_eq!(shown(b"a b\x1b[2J\n\\"), "a b\\033[2J\\012\\134");
         assert_eq!(shown_text("Zo\u{eb}\u{202e}\n"), "Zo\u{eb}\\342\\200\\256\\012");
+    }
+    #[test]
+    fn what_shows_as_nothing_is_shown() {
+        for c in "\u{7f}\u{85}\u{9b}\u{ad}\u{200b}\u{2028}\u{202e}\u{2060}\u{2069}\u{fe0f}\u{feff}\u{e0041}\u{e007f}".chars()
+        {
+            let name = format!("a{c}b");
+            assert!(shown_text(&name).is_ascii(), "{c:?}");
+            let json = shown_json(&serde_json::to_string(&name).unwrap());
+            assert!(json.is_ascii() && !json.contains(is_hidden), "{c:?}");
+            assert_eq!(serde_json::from_str::<String>(&json).unwrap(), name);
+        }
+        assert_eq!(shown_json("\"\u{e0041}\u{9b}\""), "\"\\udb40\\udc41\\u009b\"");
+        for plain in ["Zo\u{eb} \u{65e5}\u{672c}", "\u{1f600}"] {
+            assert_eq!((shown_text(plain), shown_json(plain)), (plain.into(), plain.into()));
+        }
     }
 }

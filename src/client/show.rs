@@ -15,7 +15,7 @@ use crate::report::{
 };
 use crate::sys;
 use crate::sys::logfile::LogFile;
-use crate::vis::{is_hidden, shown, shown_text};
+use crate::vis::{shown, shown_json, shown_text};
 use indicatif::{HumanBytes, HumanCount};
 use progress::{Form, Shown};
 use serde_json::{Map, Value, json};
@@ -71,17 +71,9 @@ fn line(text: &str) {
     }
 }
 
-/// Prints one event. What could drive a terminal is escaped as JSON does it, which leaves the value as it is.
+/// Prints one event.
 fn event(value: &Value) {
-    let mut text = String::new();
-    for c in value.to_string().chars() {
-        if is_hidden(c) {
-            c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| text.push_str(&format!("\\u{unit:04x}")));
-        } else {
-            text.push(c);
-        }
-    }
-    line(&text);
+    line(&shown_json(&value.to_string()));
 }
 
 impl Show {

@@ -5,7 +5,7 @@ use super::refused;
 use super::roll::{self, Entry, Last};
 use crate::sys::Dir;
 use crate::sys::clock::Local;
-use crate::vis::shown_text;
+use crate::vis::{shown_json, shown_text};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -43,7 +43,7 @@ impl Status {
     pub(super) fn json(&self) -> String {
         let text = serde_json::to_string(self);
         // Numbers and texts can always be written.
-        format!("{}\n", text.unwrap_or_default())
+        format!("{}\n", shown_json(&text.unwrap_or_default()))
     }
 
     /// For people: a line for each session, one of who was turned away, and one for each module.
@@ -108,4 +108,30 @@ fn result(last: Option<&Last>) -> String {
         text.push_str(&format!(": {}", shown_text(error)));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_peer_said_drives_no_terminal() {
+        let said = "\u{9b}2J\u{85}\u{202e}\u{e0041}";
+        let session = Entry {
+            process: 7,
+            since: 0,
+            host: "a".into(),
+            user: said.into(),
+            module: "m".into(),
+            direction: "push".into(),
+            files: 0,
+            bytes: 0,
+        };
+        let status = Status { sessions: vec![session], refused: BTreeMap::new(), modules: Vec::new() };
+        assert!(status.text().is_ascii(), "{}", status.text());
+        let json = status.json();
+        assert!(json.is_ascii() && json.contains("\\u009b2J\\u0085\\u202e\\udb40\\udc41"), "{json}");
+        let value: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(value["sessions"][0]["user"], said);
+    }
 }

@@ -31,7 +31,7 @@ const NAMES: [&[u8]; 14] = [
     "isolate\u{2066}\u{2067}\u{2068}\u{2069}".as_bytes(),
     "mark\u{200e}\u{200f}\u{61c}".as_bytes(),
     "line\u{2028}\u{2029}".as_bytes(),
-    "none\u{200b}\u{feff}".as_bytes(),
+    "none\u{200b}\u{feff}\u{2060}\u{ad}\u{e0041}".as_bytes(),
     b"2026-01-01 00:00:00 [1] forged\n2026-01-01 00:00:00 [1] again",
     b"%s%n\\033[0m\\n",
 ];
@@ -46,11 +46,13 @@ fn assert_drives_nothing(what: &str, bytes: &[u8]) {
     let text = text.unwrap_or_else(|_| panic!("{what}: no UTF-8: {}", bytes.escape_ascii()));
     let driving = |c: char| match c {
         '\n' => false,
-        '\u{61c}'
+        '\u{ad}'
+        | '\u{61c}'
         | '\u{200b}'..='\u{200f}'
         | '\u{2028}'..='\u{202e}'
-        | '\u{2066}'..='\u{2069}'
-        | '\u{feff}' => true,
+        | '\u{2060}'..='\u{206f}'
+        | '\u{feff}'
+        | '\u{e0000}'..='\u{e007f}' => true,
         c => c.is_control(),
     };
     if let Some(c) = text.chars().find(|c| driving(*c)) {
