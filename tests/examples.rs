@@ -88,3 +88,18 @@ fn the_configurations_are_good() {
     let path = site.write_private("example", &with_secret(&read("contrib/smsync.conf")));
     ClientConfig::read(Some(&path)).unwrap();
 }
+
+#[test]
+fn the_units_leave_a_session_what_it_needs() {
+    for unit in ["contrib/smsyncd@.service", "contrib/smsyncd.service"] {
+        let unit = read(unit);
+        // Whoever takes the advice has the directory beside the state directory too.
+        assert!(
+            !unit.contains("state dir") || unit.contains("StateDirectory=smsyncd smsyncd.kept\n"),
+            "{unit}"
+        );
+    }
+    // What runs the hook when the session was told to end is not told so itself, nor killed.
+    let lines = read("contrib/smsyncd@.service");
+    assert!(lines.lines().any(|line| line == "KillMode=process"), "{lines}");
+}

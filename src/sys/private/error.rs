@@ -16,8 +16,10 @@ pub struct PrivateError {
 /// The rule that is broken, or what the system refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rule {
-    /// The system refused to open, make or look at it.
+    /// The system refused to open or look at it.
     System(Errno),
+    /// It is missing, and the system refused this caller to make it.
+    Make(Errno, u32),
     /// The file opened but could not be read.
     Read(std::io::ErrorKind),
     /// Owned by this uid; the second is the caller's.
@@ -73,6 +75,10 @@ impl std::fmt::Display for PrivateError {
         write!(f, "{at}")?;
         match self.rule {
             Rule::System(errno) => write!(f, " cannot be opened: {errno}"),
+            Rule::Make(errno, caller) => {
+                let path = self.path.as_os_str().as_bytes().escape_ascii();
+                write!(f, " cannot be made: {errno}; repair: make {path}, mode 0700, owner {caller}")
+            }
             Rule::Read(kind) => write!(f, " cannot be read: {kind}"),
             Rule::Owner(uid, caller) => write!(
                 f,
@@ -111,7 +117,7 @@ impl std::error::Error for PrivateError {}
 impl From<PrivateError> for io::Error {
     fn from(error: PrivateError) -> io::Error {
         match error.rule {
-            Rule::System(errno) => errno.into(),
+            Rule::System(errno) | Rule::Make(errno, _) => errno.into(),
             Rule::NotDirectory => Errno::NOTDIR.into(),
             _ => io::Error::other(error),
         }

@@ -160,9 +160,9 @@ impl<'a> Walk<'a> {
                 self.check_here()?;
             }
             let path = self.here().path.join(OsStr::from_bytes(&name));
-            let failed = |errno| PrivateError::new(self.path, &path, Rule::System(errno));
+            let failed = |rule| PrivateError::new(self.path, &path, rule);
             let fd = self.look_up(&name, make).map_err(failed)?;
-            let stat = fs::fstat(&fd).map_err(failed)?;
+            let stat = fs::fstat(&fd).map_err(|errno| failed(Rule::System(errno)))?;
             match FileType::from_raw_mode(stat.st_mode) {
                 FileType::Directory => self.below.push(Held { fd, stat, path }),
                 FileType::Symlink => self.follow(&Held { fd, stat, path })?,
@@ -176,19 +176,20 @@ impl<'a> Walk<'a> {
     }
 
     /// Looks a name up without following or opening what it stands for.
-    fn look_up(&self, name: &[u8], make: Option<Mode>) -> Result<OwnedFd, Errno> {
+    fn look_up(&self, name: &[u8], make: Option<Mode>) -> Result<OwnedFd, Rule> {
         let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        match (self.open_at(name, flags), make) {
+        let found = match (self.open_at(name, flags), make) {
             (Err(Errno::NOENT), Some(mode)) => {
                 let mode = if self.ahead.is_empty() { Mode::RWXU } else { mode };
                 match fs::mkdirat(&self.here().fd, name, mode) {
                     // Somebody else was quicker: what he made is checked like anything else.
                     Ok(()) | Err(Errno::EXIST) => self.open_at(name, flags),
-                    Err(errno) => Err(errno),
+                    Err(errno) => return Err(Rule::Make(errno, self.caller)),
                 }
             }
             (found, _) => found,
-        }
+        };
+        found.map_err(Rule::System)
     }
 
     /// Puts a symbolic link's target in place of its name.

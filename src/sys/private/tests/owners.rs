@@ -128,7 +128,14 @@ fn owners_tried_as_an_ordinary_user() {
         assert_eq!(state("mine/state"), Ok(()));
         assert_eq!(state("mine/new/state"), Ok(()));
         assert_eq!(state("mine/roots-state"), Err(Rule::Owner(0, OTHER)));
-        assert_eq!(state("roots/state"), Err(Rule::System(Errno::ACCESS)));
+        assert_eq!(state("roots/state"), Err(Rule::Make(Errno::ACCESS, OTHER)));
+        // Whoever reads that is to know what to do.
+        let path = d.join("roots/new/state");
+        let (said, shown) = (open_private_dir(&path, true).unwrap_err().to_string(), path.display());
+        let (above, expected) =
+            (d.join("roots/new"), format!("repair: make {shown}, mode 0700, owner {OTHER}"));
+        assert!(said.starts_with(&format!("{shown}: {} cannot be made: ", above.display())), "{said}");
+        assert!(said.ends_with(&expected), "{said}");
     });
     thread.join().unwrap();
 }
