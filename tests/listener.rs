@@ -14,6 +14,8 @@ use rustix::process::{Resource, Rlimit, Signal};
 
 #[path = "listener/place.rs"]
 mod place;
+#[path = "listener/tried.rs"]
+mod tried;
 
 use place::{Foreground, Place};
 
@@ -284,48 +286,6 @@ fn a_bad_configuration_is_refused_with_every_error() {
         let end = under_inetd(place.smsyncd(&[]), peer, socket);
         assert_eq!(end, (Some(78), answer.to_vec()), "{greeting:?}");
     }
-}
-
-#[test]
-fn what_a_configuration_names_is_tried() {
-    let place = Place::new();
-    let at = |name: &str| place.dir.path().join(name).display().to_string();
-    std::fs::create_dir(at("a")).unwrap();
-    let (none, a, conf) = (at("none"), at("a"), place.config().display().to_string());
-    let secret = std::fs::read_to_string(place.config()).unwrap().lines().next().unwrap().to_owned();
-    let conf_text = format!(
-        "{secret}\nstate dir = {none}/state\nspool dir = {none}\nlog file = {none}/log\npid file = {a}\n\
-         metrics file = {none}/m.prom\nmotd file = {none}\npath = {none}\n[m]\nlock file = {none}/lock\n\
-         pre-xfer exec = {conf} x\n[n]\n[o]\npath = {a}\nrequire marker = x/y\nlog file = {none}/log\n"
-    );
-    std::fs::write(place.config(), conf_text).unwrap();
-    let gone = "No such file or directory";
-    let expected = [
-        format!("{conf}:4: log file: {none}/log: {gone}"),
-        format!("{conf}:5: pid file: {a}: Is a directory"),
-        format!("{conf}:3: spool dir: {none}: {gone}"),
-        format!("{conf}:6: metrics file: {none}: {gone}"),
-        format!("{conf}:7: motd file: {none} cannot be opened: {gone} (os error 2)"),
-        format!("{conf}:8: path: {none}: {gone}"),
-        format!("{conf}:10: lock file: {none}/lock: {gone}"),
-        format!("{conf}:11: pre-xfer exec: {conf}: Permission denied"),
-        format!("{conf}:15: require marker: x/y: {gone}"),
-        format!("{conf}:16: log file: {none}/log: {gone}"),
-    ];
-    let check = place.smsyncd(&["--check"]).output().unwrap();
-    assert_eq!(text_lines(&check.stderr), expected);
-    assert_eq!(check.status.code(), Some(1));
-    assert!(text(&check.stdout).contains(&format!("\nspool dir = {none}\n")), "{check:?}");
-    // It made nothing, and finds what is there by now.
-    assert!(!Path::new(&none).exists() && std::fs::read_dir(&a).unwrap().next().is_none());
-    for dir in [&none, &format!("{a}/x"), &format!("{a}/x/y")] {
-        std::fs::create_dir(dir).unwrap();
-    }
-    let good = std::fs::read_to_string(place.config()).unwrap();
-    let good = good.replace(&format!("motd file = {none}"), "").replace(&format!("{conf} x"), "/bin/true");
-    std::fs::write(place.config(), good.replace(&format!("pid file = {a}"), "")).unwrap();
-    let check = place.smsyncd(&["--check"]).output().unwrap();
-    assert_eq!((check.status.code(), text(&check.stderr)), (Some(0), ""));
 }
 
 #[test]

@@ -1,15 +1,17 @@
 //! `--check` tries what a good configuration names: whether it is there and could be used now, by who asks
 //! or by the user who serves.
 
-use super::config::{Config, Module};
+use super::config::{Config, Module, directory, identity};
 use super::confine::{Shut, open};
 use super::log::shown;
 use super::motd;
 use super::permit::holds;
 use crate::sys::confine::Identity;
 use crate::sys::{Spool, error_words, ids, private, usable};
+use std::ffi::{OsStr, OsString};
 use std::fmt::Display;
 use std::io;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
 /// What could not be used, each with the place of its parameter. For what only sessions use, this process becomes the
@@ -22,12 +24,16 @@ pub(super) fn problems(config: &Config) -> Result<Vec<String>, String> {
     let globals = &config.globals;
     for dir in [globals.state_dir.clone(), globals.kept_dir()] {
         if private::exists(&dir) {
-            let opened = private::open_private_dir(&dir, false).map(drop);
-            opened.unwrap_or_else(|error| trial.says("state dir", &error));
+            match private::open_private_dir(&dir, false) {
+                Ok(_) => trial.of("state dir", Some(&dir), usable::directory),
+                Err(error) => trial.says("state dir", &error),
+            }
         } else {
             trial.of("state dir", Some(&dir), usable::directory_or_above);
         }
     }
+    // Before this process becomes another user: what is in them is for nobody else to see.
+    trial.try_homes()?;
     // The log is opened before a session becomes another user, and a listener stays who it is.
     trial.of("log file", globals.log_file.as_deref(), usable::file);
     trial.of("pid file", globals.pid_file.as_deref(), usable::locked);
@@ -63,6 +69,32 @@ struct Trial<'c> {
 }
 
 impl Trial<'_> {
+    /// Tries the directories of users and modules in the state directory and beside it.
+    fn try_homes(&mut self) -> Result<(), String> {
+        let globals = &self.config.globals;
+        let (mut state, mut whose) = (globals.state_dir.clone(), ids::euid());
+        if let Some(user) = globals.user()?.filter(|user| user.is_other() && ids::is_root()) {
+            let name = OsString::from_vec(directory(user.uid));
+            whose = user.uid;
+            self.try_home(&globals.kept_dir().join(&name), whose);
+            state.push(name);
+            self.try_home(&state, whose);
+        }
+        for module in &self.config.modules {
+            // Of one whose user is not known it is said elsewhere.
+            let user = identity(module.uid.as_ref(), module.gid.as_ref()).ok().flatten();
+            let user = user.filter(Identity::is_other).map(|user| user.uid);
+            let before = user.map_or_else(|| b"module".to_vec(), directory);
+            let name = [&before, &b"-"[..], module.name.as_bytes()].concat();
+            self.try_home(&state.join(OsStr::from_bytes(&name)), user.unwrap_or(whose));
+        }
+        Ok(())
+    }
+
+    fn try_home(&mut self, dir: &Path, uid: u32) {
+        self.of("state dir", Some(dir), |dir| usable::own_directory(dir, uid));
+    }
+
     fn try_module(&mut self, module: &Module) {
         match open(module) {
             Ok(dir) => {

@@ -5,6 +5,7 @@ use crate::sys::private::{check_own, open_dir_of};
 use crate::sys::slots::OTHERS;
 use rustix::fs::{Access, AtFlags, CWD, FileType, Mode, OFlags, Stat};
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 fn access(path: &Path, how: Access) -> io::Result<()> {
@@ -89,6 +90,34 @@ pub fn directory_or_above(path: &Path) -> io::Result<()> {
             (could, _) => return could,
         }
     }
+}
+
+/// A directory in which a session keeps what is this user's alone. It is made when it is missing, and given to him while it
+/// is ours.
+///
+/// # Errors
+/// Why it could not be used, and what to do.
+pub fn own_directory(path: &Path, uid: u32) -> io::Result<()> {
+    let stat = match rustix::fs::lstat(path) {
+        Err(rustix::io::Errno::NOENT) => return Ok(()),
+        stat => stat?,
+    };
+    let (owner, mode, at) = (stat.st_uid, stat.st_mode & 0o7777, path.as_os_str().as_bytes().escape_ascii());
+    let text = if !FileType::from_raw_mode(stat.st_mode).is_dir() {
+        format!("it is no directory; repair: rm {at}")
+    } else if owner != uid && owner != ids::euid() {
+        // What he put there is not to be given to another.
+        format!(
+            "it belongs to uid {owner} and not to uid {uid} (mode {mode:04o}); repair: rm -r {at}, it is made anew"
+        )
+    } else if mode & 0o777 != 0o700 {
+        format!(
+            "it is not for its owner alone to use (uid {owner}, mode {mode:04o}); repair: chmod 0700 {at}"
+        )
+    } else {
+        return Ok(());
+    };
+    Err(io::Error::other(text))
 }
 
 /// A program.

@@ -1,0 +1,137 @@
+//! What `--check` tries of what a configuration names, and finds no use for.
+
+use super::place::Place;
+use super::{text, text_lines};
+use crate::common::is_root;
+use crate::common::mounted::Mounted;
+use crate::common::tree::chmod;
+use std::fs;
+use std::os::unix::fs::lchown;
+use std::path::Path;
+
+#[test]
+fn what_a_configuration_names_is_tried() {
+    let place = Place::new();
+    let at = |name: &str| place.dir.path().join(name).display().to_string();
+    std::fs::create_dir(at("a")).unwrap();
+    let (none, a, conf) = (at("none"), at("a"), place.config().display().to_string());
+    let secret = std::fs::read_to_string(place.config()).unwrap().lines().next().unwrap().to_owned();
+    let conf_text = format!(
+        "{secret}\nstate dir = {none}/state\nspool dir = {none}\nlog file = {none}/log\npid file = {a}\n\
+         metrics file = {none}/m.prom\nmotd file = {none}\npath = {none}\n[m]\nlock file = {none}/lock\n\
+         pre-xfer exec = {conf} x\n[n]\n[o]\npath = {a}\nrequire marker = x/y\nlog file = {none}/log\n"
+    );
+    std::fs::write(place.config(), conf_text).unwrap();
+    let gone = "No such file or directory";
+    let expected = [
+        format!("{conf}:4: log file: {none}/log: {gone}"),
+        format!("{conf}:5: pid file: {a}: Is a directory"),
+        format!("{conf}:3: spool dir: {none}: {gone}"),
+        format!("{conf}:6: metrics file: {none}: {gone}"),
+        format!("{conf}:7: motd file: {none} cannot be opened: {gone} (os error 2)"),
+        format!("{conf}:8: path: {none}: {gone}"),
+        format!("{conf}:10: lock file: {none}/lock: {gone}"),
+        format!("{conf}:11: pre-xfer exec: {conf}: Permission denied"),
+        format!("{conf}:15: require marker: x/y: {gone}"),
+        format!("{conf}:16: log file: {none}/log: {gone}"),
+    ];
+    let check = place.smsyncd(&["--check"]).output().unwrap();
+    assert_eq!(text_lines(&check.stderr), expected);
+    assert_eq!(check.status.code(), Some(1));
+    assert!(text(&check.stdout).contains(&format!("\nspool dir = {none}\n")), "{check:?}");
+    // It made nothing, and finds what is there by now.
+    assert!(!Path::new(&none).exists() && std::fs::read_dir(&a).unwrap().next().is_none());
+    for dir in [&none, &format!("{a}/x"), &format!("{a}/x/y")] {
+        std::fs::create_dir(dir).unwrap();
+    }
+    let good = std::fs::read_to_string(place.config()).unwrap();
+    let good = good.replace(&format!("motd file = {none}"), "").replace(&format!("{conf} x"), "/bin/true");
+    std::fs::write(place.config(), good.replace(&format!("pid file = {a}"), "")).unwrap();
+    let check = place.smsyncd(&["--check"]).output().unwrap();
+    assert_eq!((check.status.code(), text(&check.stderr)), (Some(0), ""));
+}
+
+/// The exit code of a check, and what it finds.
+fn checked(place: &Place) -> (Option<i32>, Vec<String>) {
+    let check = place.smsyncd(&["--check"]).output().unwrap();
+    (check.status.code(), text_lines(&check.stderr).iter().map(ToString::to_string).collect())
+}
+
+#[test]
+fn a_state_directory_that_cannot_be_written_to() {
+    let place = Place::new();
+    let conf = place.config().display().to_string();
+    for name in ["state", "state.kept"] {
+        let dir = place.dir.path().join(name);
+        fs::create_dir(&dir).unwrap();
+        chmod(&dir, 0o700);
+        assert_eq!(checked(&place), (Some(0), vec![]));
+        let (disk, why) = if is_root() {
+            (Some(Mounted::tmpfs(&dir, "ro,mode=700")), "Read-only file system")
+        } else {
+            chmod(&dir, 0o500);
+            (None, "Permission denied")
+        };
+        let expected = format!("{conf}:2: state dir: {}: {why}", dir.display());
+        assert_eq!(checked(&place), (Some(1), vec![expected]));
+        drop(disk);
+        chmod(&dir, 0o700);
+    }
+}
+
+#[test]
+fn a_directory_of_a_module_that_is_not_its_users() {
+    let place = Place::new();
+    let (at, conf) = (|name: &str| place.dir.path().join(name), place.config().display().to_string());
+    let mut text = fs::read_to_string(place.config()).unwrap();
+    text.push_str(&format!("path = {}\n[m]\n", place.dir.path().display()));
+    let root = is_root();
+    if root {
+        text.push_str("[n]\nuid = 65534\ngid = 65534\n");
+    }
+    fs::write(place.config(), text).unwrap();
+    for dir in ["state", "state.kept", "state/module-m", "state/uid-65534-n"] {
+        fs::create_dir(at(dir)).unwrap();
+        chmod(&at(dir), 0o700);
+    }
+    // What is root's still is given to him when it is his turn.
+    assert_eq!(checked(&place), (Some(0), vec![]));
+    let says = |name: &str, why: &str| {
+        let shown = at(name).display().to_string();
+        let expected = format!("{conf}:2: state dir: {shown}: it {}", why.replace("AT", &shown));
+        assert_eq!(checked(&place), (Some(1), vec![expected]));
+    };
+    let uid = rustix::process::geteuid().as_raw();
+    let open = format!("is not for its owner alone to use (uid {uid}, mode 0755); repair: chmod 0700 AT");
+    let (own, his) = ("state/module-m", "state/uid-65534-n");
+    chmod(&at(own), 0o755);
+    says(own, &open);
+    fs::remove_dir(at(own)).unwrap();
+    fs::write(at(own), "").unwrap();
+    says(own, "is no directory; repair: rm AT");
+    fs::remove_file(at(own)).unwrap();
+    if !root {
+        println!("what belongs to others: not tried: only root can give it to them");
+        return;
+    }
+    let belongs = |uid, to| {
+        format!("belongs to uid {uid} and not to uid {to} (mode 0700); repair: rm -r AT, it is made anew")
+    };
+    lchown(at(his), Some(65533), None).unwrap();
+    says(his, &belongs(65533, 65534));
+    lchown(at(his), Some(65534), None).unwrap();
+    assert_eq!(checked(&place), (Some(0), vec![]));
+    // Whoever serves all connections has a directory in each, and those of his modules there.
+    let text = fs::read_to_string(place.config()).unwrap();
+    let text = text.replace("path = ", "daemon uid = 65534\ndaemon gid = 65534\npath = ");
+    fs::write(place.config(), text.replace("uid = 65534\ngid = 65534\n", "")).unwrap();
+    chmod(place.dir.path(), 0o755);
+    for dir in ["state/uid-65534", "state.kept/uid-65534", "state/uid-65534/module-m"] {
+        fs::create_dir(at(dir)).unwrap();
+        chmod(&at(dir), 0o700);
+        lchown(at(dir), Some(65533), None).unwrap();
+        says(dir, &belongs(65533, 65534));
+        lchown(at(dir), Some(65534), None).unwrap();
+        assert_eq!(checked(&place), (Some(0), vec![]));
+    }
+}
