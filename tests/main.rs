@@ -24,6 +24,7 @@ mod choosing;
 mod confined;
 mod connections;
 mod crash;
+mod crowded;
 mod daemon;
 mod deletion;
 mod delta;

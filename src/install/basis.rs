@@ -5,7 +5,7 @@ use crate::limits;
 use crate::sys::{File, Stat};
 use std::io::{self, Write};
 use std::sync::mpsc::channel;
-use std::thread;
+use std::thread::{self, Builder};
 
 /// The older file.
 #[derive(Debug)]
@@ -74,26 +74,32 @@ impl Incoming {
 
     /// Reads a part of the older file, digests it and writes it: both at once, if it is large.
     fn read_from(&mut self, basis: &File, mut at: u64, length: u64) -> io::Result<()> {
-        let end = at + length;
-        if length < TOGETHER {
-            let mut buffer = vec![0; limits::RECORD];
-            while at < end {
-                let piece = read(basis, &mut buffer, (at, end), self.arrived)?;
-                self.write(piece)?;
-                at += piece.len() as u64;
-            }
+        if length >= TOGETHER && self.read_together(basis, at, length)? {
             return Ok(());
         }
+        let end = at + length;
+        let mut buffer = vec![0; limits::RECORD];
+        while at < end {
+            let piece = read(basis, &mut buffer, (at, end), self.arrived)?;
+            self.write(piece)?;
+            at += piece.len() as u64;
+        }
+        Ok(())
+    }
+
+    /// The same, both at once. False, and nothing is done, where no thread is to be had.
+    fn read_together(&mut self, basis: &File, mut at: u64, length: u64) -> io::Result<bool> {
+        let end = at + length;
         let mut position = self.arrived;
         let Incoming { file, content, .. } = &mut *self;
-        thread::scope(|scope| {
+        let together = thread::scope(|scope| {
             let (filled, to_writer) = channel();
             let (emptied, to_reader) = channel();
             for _ in 0..AHEAD {
                 // Its other end is here.
                 let _ = emptied.send(vec![0; limits::RECORD]);
             }
-            let reader = scope.spawn(move || -> io::Result<()> {
+            let work = move || -> io::Result<()> {
                 while at < end {
                     // Nobody writes any more: why is known there.
                     let Ok(mut buffer) = to_reader.recv() else { break };
@@ -107,7 +113,8 @@ impl Incoming {
                     }
                 }
                 Ok(())
-            });
+            };
+            let Ok(reader) = Builder::new().spawn_scoped(scope, work) else { return Ok(false) };
             let written = to_writer.into_iter().try_for_each(move |(buffer, length): (Vec<u8>, usize)| {
                 file.write_all(buffer.get(..length).unwrap_or_default())?;
                 // The last ones are not wanted again.
@@ -115,13 +122,15 @@ impl Incoming {
                 Ok(())
             });
             match reader.join() {
-                Ok(read) => written.and(read),
+                Ok(read) => written.and(read).map(|()| true),
                 Err(panic) => std::panic::resume_unwind(panic),
             }
         })?;
-        self.arrived += length;
-        self.ends_in_hole = false;
-        Ok(())
+        if together {
+            self.arrived += length;
+            self.ends_in_hole = false;
+        }
+        Ok(together)
     }
 
     /// Digests the next bytes, which are here already.

@@ -12,7 +12,8 @@ use crate::wire::{Message, Speaker};
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
-use std::thread;
+use std::sync::{Mutex, PoisonError};
+use std::thread::{self, Builder};
 
 /// Older files, by the wanted ones.
 #[derive(Debug)]
@@ -116,17 +117,25 @@ fn block(smaller: u64, larger: u64) -> Option<usize> {
     (smaller >= limits::DELTA && block <= most).then_some(block)
 }
 
-/// The digests of the whole blocks of a file, by as many threads as there are processors.
+/// The digests of the whole blocks of a file, by as many threads as there are processors, or as are to be had.
 fn sums(file: &File, size: u64, digests: &BlockDigests) -> io::Result<Vec<BlockSum>> {
     let count = usize::try_from(size / digests.block() as u64).unwrap_or_default();
     let mut sums = vec![BlockSum::default(); count];
     let share = count.div_ceil(process::parallelism()).max(1);
+    let parts = Mutex::new((0..).step_by(share).zip(sums.chunks_mut(share)));
+    let work = || -> io::Result<()> {
+        loop {
+            let next = parts.lock().unwrap_or_else(PoisonError::into_inner).next();
+            let Some(part) = next else { return Ok(()) };
+            part_of_sums(file, digests, part)?;
+        }
+    };
     thread::scope(|scope| {
-        let parts = (0..).step_by(share).zip(sums.chunks_mut(share));
-        let threads: Vec<_> =
-            parts.map(|part| scope.spawn(move || part_of_sums(file, digests, part))).collect();
-        threads.into_iter().try_for_each(|thread| match thread.join() {
-            Ok(done) => done,
+        let threads = (share..count).step_by(share);
+        let threads: Vec<_> = threads.filter_map(|_| Builder::new().spawn_scoped(scope, work).ok()).collect();
+        let own = work();
+        threads.into_iter().fold(own, |done, thread| match thread.join() {
+            Ok(other) => done.and(other),
             Err(panic) => std::panic::resume_unwind(panic),
         })
     })?;

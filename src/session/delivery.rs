@@ -8,7 +8,7 @@ use crate::report::{Carried, Monitor, Progress, Transfer};
 use crate::session::blocks::Blocks;
 use crate::session::digesting::{Begun, Digesting, beginning};
 use crate::session::ranges::{Beginning, Questions, Ranges};
-use crate::session::{Error, moves};
+use crate::session::{Error, moves, worker};
 use crate::spec::{Entry, Index, Time};
 use crate::sys::{self, File, Stat, clock};
 use crate::tree::{Opener, Remembered, Root};
@@ -32,7 +32,7 @@ pub(super) fn digests(
     std::thread::scope(|scope| {
         // Made in here, so that it goes when the connection breaks: by that the worker knows that it may end.
         let (done, from_worker) = sync_channel(ANSWERS_AHEAD);
-        scope.spawn(move || {
+        worker::start(scope, move || {
             let (mut opener, mut buffer) = (Opener::new(root, false), Vec::new());
             for (index, entry) in single.entries() {
                 if let Ok(digest) = digest(&mut opener, &entry, remembered, &mut buffer)
@@ -49,7 +49,7 @@ pub(super) fn digests(
                     return;
                 }
             }
-        });
+        })?;
         let mut speaker = connection.speak();
         while let Some(answer) = speaker.await_worker(&from_worker)? {
             speaker.say(&answer)?;
@@ -121,7 +121,7 @@ pub(super) fn files(
         for _ in 0..READ_AHEAD {
             let _ = empty.send(Batch::new());
         }
-        scope.spawn(move || {
+        worker::start(scope, move || {
             let (opener, batch, blocks) = (Opener::new(root, false), Batch::new(), None);
             let mut reader = Reader {
                 opener,
@@ -137,7 +137,7 @@ pub(super) fn files(
             };
             // Nobody takes what is read any more: the connection ended, and the other thread knows why.
             let _ = reader.run(wanted);
-        });
+        })?;
         // They end with this turn, however it ends: the worker must not wait for an empty record for ever.
         let (empty, from_worker) = (empty, from_worker);
         let mut speaker = connection.speak();

@@ -11,6 +11,9 @@ use std::io;
 /// What is done when a specification does not get onto the disk.
 pub(super) const WRITE_SPEC: &str = "write the specification into the spool directory";
 
+/// What is not done where there are as many processes as there may be.
+pub(super) const START: &str = "start a thread (see the limits on processes)";
+
 /// Why a session ends without a report.
 #[derive(Debug)]
 pub enum Error {
@@ -123,7 +126,10 @@ impl std::error::Error for Error {}
 
 impl From<WireError> for Error {
     fn from(error: WireError) -> Self {
-        Error::Wire(error)
+        match error {
+            WireError::Thread(error) => Error::System(START, error),
+            error => Error::Wire(error),
+        }
     }
 }
 
@@ -141,6 +147,9 @@ impl From<StageError> for Error {
 
 impl From<WriteError> for Error {
     fn from(error: WriteError) -> Self {
-        Error::Write(error)
+        match error {
+            WriteError::Thread(error) => Error::System(START, error),
+            error => Error::Write(error),
+        }
     }
 }

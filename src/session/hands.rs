@@ -7,12 +7,14 @@ use crate::report::{Problem, Problems, Progress};
 use crate::session::Error;
 use crate::session::admit;
 use crate::session::intake::{Intake, full};
+use crate::session::worker;
 use crate::spec::Index;
 use crate::sys::process;
 use crate::wire::{Record, Whole, WireError};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
 use std::sync::{Mutex, PoisonError};
+use std::thread::Scope;
 
 /// A record, and the files that are in it.
 pub(super) struct Load {
@@ -47,9 +49,24 @@ impl<'h> Hands<'h> {
         Hands { intake, loads, written, over }
     }
 
-    /// How many are of use.
-    pub(super) fn number() -> usize {
-        process::parallelism().min(limits::HANDS)
+    /// Starts as many as are of use, or as are to be had: fewer are slower, and nothing else.
+    ///
+    /// # Errors
+    /// There is none.
+    pub(super) fn start<'s>(
+        &'s self,
+        scope: &'s Scope<'s, '_>,
+        done: &Sender<(Record, Progress)>,
+    ) -> Result<(), Error> {
+        for number in 0..process::parallelism().min(limits::HANDS) {
+            let done = done.clone();
+            // It ends with this thread: by that the connection knows that nothing more comes back.
+            let hand = worker::start(scope, move || self.work(&done));
+            if number == 0 {
+                hand?;
+            }
+        }
+        Ok(())
     }
 
     /// Whether one of them met what the next file would meet as well.
@@ -58,7 +75,7 @@ impl<'h> Hands<'h> {
     }
 
     /// Writes until there is nothing more to come; each record goes back.
-    pub(super) fn work(&self, done: &Sender<(Record, Progress)>) {
+    fn work(&self, done: &Sender<(Record, Progress)>) {
         let Intake { stage, want, fresh, .. } = self.intake;
         let mut places = Places::new(stage, want, fresh);
         loop {

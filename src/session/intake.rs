@@ -12,6 +12,7 @@ use crate::session::admit;
 use crate::session::arrivals::Arrivals;
 use crate::session::bases::Bases;
 use crate::session::hands::{Hands, Load, Written};
+use crate::session::worker;
 use crate::spec::{Entry, Index, Marks, Spec, Time};
 use crate::wire::{Channel, Listener, Message, Record, Unpacker, Whole, WireError};
 use std::collections::HashMap;
@@ -65,17 +66,10 @@ pub(super) fn take(
     let taken = std::thread::scope(|scope| {
         let (to_worker, records) = channel();
         let (done, from_worker) = channel();
-        for _ in 0..Hands::number() {
-            let done = done.clone();
-            scope.spawn(|| {
-                // It ends with this thread: by that the connection knows that nothing more comes back.
-                let done = done;
-                hands.work(&done);
-            });
-        }
+        hands.start(scope, &done)?;
         let (hands, gone) = (&hands, &gone);
         let work = move || Writer::new(intake, wanted, partial, (hands, to_hands), gone).run(records, done);
-        let worker = scope.spawn(work);
+        let worker = worker::start(scope, work)?;
         let fed = feed(connection.listen(), to_worker, &from_worker, monitor);
         gone.store(fed.is_err(), Ordering::Relaxed);
         match (worker.join(), fed) {

@@ -31,6 +31,7 @@ mod survey;
 mod tell;
 mod text;
 mod turns;
+mod worker;
 
 pub use admit::{refuse, words};
 pub use baseline::Baselines;

@@ -13,6 +13,7 @@ use crate::tree::{Cursor, Opener, Remembered};
 use crate::wire::{Channel, Message, WireError};
 use std::collections::{HashMap, HashSet};
 use std::io;
+use std::thread::Builder;
 
 /// Where the contents of a wanted file are.
 #[derive(Debug, Clone, Copy)]
@@ -100,14 +101,16 @@ impl Question<'_> {
         speaker.end()?;
         let (heard, own) = std::thread::scope(|scope| {
             let (done, worker) = std::sync::mpsc::sync_channel(1);
-            scope.spawn(move || {
+            let work = move || {
                 let mut own = Own::new(here);
                 let read: Vec<_> = likely.iter().map(|pair| own.digest(pair.have).ok()).collect();
                 let sums = together(read.iter().map(|read| read.map_or([0; 32], |(digest, _)| digest)));
                 let sums = sums.collect::<Vec<_>>();
                 // Nobody waits for it any more when the connection broke.
                 let _ = done.send((sums, read));
-            });
+            };
+            // Where no thread is to be had, these files are sent.
+            let _ = Builder::new().spawn_scoped(scope, work);
             let heard = answers(channel, &single, likely.len().div_ceil(limits::TOGETHER))?;
             Ok::<_, Error>((heard, channel.await_worker(&worker)?))
         })?;

@@ -14,6 +14,7 @@ use crate::wire::Channel;
 use crate::wire::message::Round;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, sync_channel};
+use std::thread::Builder;
 
 /// The receiver's tree.
 pub(super) struct Survey {
@@ -51,10 +52,12 @@ pub(super) fn both(
     std::thread::scope(|scope| {
         let (done, worker) = sync_channel(1);
         let stop = &unwanted;
-        scope.spawn(move || {
+        let work = move || {
             // Whoever gave up does not want it.
             let _ = done.send(survey(receiver, round, round.keywords, None, Some(stop)));
-        });
+        };
+        // Where no thread is to be had, it is described when it is known what is wanted.
+        let _ = Builder::new().spawn_scoped(scope, work);
         let sides = meet(channel, receiver, &worker, monitor);
         // When the session is over, nobody waits for the rest of the tree.
         unwanted.store(true, Ordering::Relaxed);

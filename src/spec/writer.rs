@@ -41,6 +41,8 @@ pub enum WriteError {
     TooLarge,
     /// The output failed.
     Io(io::Error),
+    /// No thread is to be had to look at the tree.
+    Thread(io::Error),
 }
 
 impl std::fmt::Display for WriteError {
@@ -50,6 +52,9 @@ impl std::fmt::Display for WriteError {
             WriteError::Entry(error) => error.fmt(f),
             WriteError::TooLarge => f.write_str("the specification is too large"),
             WriteError::Io(error) => error.fmt(f),
+            WriteError::Thread(error) => {
+                write!(f, "cannot start a thread: {}", crate::sys::error_words(error))
+            }
         }
     }
 }

@@ -203,11 +203,14 @@ impl ByName {
     /// The kernel gives no thread a working directory of its own.
     pub fn run<T: Send>(work: impl FnOnce(&ByName) -> T + Send) -> io::Result<T> {
         std::thread::scope(|scope| {
-            let thread = scope.spawn(|| {
+            let work = || {
                 unshare(CloneFlags::CLONE_FS)?;
                 Ok(work(&ByName(())))
-            });
-            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            };
+            Builder::new()
+                .spawn_scoped(scope, work)?
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         })
     }
 

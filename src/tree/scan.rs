@@ -78,7 +78,7 @@ pub fn scan<W: Write + Send>(
     writer: &mut SpecWriter<W>,
 ) -> Result<Scanned, ScanError> {
     if what.keywords.contains(Keyword::Xattr) {
-        ByName::run(|attributes| walk(root, what, writer, Some(attributes)))?
+        ByName::run(|attributes| walk(root, what, writer, Some(attributes))).map_err(ScanError::Thread)?
     } else {
         walk(root, what, writer, None)
     }

@@ -11,6 +11,7 @@ use crate::wire::record::Record;
 use crate::wire::{Batch, Message, WireError};
 use std::borrow::Cow;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::thread::Builder;
 use std::time::{Duration, Instant};
 
 /// A connection on which both sides have proven the secret.
@@ -129,14 +130,15 @@ impl Channel {
     /// Does `work` on another thread while the peer is told that we are alive.
     ///
     /// # Errors
-    /// The connection broke, or the peer gave up meanwhile; `work` is done all the same.
+    /// The connection broke, or the peer gave up meanwhile; `work` is done all the same. Or there is no thread.
     pub fn while_working<T: Send>(&mut self, work: impl FnOnce() -> T + Send) -> Result<T, WireError> {
         std::thread::scope(|scope| {
             let (done, worker) = std::sync::mpsc::sync_channel(1);
-            scope.spawn(move || {
+            let work = move || {
                 // The receiver is gone when the connection broke: then nobody wants the result.
                 let _ = done.send(work());
-            });
+            };
+            Builder::new().spawn_scoped(scope, work).map_err(WireError::Thread)?;
             match self.await_worker(&worker)? {
                 Some(value) => Ok(value),
                 None => {

@@ -12,6 +12,8 @@ pub enum WireError {
     Silent,
     /// The connection broke.
     Io(io::Error),
+    /// No thread is to be had to work while the peer is told that we are alive.
+    Thread(io::Error),
     /// A record does not open, or cannot be sealed: the bytes were changed, or the peer has another key.
     Seal,
     /// The bytes are no message. What was wrong.
@@ -33,6 +35,7 @@ impl WireError {
     pub const fn exit(&self) -> Exit {
         match self {
             WireError::Closed | WireError::Silent | WireError::Io(_) => Exit::Unavailable,
+            WireError::Thread(_) => Exit::System,
             WireError::Seal | WireError::Malformed(_) | WireError::Violation(_) => Exit::Protocol,
             WireError::Aborted { exit, .. } => *exit,
         }
@@ -46,6 +49,9 @@ impl std::fmt::Display for WireError {
             WireError::Silent => f.write_str("the peer was silent for too long"),
             WireError::Io(error) => {
                 write!(f, "the connection broke: {}", crate::sys::error_words(error))
+            }
+            WireError::Thread(error) => {
+                write!(f, "cannot start a thread: {}", crate::sys::error_words(error))
             }
             WireError::Seal => f.write_str("a record does not open: it was changed on the way"),
             WireError::Malformed(what) => write!(f, "the peer sent a malformed message: {what}"),
