@@ -44,9 +44,19 @@ impl Hosts {
     /// Reads addresses, networks as `10.0.0.0/8` and `10.0.0.0/255.0.0.0`, names, and `*` for everybody, with commas or
     /// blanks between them. Nothing where one of them is none, or there is none.
     fn parse(text: &str) -> Option<Hosts> {
-        let words = text.split(|c: char| c == ',' || c.is_whitespace()).filter(|word| !word.is_empty());
-        let list: Vec<_> = words.map(host).collect::<Option<_>>()?;
+        let list: Vec<_> = words(text).map(host).collect::<Option<_>>()?;
         (!list.is_empty()).then(|| Hosts { text: text.to_owned(), list })
+    }
+
+    /// Whether a list that we may not know all of names everybody who has an address.
+    #[must_use]
+    pub fn has_everybody(text: &str) -> bool {
+        let list: Vec<_> = words(text).filter_map(host).collect();
+        let all = |of: fn(&IpNet) -> bool| {
+            list.iter().any(|host| matches!(host, Host::Net(net) if net.prefix_len() == 0 && of(net)))
+        };
+        list.contains(&Host::Any)
+            || all(|net| matches!(net, IpNet::V4(_))) && all(|net| matches!(net, IpNet::V6(_)))
     }
 
     /// Whether it has names, which have to be looked up.
@@ -85,6 +95,10 @@ pub fn admits(allow: Option<&Hosts>, deny: Option<&Hosts>, caller: &Caller<'_>) 
         Some(Named::Yes | Named::Perhaps) => false,
         Some(Named::No) | None => allow.is_none(),
     }
+}
+
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| c == ',' || c.is_whitespace()).filter(|word| !word.is_empty())
 }
 
 fn host(word: &str) -> Option<Host> {

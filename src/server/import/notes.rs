@@ -3,6 +3,7 @@
 use super::effect::{Said, Values, pair};
 use super::tables::{BOTH_LISTS, HOOKS, LOCK_FILE, OTHERWISE, PID_FILE};
 use super::{fault, folded};
+use crate::server::config::hosts::Hosts;
 use crate::vis::shown_text;
 
 /// All that is to be noted of a file with these modules, each with the line at which it begins.
@@ -21,6 +22,9 @@ pub(super) fn notes<'v>(said: &Said, modules: impl Iterator<Item = (&'v usize, &
     let mut notes: Vec<_> = notes.into_iter().map(str::to_owned).collect();
     let has = |values: &Values, name: &str| values.get(name).is_some_and(|value| !value.is_empty());
     let both = modules.filter(|(_, values)| has(values, "hostsallow") && has(values, "hostsdeny"));
+    // Where everybody is denied, nobody is in neither.
+    let both =
+        both.filter(|(_, values)| !values.get("hostsdeny").is_some_and(|deny| Hosts::has_everybody(deny)));
     notes.extend(both.map(|(number, _)| {
         let header = said.get(number).map_or("", String::as_str);
         format!("line {number}: {}: {BOTH_LISTS}", shown_text(header))

@@ -290,6 +290,19 @@ fn who_is_in_neither_list_is_noted() {
     for one in ["hosts allow = 10.0.0.1", "hosts deny = 10.0.0.1", "hosts allow =\nhosts deny = 10.0.0.1"] {
         assert_eq!(noted(&format!("[a]\npath = /a\n{one}\n")), Vec::<String>::new());
     }
+    // Where everybody else is denied, nobody is in neither.
+    for (deny, expected) in [
+        ("*", 0),
+        ("10.0.0.2, *", 0),
+        ("0.0.0.0/0 ::/0", 0),
+        ("::/0,@netgroup\t0.0.0.0/0.0.0.0", 0),
+        ("0.0.0.0/0", 1),
+        ("::/0", 1),
+        ("10.0.0.0/8", 1),
+    ] {
+        let both = format!("[a]\npath = /a\nhosts allow = 10.0.0.1\nhosts deny = {deny}\n");
+        assert_eq!(noted(&both).len(), expected, "{deny}");
+    }
 }
 
 #[test]
