@@ -54,6 +54,9 @@ impl Held {
     /// Bytes that are in the stage.
     fn staged(&self) -> u64 {
         let stage = self.pair.site.dst().join(".smsync");
+        if !stage.exists() {
+            return 0;
+        }
         let files = walk(&stage).into_iter().filter(|(_, node)| node.is_file());
         files.map(|(path, _)| fs::metadata(stage.join(path)).map_or(0, |stat| stat.len())).sum()
     }

@@ -95,6 +95,7 @@ const OPEN_NOFOLLOW: u64 = libc::O_NOFOLLOW.unsigned_abs() as u64;
 const EXECUTABLE: u64 = libc::PROT_EXEC.unsigned_abs() as u64;
 const THREAD: u64 = libc::CLONE_THREAD.unsigned_abs() as u64;
 const OWN_DIRECTORY: u64 = libc::CLONE_FS.unsigned_abs() as u64;
+const DUPLICATE: u64 = libc::F_DUPFD_CLOEXEC.unsigned_abs() as u64;
 const SET_NAME: u64 = libc::PR_SET_NAME.unsigned_abs() as u64;
 const SET_VMA: u64 = libc::PR_SET_VMA.unsigned_abs() as u64;
 
@@ -218,7 +219,6 @@ const ON_DESCRIPTORS: &[i64] = &[
     libc::SYS_fchmodat2,
     libc::SYS_utimensat,
     libc::SYS_faccessat2,
-    libc::SYS_fcntl,
     libc::SYS_ioctl,
 ];
 
@@ -234,6 +234,9 @@ fn refused(lent: &[(RawFd, Purpose)]) -> Result<Rules, BackendError> {
             let of_it = SeccompRule::new(vec![is(0, u64::from(descriptor.unsigned_abs()))?])?;
             rules.entry(*call).or_default().push(of_it);
         }
+        // Whether it is open may be asked.
+        let again = vec![is(0, u64::from(descriptor.unsigned_abs()))?, is(1, DUPLICATE)?];
+        rules.entry(libc::SYS_fcntl).or_default().push(SeccompRule::new(again)?);
     }
     Ok(rules)
 }
