@@ -120,10 +120,12 @@ pub(super) fn confine(
         writable: !module.read_only,
         keep_access_times: module.open_noatime,
         identity,
+        // With -f the log is standard error.
         lent: log
             .descriptor()
-            .map(|log| (log, Purpose::Writing))
             .into_iter()
+            .chain([2])
+            .map(|log| (log, Purpose::Writing))
             .chain(lock.as_ref().ok().map(|lock| (lock.descriptor(), Purpose::Locking)))
             .collect(),
     };

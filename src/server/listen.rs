@@ -239,8 +239,8 @@ struct Listener<'a> {
     paused: Option<Instant>,
     /// Processes that are left at this time are killed.
     deadline: Option<Instant>,
-    /// Whether something of ours runs that connections left behind: brokers, for their hooks.
-    left: bool,
+    /// The processes that have ended of which something is left: brokers, for their hooks. What those leave is nobody's.
+    left: Vec<u32>,
     /// Whether that is waited for at the end.
     waits: bool,
     /// Kept for its lock.
@@ -263,7 +263,7 @@ impl<'a> Listener<'a> {
             processes: Vec::new(),
             paused: None,
             deadline: None,
-            left: false,
+            left: Vec::new(),
             waits: true,
             _pid_file: pid_file,
         }
@@ -271,7 +271,7 @@ impl<'a> Listener<'a> {
 
     /// Serves until a signal has closed the sockets, and the last connection and what it left behind have ended.
     fn serve(mut self, signals: &Signals) -> Exit {
-        while !self.sockets.is_empty() || !self.processes.is_empty() || self.left && self.waits {
+        while !self.sockets.is_empty() || !self.processes.is_empty() || self.waits && !self.left.is_empty() {
             let watched = if self.full() { &[] } else { self.sockets.as_slice() };
             let until = self.paused.or(self.deadline);
             let time = until.map(|until| until.saturating_duration_since(Instant::now()));
@@ -317,9 +317,10 @@ impl<'a> Listener<'a> {
 
     /// Forgets the processes that have ended.
     fn reap(&mut self) {
-        let log = self.log;
+        let (log, left) = (self.log, &mut self.left);
         self.processes.retain_mut(|process| {
             let Some(ending) = process.ended() else { return true };
+            left.push(process.id());
             match ending {
                 Ending::Exit(code) => log.debug(format_args!("process {} exited with {code}", process.id())),
                 Ending::Signal(signal) => {
@@ -328,7 +329,8 @@ impl<'a> Listener<'a> {
             }
             false
         });
-        self.left = process::reap_adopted(&self.processes);
+        process::reap_adopted(&self.processes);
+        self.left.retain(|process| process::has_left(*process));
     }
 
     /// Each connection reads the configuration anew, so all we do is say early what they will find, and keep a good one.

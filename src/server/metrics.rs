@@ -182,11 +182,12 @@ impl Samples {
         out
     }
 
-    /// Adds these to what is kept in this directory, and shows the sums in this file, whose directory is there.
+    /// Adds these to what is kept in this directory, where they are from then on and not here, and shows the sums in this
+    /// file, whose directory is there.
     ///
     /// # Errors
     /// One of the directories cannot be written to, or another process holds what is kept for too long.
-    pub(super) fn keep(self, kept: &Dir, shown: &Path) -> io::Result<()> {
+    pub(super) fn keep(&mut self, kept: &Dir, shown: &Path) -> io::Result<()> {
         let named = |error| io::Error::other(format!("{}: {error}", log::shown(shown)));
         let outlet = Outlet::open(shown).map_err(named)?;
         let lock = Slots::in_dir(kept, GATE)?;
@@ -197,10 +198,11 @@ impl Samples {
         // What is damaged, or not there yet, is a counter that begins anew: Prometheus knows of such.
         let before = kept.recall(NAME, limits::METRICS).unwrap_or_default();
         let mut sums = Samples::read(&String::from_utf8_lossy(&before));
-        sums.add(self);
+        sums.add(self.clone());
         sums.refused(&refused::counts(kept)?);
         let text = sums.text();
         kept.remember(NAME, text.as_bytes())?;
+        *self = Samples::default();
         outlet.dir.publish(&outlet.name, text.as_bytes()).map_err(named)
     }
 }

@@ -72,8 +72,8 @@ pub(super) struct Taker {
     rest: Option<Samples>,
     last: Option<Last>,
     written: Option<Instant>,
-    /// The round that is not over, as far as it is known.
-    under_way: Option<Progress>,
+    /// The round that is not over, as far as it is known, and since when that is.
+    under_way: Option<(Progress, Instant)>,
     /// When the last round ended that is known, or the session began.
     known: Instant,
     refused: bool,
@@ -140,8 +140,8 @@ impl Taker {
             let (session, module) = (&self.session, &self.module);
             self.log.warning(format_args!("{session}: module {module}: cannot keep how it went: {error}"));
         }
-        if let (Some(rest), Some(metrics)) = (rest, &self.metrics)
-            && let Err(error) = rest.clone().keep(kept, metrics)
+        if let (Some(mut rest), Some(metrics)) = (rest, &self.metrics)
+            && let Err(error) = rest.keep(kept, metrics)
         {
             self.failed(&error);
             // There may be room for it later.
@@ -166,7 +166,8 @@ impl broker::Notes for Taker {
         match serde_json::from_slice(note) {
             Ok(Note::Refused(reason)) => self.refuse(reason),
             Ok(Note::Progress(progress)) => {
-                self.under_way = Some(progress).filter(|progress| !progress.dry);
+                let since = self.under_way.map_or_else(Instant::now, |(_, since)| since);
+                self.under_way = Some((progress, since)).filter(|_| !progress.dry);
                 return self.presence.go_on(progress.push, progress.files, progress.bytes);
             }
             Ok(Note::Round(sum, error)) => self.round(sum, error),
@@ -185,9 +186,9 @@ impl broker::Notes for Taker {
 
     fn finish(&mut self) {
         // Who ends by itself says so.
-        if let Some(progress) = self.under_way.filter(|_| !self.over) {
+        if let Some((progress, since)) = self.under_way.filter(|_| !self.over) {
             let Progress { push, files, bytes, .. } = progress;
-            let (seconds, exit) = (f64::MAX, Exit::Software.code());
+            let (seconds, exit) = (since.elapsed().as_secs_f64(), Exit::Software.code());
             let sum = Sum { push, seconds, files, bytes, removed: 0, problems: 0, exit };
             self.round(sum, Some("its process was ended".into()));
         }
@@ -322,6 +323,21 @@ mod tests {
         let mut taker = taker(dir.path(), "m.prom");
         taker.take(note.as_bytes());
         assert_eq!(Last::of(taker.kept.as_ref().unwrap(), "m").unwrap().error, Some(why));
+    }
+
+    #[test]
+    fn what_cannot_be_shown_is_counted_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut taker = taker(dir.path(), "m.prom");
+        // What is there cannot be replaced.
+        fs::create_dir_all(dir.path().join("m.prom/in")).unwrap();
+        taker.take(round(0, "0.0").as_bytes());
+        taker.written = None;
+        taker.take(round(0, "0.0").as_bytes());
+        fs::remove_dir_all(dir.path().join("m.prom")).unwrap();
+        taker.finish();
+        let text = fs::read_to_string(dir.path().join("m.prom")).unwrap();
+        assert!(text.contains("exit=\"0\"} 2\n"), "{text}");
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub(super) enum Held {
 pub(super) fn lock(file: impl AsFd, at: i64) -> io::Result<bool> {
     match set(file, at, libc::F_WRLCK) {
         Ok(()) => Ok(true),
-        Err(Errno::EAGAIN | Errno::EACCES) => Ok(false),
+        Err(Errno::EAGAIN) => Ok(false),
         Err(error) => Err(error.into()),
     }
 }

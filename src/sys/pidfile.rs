@@ -5,15 +5,17 @@
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs::File;
+use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
 use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 
 use super::ofd::{self, Held};
 use super::private::{check_own, open_dir_of};
+use crate::limits;
 
 /// How long whoever meets another start waits before it looks again.
 const NAP: Duration = Duration::from_millis(2);
@@ -66,6 +68,7 @@ impl PidFile {
     /// # Errors
     /// Another process holds it, or it cannot be written.
     pub fn take(path: &Path) -> Result<PidFile, PidFileError> {
+        let gate = Gate::pass(path)?;
         loop {
             let (dir, name) = open_dir_of(path)?;
             let opened = Named::open(dir, name)?;
@@ -73,20 +76,68 @@ impl PidFile {
                 // A daemon that ended between the two calls took the name away, and the next start would not see our lock.
                 if opened.is_named() {
                     opened.write()?;
+                    opened.show()?;
                     return Ok(PidFile(opened));
                 }
                 continue;
             }
             match opened.held()? {
-                Held::Not => {}
+                Held::Not => std::thread::sleep(NAP),
                 Held::Writing => return Err(PidFileError::Running(written(&opened.file))),
-                Held::Reading => {
-                    if let Some(replaced) = opened.replace()? {
-                        return Ok(PidFile(replaced));
-                    }
-                    std::thread::sleep(NAP);
-                }
+                Held::Reading => return Ok(PidFile(gate.replace(opened)?)),
             }
+        }
+    }
+}
+
+/// What one start at a time holds: a file of ours beside the pid file, which takes its place where a stranger has locked
+/// that. There is none where no file can be made.
+struct Gate(io::Result<Named>);
+
+impl Gate {
+    fn pass(path: &Path) -> io::Result<Gate> {
+        let deadline = Instant::now() + limits::ADMISSION;
+        loop {
+            let (dir, name) = open_dir_of(path)?;
+            let mut name = name.to_owned();
+            name.push(".new");
+            let file = match Named::open(dir, &name) {
+                // The pid file may be there all the same, made for us by somebody who could.
+                Err(error) if matches!(error.kind(), PermissionDenied | ReadOnlyFilesystem) => {
+                    return Ok(Gate(Err(error)));
+                }
+                file => file?,
+            };
+            if file.lock()? {
+                if file.is_named() {
+                    return Ok(Gate(Ok(file)));
+                }
+            } else if Instant::now() >= deadline {
+                return Err(io::Error::other("another start does not come to its end"));
+            } else {
+                std::thread::sleep(NAP);
+            }
+        }
+    }
+
+    /// Puts it, locked, in the place of this file.
+    fn replace(mut self, old: Named) -> io::Result<Named> {
+        let Gate(file) = &mut self;
+        let new = std::mem::replace(file, Err(PermissionDenied.into()))
+            .map_err(|error| io::Error::other(format!("somebody who may read it has locked it: {error}")))?;
+        new.write()?;
+        rustix::fs::renameat(&new.dir, &new.name, &old.dir, &old.name)?;
+        let new = Named { name: old.name, ..new };
+        new.show()?;
+        Ok(new)
+    }
+}
+
+impl Drop for Gate {
+    fn drop(&mut self) {
+        if let Gate(Ok(file)) = self {
+            // One that stays is harmless: it is no longer locked.
+            let _ = file.remove();
         }
     }
 }
@@ -120,29 +171,14 @@ impl Named {
         ofd::held(&self.file, 0)
     }
 
-    /// Puts a file of ours, locked, in the place of this one, which a stranger has locked: none that a daemon has taken
-    /// meanwhile. `None` if that is so, or if another start does the same.
-    fn replace(&self) -> io::Result<Option<Named>> {
-        let mut name = self.name.clone();
-        name.push(".new");
-        // Nobody else may open this one, so that of several starts one has it.
-        let new = Named::open(self.dir.try_clone()?, &name)?;
-        if !new.lock()? || !new.is_named() {
-            return Ok(None);
-        }
-        if !self.is_named() || self.held()? != Held::Reading {
-            new.remove()?;
-            return Ok(None);
-        }
-        new.write()?;
-        rustix::fs::renameat(&self.dir, &name, &self.dir, &self.name)?;
-        Ok(Some(Named { name: self.name.clone(), ..new }))
-    }
-
-    /// Our process id, readable for everyone whatever the umask.
+    /// Our process id.
     fn write(&self) -> io::Result<()> {
         rustix::fs::ftruncate(&self.file, 0)?;
-        writeln!(&self.file, "{}", std::process::id())?;
+        writeln!(&self.file, "{}", std::process::id())
+    }
+
+    /// Readable for everyone, whatever the umask.
+    fn show(&self) -> io::Result<()> {
         Ok(rustix::fs::fchmod(&self.file, Mode::RUSR | Mode::WUSR | Mode::RGRP | Mode::ROTH)?)
     }
 

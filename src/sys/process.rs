@@ -204,25 +204,33 @@ pub fn adopt() {
     ADOPTS.store(done.is_ok(), Ordering::Relaxed);
 }
 
-/// Forgets those that have ended of what was left behind: none of these, which are waited for one by one. Says whether
-/// any child is left, if what was left behind is ours.
-pub fn reap_adopted(own: &[Process]) -> bool {
+/// Forgets those that have ended of what was left behind: none of these, which are waited for one by one.
+pub fn reap_adopted(own: &[Process]) {
     while ADOPTS.load(Ordering::Relaxed) {
-        // SAFETY: siginfo_t is numbers and pointers, for which zero is a value; the call fills it, and its process is
-        // read where a child has ended, or is the zero from before.
-        #[allow(unsafe_code)]
-        let (there, process) = unsafe {
-            let mut ended: libc::siginfo_t = std::mem::zeroed();
-            let how = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
-            (libc::waitid(libc::P_ALL, 0, &raw mut ended, how) == 0, ended.si_pid())
-        };
-        let Some(process) = Pid::from_raw(process).filter(|_| there) else { return there };
-        if own.iter().any(|own| own.id() == process.as_raw_nonzero().get().unsigned_abs()) {
-            return true;
+        let Some(Some(ended)) = ended_child(libc::P_ALL, 0) else { return };
+        if own.iter().any(|own| own.id() == ended.as_raw_nonzero().get().unsigned_abs()) {
+            return;
         }
-        let _ = rustix::process::waitpid(Some(process), WaitOptions::NOHANG);
+        let _ = rustix::process::waitpid(Some(ended), WaitOptions::NOHANG);
     }
-    false
+}
+
+/// Whether a child of ours is left in the process group that this one led.
+pub fn has_left(process: u32) -> bool {
+    ADOPTS.load(Ordering::Relaxed) && ended_child(libc::P_PGID, process).is_some()
+}
+
+/// One of these children that has ended, if one has; none where there are no such children.
+fn ended_child(which: libc::idtype_t, number: u32) -> Option<Option<Pid>> {
+    // SAFETY: siginfo_t is numbers and pointers, for which zero is a value; the call fills it, and its process is read
+    // where a child has ended, or is the zero from before.
+    #[allow(unsafe_code)]
+    let (there, process) = unsafe {
+        let mut ended: libc::siginfo_t = std::mem::zeroed();
+        let how = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+        (libc::waitid(which, number, &raw mut ended, how) == 0, ended.si_pid())
+    };
+    there.then(|| Pid::from_raw(process))
 }
 
 /// Our own process id.

@@ -237,6 +237,8 @@ fn refused(lent: &[(RawFd, Purpose)]) -> Result<Rules, BackendError> {
         // Whether it is open may be asked.
         let again = vec![is(0, u64::from(descriptor.unsigned_abs()))?, is(1, DUPLICATE)?];
         rules.entry(libc::SYS_fcntl).or_default().push(SeccompRule::new(again)?);
+        let into = vec![is(2, u64::from(descriptor.unsigned_abs()))?];
+        rules.entry(libc::SYS_copy_file_range).or_default().push(SeccompRule::new(into)?);
     }
     Ok(rules)
 }
