@@ -86,13 +86,25 @@ impl Taker {
         presence: Presence,
         (kept, metrics): (Option<Dir>, Option<PathBuf>),
     ) -> Box<Taker> {
-        Box::new(Taker {
-            session: asked.session.to_string(),
-            module: asked.module.name.clone(),
-            host: asked.visitor.peer().to_string(),
-            user: asked.visitor.user().to_owned(),
+        let who = [asked.visitor.peer().to_string(), asked.visitor.user().to_owned()];
+        let session = [asked.session.to_string(), asked.module.name.clone()];
+        Box::new(Taker::of(session, who, presence, asked.log.clone(), (kept, metrics)))
+    }
+
+    fn of(
+        [session, module]: [String; 2],
+        [host, user]: [String; 2],
+        presence: Presence,
+        log: Log,
+        (kept, metrics): (Option<Dir>, Option<PathBuf>),
+    ) -> Taker {
+        Taker {
+            session,
+            module,
+            host,
+            user,
             presence,
-            log: asked.log.clone(),
+            log,
             kept,
             metrics,
             rest: None,
@@ -102,7 +114,7 @@ impl Taker {
             known: Instant::now(),
             refused: false,
             over: false,
-        })
+        }
     }
 
     /// A session is turned away once, by its round or its hook: what comes before that is not for it to tell.
@@ -243,23 +255,9 @@ mod tests {
         let log = Log::open(&crate::server::log::Destination::File(dir.join("log")), 0).unwrap();
         log.limit();
         let state = Dir::open_root(dir).unwrap();
-        Taker {
-            session: "peer".into(),
-            module: "m".into(),
-            host: "192.0.2.1".into(),
-            user: "u".into(),
-            presence: Presence::default(),
-            log,
-            kept: Some(state),
-            metrics: Some(dir.join(metrics)),
-            rest: None,
-            last: None,
-            written: None,
-            under_way: None,
-            known: Instant::now(),
-            refused: false,
-            over: false,
-        }
+        let (session, who) = (["peer", "m"], ["192.0.2.1", "u"]);
+        let places = (Some(state), Some(dir.join(metrics)));
+        Taker::of(session.map(Into::into), who.map(Into::into), Presence::default(), log, places)
     }
 
     fn round(exit: u8, seconds: &str) -> String {

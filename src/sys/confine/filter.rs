@@ -15,8 +15,8 @@ use std::os::fd::RawFd;
 
 type Rules = BTreeMap<i64, Vec<SeccompRule>>;
 
-/// Calls on what is open, on memory, threads, time and signals, whatever their arguments.
-const PLAIN: &[i64] = &[
+/// Calls on what is open, whatever their arguments.
+const ON_OPEN: &[i64] = &[
     libc::SYS_read,
     libc::SYS_write,
     libc::SYS_readv,
@@ -24,8 +24,6 @@ const PLAIN: &[i64] = &[
     libc::SYS_pread64,
     libc::SYS_pwrite64,
     libc::SYS_lseek,
-    libc::SYS_close,
-    libc::SYS_fstat,
     libc::SYS_fstatfs,
     libc::SYS_getdents64,
     libc::SYS_ftruncate,
@@ -41,15 +39,21 @@ const PLAIN: &[i64] = &[
     libc::SYS_fsetxattr,
     libc::SYS_flistxattr,
     libc::SYS_fremovexattr,
-    // By one name in the directory where the thread stands, see `sys::xattr`.
     libc::SYS_fchdir,
+    libc::SYS_recvfrom,
+    libc::SYS_shutdown,
+];
+
+/// Calls on names, memory, threads, time and signals, likewise; and what closes anything, or tells what it is.
+const PLAIN: &[i64] = &[
+    libc::SYS_close,
+    libc::SYS_fstat,
+    // By one name in the directory where the thread stands, see `sys::xattr`.
     libc::SYS_lgetxattr,
     libc::SYS_lsetxattr,
     libc::SYS_llistxattr,
     libc::SYS_lremovexattr,
     libc::SYS_umask,
-    libc::SYS_recvfrom,
-    libc::SYS_shutdown,
     libc::SYS_ppoll,
     libc::SYS_brk,
     libc::SYS_munmap,
@@ -131,7 +135,7 @@ fn held(argument: u8) -> Result<SeccompCondition, BackendError> {
 
 /// Every call that is let through, with the conditions of which one row must hold.
 fn allowed() -> Result<Rules, BackendError> {
-    let mut rules: Rules = PLAIN.iter().chain(OLDER).map(|call| (*call, Vec::new())).collect();
+    let mut rules: Rules = PLAIN.iter().chain(ON_OPEN).chain(OLDER).map(|call| (*call, Vec::new())).collect();
     let own = u64::from(std::process::id());
     let mut some = |call: i64, rows: Vec<Vec<SeccompCondition>>| -> Result<(), BackendError> {
         rules.insert(call, rows.into_iter().map(SeccompRule::new).collect::<Result<_, _>>()?);
@@ -187,33 +191,9 @@ fn allowed() -> Result<Rules, BackendError> {
     Ok(rules)
 }
 
-/// Calls of which the first argument is what is open, or a directory to begin at.
-const ON_DESCRIPTORS: &[i64] = &[
-    libc::SYS_read,
-    libc::SYS_write,
-    libc::SYS_readv,
-    libc::SYS_writev,
-    libc::SYS_pread64,
-    libc::SYS_pwrite64,
-    libc::SYS_lseek,
-    libc::SYS_fstatfs,
-    libc::SYS_getdents64,
-    libc::SYS_ftruncate,
-    libc::SYS_fallocate,
-    libc::SYS_copy_file_range,
-    libc::SYS_fsync,
-    libc::SYS_fdatasync,
-    libc::SYS_syncfs,
-    libc::SYS_fchmod,
-    libc::SYS_fchown,
-    libc::SYS_flock,
-    libc::SYS_fgetxattr,
-    libc::SYS_fsetxattr,
-    libc::SYS_flistxattr,
-    libc::SYS_fremovexattr,
-    libc::SYS_recvfrom,
+/// Further calls that can be about what is open, of which more is asked than that.
+const ON_OPEN_TOO: &[i64] = &[
     libc::SYS_sendto,
-    libc::SYS_shutdown,
     libc::SYS_statx,
     libc::SYS_fchownat,
     libc::SYS_fchmodat2,
@@ -230,7 +210,7 @@ fn refused(lent: &[(RawFd, Purpose)]) -> Result<Rules, BackendError> {
             Purpose::Writing => &[libc::SYS_write, libc::SYS_writev, libc::SYS_sendto],
             Purpose::Locking => &[libc::SYS_flock],
         };
-        for call in ON_DESCRIPTORS.iter().filter(|call| !these.contains(call)) {
+        for call in ON_OPEN.iter().chain(ON_OPEN_TOO).filter(|call| !these.contains(call)) {
             let of_it = SeccompRule::new(vec![is(0, u64::from(descriptor.unsigned_abs()))?])?;
             rules.entry(*call).or_default().push(of_it);
         }
