@@ -127,8 +127,8 @@ impl Confinement {
     /// The identity cannot be taken on; or a layer cannot be had, or does not hold when it is tried, and they are strict.
     pub fn confine(&self, module: &mut Dir, held: &mut [Dir]) -> Result<Confined, ConfineError> {
         let mut confined = Confined::default();
-        proof::one_thread().map_err(|error| ConfineError::new("one thread", words(error)))?;
         memory::settle();
+        proof::one_thread().map_err(|error| ConfineError::new("one thread", words(error)))?;
         let outside = jail::outside().map_err(|error| ConfineError::new("/", words(error)))?;
         let kept = caps::needed(self);
         self.lay(Layer::Chroot, &mut confined, || {
