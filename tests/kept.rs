@@ -70,6 +70,9 @@ fn a_configuration_that_is_exposed_or_gone_lets_nobody_in() {
     assert_exit(&list(&site, port, &site.secret), 0);
     crate::common::tree::chmod(&site.path("smsyncd.conf"), 0o644);
     assert_exit(&list(&site, port, &site.secret), 69);
+    // A connection's process cannot know which log that is; the listener does.
+    let log = || fs::read_to_string(site.path("starter.log")).unwrap();
+    until("the complaint", || log().contains("connections will be refused: "));
     fs::remove_file(site.path("smsyncd.conf")).unwrap();
     assert_exit(&list(&site, port, &site.secret), 69);
 }

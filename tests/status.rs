@@ -174,6 +174,16 @@ fn who_is_turned_away_is_counted() {
         "{}",
         text(&site)
     );
+    // And the log says what each of them wanted.
+    for line in [
+        "127.0.0.1 user \"\": push to ro: the module is read only",
+        "127.0.0.1 user \"\": push to hook: 'pre-xfer exec' ended with exit code 1",
+        "127.0.0.1 user \"\": module off: ",
+        "127.0.0.1 user \"\": module nowhere: no such module, or not for you",
+        "127.0.0.1 user \"\": push to m/none/of/these: ",
+    ] {
+        assert!(site.log().contains(line), "{line} in {}", site.log());
+    }
     // With the next round all of it is shown.
     site.write_private("smsync.conf", &right);
     push("m", 0);

@@ -134,7 +134,10 @@ fn whoever_asks_what_is_no_question_is_killed() {
     assert_eq!(told(&site), "-1");
     until("what became of the hook", || site.log().contains("'post-xfer exec' ended with exit code 3"));
     let status = status(&site, &["--json"]);
-    assert!(status.contains("\"exit\":70,\"error\":\"its process was ended\""), "{status}");
+    assert!(
+        status.contains("\"exit\":71,\"error\":\"its process was ended before it was done\""),
+        "{status}"
+    );
     let log = site.log();
     assert!(log.contains("module m: killed: it asked its broker what is no question"), "{log}");
     is_free(&site, &inetd);

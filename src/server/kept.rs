@@ -32,12 +32,16 @@ pub(super) fn find(live: &Path, kept: Option<&Path>) -> Result<Found, ConfigErro
         Ok(config) => return Ok(Found { config, broken: None }),
         Err(errors) => errors,
     };
-    // Only for what is written wrong: a file that is gone, or that others may read or write, lets nobody in.
-    let written = errors.iter().all(|error| matches!(error, ConfigError::Line { .. }));
-    match kept.filter(|_| written).map(Config::read) {
+    match kept.filter(|_| stands_in(&errors)).map(Config::read) {
         Some(Ok(config)) => Ok(Found { config, broken: Some(errors) }),
         _ => Err(errors),
     }
+}
+
+/// Whether the kept one stands in for one with these errors: only for what is written wrong. A file that is gone, or that
+/// others may read or write, lets nobody in.
+pub(super) fn stands_in(errors: &ConfigErrors) -> bool {
+    errors.iter().all(|error| matches!(error, ConfigError::Line { .. }))
 }
 
 /// Keeps this one, which is good, for the file from which it was read: two listeners may have one state directory. Says

@@ -8,8 +8,8 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use super::Settings;
 use super::log::{Log, shown};
+use super::{Settings, Unusable};
 use crate::exit::Exit;
 use crate::limits;
 use crate::sys::clock;
@@ -33,7 +33,7 @@ pub struct Options {
     /// Configuration file each connection reads anew.
     pub config: PathBuf,
     /// Reads the configuration or says what is wrong with it; for SIGHUP.
-    pub settings: fn(&Path) -> Result<Settings, String>,
+    pub settings: fn(&Path) -> Result<Settings, Unusable>,
     /// Stay in the foreground, with the connections' log on descriptor 2.
     pub foreground: bool,
     /// Where the last good configuration is kept for them, or why it is not.
@@ -317,12 +317,15 @@ impl<'a> Listener<'a> {
 
     /// Forgets the processes that have ended.
     fn reap(&mut self) {
-        let (log, left) = (self.log, &mut self.left);
+        let (log, left, mut refused) = (self.log, &mut self.left, false);
         self.processes.retain_mut(|process| {
             let Some(ending) = process.ended() else { return true };
             left.push(process.id());
             match ending {
-                Ending::Exit(code) => log.debug(format_args!("process {} exited with {code}", process.id())),
+                Ending::Exit(code) => {
+                    refused |= code == i32::from(Exit::Config.code());
+                    log.debug(format_args!("process {} exited with {code}", process.id()));
+                }
                 Ending::Signal(signal) => {
                     log.warning(format_args!("process {} was ended by signal {signal}", process.id()));
                 }
@@ -331,6 +334,10 @@ impl<'a> Listener<'a> {
         });
         process::reap_adopted(&self.processes);
         self.left.retain(|process| process::has_left(*process));
+        // Such a process could not know which log this is.
+        if refused && let Err(unusable) = (self.options.settings)(&self.options.config) {
+            self.complain(&unusable);
+        }
     }
 
     /// Each connection reads the configuration anew, so all we do is say early what they will find, and keep a good one.
@@ -345,17 +352,17 @@ impl<'a> Listener<'a> {
                 self.program = server(self.options, &settings.kept, self.log);
                 self.keeps = settings.kept.is_ok();
             }
-            // Several errors are several records.
-            Err(reason) => {
-                let now = if self.keeps {
-                    "the last good configuration stays in effect"
-                } else {
-                    "connections will be refused"
-                };
-                reason.lines().for_each(|line| self.log.error(format_args!("{now}: {line}")));
-            }
+            Err(unusable) => self.complain(&unusable),
         }
         self.options.tell(self.log, "READY=1");
+    }
+
+    /// Says what is wrong with the configuration: several errors are several records.
+    fn complain(&self, Unusable { reason, stands_in }: &Unusable) {
+        let kept = self.keeps && *stands_in;
+        let now =
+            if kept { "the last good configuration stays in effect" } else { "connections will be refused" };
+        reason.lines().for_each(|line| self.log.error(format_args!("{now}: {line}")));
     }
 
     /// Does what is due.

@@ -65,11 +65,21 @@ pub struct Settings {
     pub kept: Result<PathBuf, String>,
 }
 
+/// Why a configuration cannot be used.
+#[derive(Debug)]
+pub struct Unusable {
+    /// Every fault of it.
+    pub reason: String,
+    /// Whether connections are served by the last good one all the same, if that was kept.
+    pub stands_in: bool,
+}
+
 impl Settings {
-    /// Reads them from a configuration, of which every fault is named. A good one is kept.
-    fn read(path: &Path) -> Result<Settings, String> {
-        let config = Config::read(path).map_err(|errors| errors.to_string())?;
-        homes::user(&config)?;
+    /// Reads them from a configuration. A good one is kept.
+    fn read(path: &Path) -> Result<Settings, Unusable> {
+        let config = Config::read(path)
+            .map_err(|errors| Unusable { reason: errors.to_string(), stands_in: kept::stands_in(&errors) })?;
+        homes::user(&config).map_err(|reason| Unusable { reason, stands_in: false })?;
         let kept = kept::keep(&config, path);
         let log = destination(&config);
         let globals = config.globals;
@@ -300,7 +310,7 @@ fn detached(options: &Options, channel: OwnedFd) -> Result<Exit, Failure> {
 
 /// The configuration's settings.
 fn read(options: &Options) -> Result<Settings, Failure> {
-    Settings::read(&options.config).map_err(|reason| Failure(Exit::Config, reason))
+    Settings::read(&options.config).map_err(|Unusable { reason, .. }| Failure(Exit::Config, reason))
 }
 
 /// The log, which panics are reported to from now on: the one that the configuration names, unless the options say

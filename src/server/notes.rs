@@ -12,7 +12,7 @@ use super::refused::{self, Reason};
 use super::roll::Last;
 use crate::exit::Exit;
 use crate::limits;
-use crate::sys::broker::{self, Broker, Ended};
+use crate::sys::broker::{self, Broker, Ended, Outcome};
 use crate::sys::{Dir, clock, ids};
 use serde::{Deserialize, Serialize};
 use std::io;
@@ -43,6 +43,9 @@ pub(super) struct Progress {
     pub(super) files: u64,
     pub(super) bytes: u64,
 }
+
+/// What became of a session that did not end by itself.
+const KILLED: &str = "its process was ended before it was done";
 
 impl Note {
     /// Has it taken down.
@@ -76,6 +79,8 @@ pub(super) struct Taker {
     under_way: Option<(Progress, Instant)>,
     /// When the last round ended that is known, or the session began.
     known: Instant,
+    /// Files and bytes of the rounds before.
+    carried: (u64, u64),
     refused: bool,
     over: bool,
 }
@@ -112,6 +117,7 @@ impl Taker {
             written: None,
             under_way: None,
             known: Instant::now(),
+            carried: (0, 0),
             refused: false,
             over: false,
         }
@@ -134,6 +140,8 @@ impl Taker {
     fn round(&mut self, sum: Sum, error: Option<String>) {
         let sum = sum.within(self.known.elapsed());
         (self.known, self.under_way) = (Instant::now(), None);
+        let (files, bytes) = self.carried;
+        self.carried = (files.saturating_add(sum.files), bytes.saturating_add(sum.bytes));
         let Some(exit) = Exit::from_code(sum.exit) else { return };
         let ended = clock::now().0;
         self.rest.get_or_insert_default().add(sum.samples(&self.module, exit, ended));
@@ -196,16 +204,22 @@ impl broker::Notes for Taker {
         self.log.error(format_args!("{session}: module {module}: {how}"));
     }
 
-    fn finish(&mut self) {
+    fn finish(&mut self) -> Outcome {
         // Who ends by itself says so.
+        if !self.over {
+            let Taker { session, module, .. } = self;
+            self.log.error(format_args!("{session}: module {module}: {KILLED}"));
+        }
         if let Some((progress, since)) = self.under_way.filter(|_| !self.over) {
             let Progress { push, files, bytes, .. } = progress;
-            let (seconds, exit) = (since.elapsed().as_secs_f64(), Exit::Software.code());
+            let (seconds, exit) = (since.elapsed().as_secs_f64(), Exit::System.code());
             let sum = Sum { push, seconds, files, bytes, removed: 0, problems: 0, exit };
-            self.round(sum, Some("its process was ended".into()));
+            self.round(sum, Some(KILLED.into()));
         }
         self.end(0);
         self.presence.leave_roll();
+        let (files, bytes) = self.carried;
+        Outcome { exit: None, files, bytes }
     }
 
     fn hooked(&mut self, ended: &Ended) {
@@ -292,6 +306,24 @@ mod tests {
         assert_eq!((&*last.host, &*last.user, &*last.direction, last.exit), ("192.0.2.1", "u", "push", 0));
         let log = fs::read_to_string(dir.path().join("log")).unwrap();
         assert_eq!(log.matches("peer: module m: 3 log records were lost").count(), 1, "{log}");
+    }
+
+    #[test]
+    fn what_is_killed_is_told_with_how_far_it_was() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut taker = taker(dir.path(), "m.prom");
+        taker.take(round(0, "0.0").as_bytes());
+        let progress = Progress { push: true, dry: false, files: 3, bytes: 40 };
+        taker.take(&serde_json::to_vec(&Note::Progress(progress)).unwrap());
+        assert_eq!(taker.finish(), Outcome { exit: None, files: 4, bytes: 42 });
+        let log = fs::read_to_string(dir.path().join("log")).unwrap();
+        assert_eq!(
+            log.matches("peer: module m: its process was ended before it was done").count(),
+            1,
+            "{log}"
+        );
+        let last = Last::of(taker.kept.as_ref().unwrap(), "m").unwrap();
+        assert_eq!((last.exit, last.files, last.bytes), (71, 3, 40));
     }
 
     #[test]

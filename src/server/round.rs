@@ -170,9 +170,8 @@ impl Session<'_> {
         // What was only compared must not read in the log like what was done.
         let tried = if round.flags.has(Flags::DRY_RUN) { "dry run of a " } else { "" };
         self.log.notice(format_args!(
-            "{self}: {tried}{} {}: {} files, {} bytes, {} removed, {} problems, {:.1} s, exit {}",
-            if round.direction == Direction::Push { "push to" } else { "pull from" },
-            module.name,
+            "{self}: {tried}{}{} files, {} bytes, {} removed, {} problems, {:.1} s, exit {}",
+            self.wish,
             report.files,
             report.bytes,
             report.removed,

@@ -60,11 +60,12 @@ pub(super) fn serve(
         }
     };
     let (visitor, transfers) = (Visitor::new(peer, user), Transfers::default());
-    let mut session = Session { config, visitor, log, place, proven: false, transfers };
+    let wish = Wish::default();
+    let mut session = Session { config, visitor, log, place, proven: false, wish, transfers };
     let exit = match session.run(&mut channel, homes) {
         Ok(exit) => exit,
         Err(error) => {
-            log.error(format_args!("{session}: {error}"));
+            log.error(format_args!("{session}: {}{error}", session.wish));
             if error.is_ours_to_tell() {
                 channel.abort(error.exit(), &error.to_string());
             }
@@ -94,7 +95,36 @@ pub(super) struct Session<'s> {
     place: Option<Place>,
     /// Whether it has.
     proven: bool,
+    pub(super) wish: Wish,
     transfers: Transfers,
+}
+
+/// What the client wants, as far as it has said so: it goes before what became of that.
+#[derive(Default)]
+pub(super) struct Wish {
+    /// The module, and where in it.
+    place: Option<String>,
+    direction: Option<Direction>,
+}
+
+impl std::fmt::Display for Wish {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Some(place) = &self.place else { return Ok(()) };
+        let what = match self.direction {
+            None => "module",
+            Some(Direction::Push) => "push to",
+            Some(Direction::Pull) => "pull from",
+        };
+        write!(f, "{what} {place}: ")
+    }
+}
+
+impl Wish {
+    fn open(module: &str, path: &RelPath<'_>) -> Wish {
+        let module = shown(module.as_bytes());
+        let place = if *path == RelPath::ROOT { module } else { format!("{module}/{path}") };
+        Wish { place: Some(place), direction: None }
+    }
 }
 
 impl std::fmt::Display for Session<'_> {
@@ -124,6 +154,7 @@ impl Session<'_> {
         }
         let motd = Motd::of(self.config.globals.motd_file.as_deref(), (self.log, self));
         let Some((module, path)) = asked else { return self.list(channel, motd) };
+        self.wish = Wish::open(&module, &path);
         let module = self.enter(channel, &module, &path);
         let turn_away = |error: &Error, reason| {
             if is_turned_away(error) {
@@ -156,6 +187,7 @@ impl Session<'_> {
                 Message::Held { digest } => held = Some(digest),
                 Message::Round(round) => {
                     let round = ahead.join(round)?;
+                    self.wish.direction = Some(round.direction);
                     let began = account.begin(&round);
                     let asked = (&round, held.take());
                     let ended = self.take(

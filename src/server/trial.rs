@@ -36,7 +36,7 @@ pub(super) fn problems(config: &Config) -> Result<Vec<String>, String> {
     trial.try_homes()?;
     // The log is opened before a session becomes another user, and a listener stays who it is.
     trial.of("log file", globals.log_file.as_deref(), usable::file);
-    trial.of("pid file", globals.pid_file.as_deref(), usable::locked);
+    trial.of("pid file", globals.pid_file.as_deref(), usable::pid_file);
     // Who is not root and is to become somebody else finds out as himself what he can.
     if ids::is_root()
         && let Some(user) = globals.user()?.filter(Identity::is_other)

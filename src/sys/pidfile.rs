@@ -6,8 +6,9 @@ use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs::File;
 use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -21,7 +22,7 @@ use crate::limits;
 const NAP: Duration = Duration::from_millis(2);
 
 /// Bytes of a process id in decimal, and more.
-const DIGITS: u64 = 20;
+const DIGITS: usize = 20;
 
 /// Why there is no pid file.
 #[derive(Debug)]
@@ -159,7 +160,9 @@ impl Named {
             return Err(io::Error::other("it is no regular file with one name"));
         }
         check_own(&dir, &stat)?;
-        Ok(Named { dir, name: name.to_owned(), file: fd.into() })
+        let file = fd.into();
+        check_written(&file)?;
+        Ok(Named { dir, name: name.to_owned(), file })
     }
 
     /// Takes the lock; whether it is ours.
@@ -200,9 +203,26 @@ impl Named {
 
 /// The process id in a file somebody else holds.
 fn written(file: &File) -> Option<u32> {
-    let mut text = String::new();
-    file.take(DIGITS).read_to_string(&mut text).ok()?;
-    text.trim_end().parse().ok()
+    beginning(file).ok()?.trim_ascii_end().parse().ok()
+}
+
+/// What a pid file holds is a number and nothing else, or it is something that was never meant to be overwritten.
+///
+/// # Errors
+/// It is that, or cannot be read.
+pub(super) fn check_written(file: &File) -> io::Result<()> {
+    let text = beginning(file)?;
+    if text.len() <= DIGITS && text.trim_ascii_end().bytes().all(|byte| byte.is_ascii_digit()) {
+        return Ok(());
+    }
+    Err(io::Error::other("it holds something else than a process id, which would be lost"))
+}
+
+/// More than a process id takes, if there is more.
+fn beginning(file: &File) -> io::Result<String> {
+    let mut bytes = [0; DIGITS + 1];
+    let read = file.read_at(&mut bytes, 0)?;
+    Ok(String::from_utf8_lossy(bytes.get(..read).unwrap_or_default()).into_owned())
 }
 
 #[cfg(test)]
@@ -215,7 +235,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("pid");
         // What a crash left, longer than ours.
-        std::fs::write(&path, "4000000000 and more\n").unwrap();
+        std::fs::write(&path, "4000000000000000\n\n").unwrap();
         let first = PidFile::take(&path).unwrap();
         let pid = std::process::id();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), format!("{pid}\n"));
@@ -307,6 +327,29 @@ mod tests {
         std::fs::write(&path, "another").unwrap();
         drop(held);
         assert_eq!(std::fs::read(&path).unwrap(), b"another");
+    }
+
+    #[test]
+    fn overwrites_nothing_but_process_ids() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("pid");
+        for precious in [
+            "precious\n",
+            "4000 and more\n",
+            "-1\n",
+            "\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n",
+            "\u{663}\n",
+        ] {
+            std::fs::write(&path, precious).unwrap();
+            let Err(PidFileError::Io(error)) = PidFile::take(&path) else { panic!("{precious:?} is lost") };
+            assert!(error.to_string().contains("something else than a process id"), "{error}");
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), precious);
+        }
+        for stale in ["", "\n", "1", "4194304\n"] {
+            std::fs::write(&path, stale).unwrap();
+            drop(PidFile::take(&path).unwrap());
+            assert!(!path.exists());
+        }
     }
 
     #[test]

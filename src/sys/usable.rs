@@ -1,9 +1,11 @@
 //! Whether what a configuration names could be used now. Nothing is made or changed by asking.
 
 use crate::sys::ids;
+use crate::sys::pidfile;
 use crate::sys::private::{check_own, open_dir_of};
 use crate::sys::slots::OTHERS;
 use rustix::fs::{Access, AtFlags, CWD, FileType, Mode, OFlags, Stat};
+use std::fs::File;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -20,12 +22,12 @@ pub fn file(path: &Path) -> io::Result<()> {
     written(path, OFlags::WRONLY | OFlags::APPEND, false).map(drop)
 }
 
-/// The same, but to be locked, and read again: it is a regular one.
+/// The same, but to be locked, and to hold a process id: it is a regular one in which nothing else is written.
 ///
 /// # Errors
 /// Why it could not be.
-pub fn locked(path: &Path) -> io::Result<()> {
-    written(path, OFlags::RDWR, true).map(drop)
+pub fn pid_file(path: &Path) -> io::Result<()> {
+    written(path, OFlags::RDWR, true)?.map_or(Ok(()), |(file, _)| pidfile::check_written(&file))
 }
 
 /// The same, for the places of connections: nobody but its owner may open it, or it is ours, to be closed to others.
@@ -34,7 +36,7 @@ pub fn locked(path: &Path) -> io::Result<()> {
 /// Why it could not be, or should not.
 pub fn counted(path: &Path) -> io::Result<()> {
     match written(path, OFlags::RDWR, true)? {
-        Some(stat) if stat.st_mode & OTHERS != 0 && stat.st_uid != ids::euid() => {
+        Some((_, stat)) if stat.st_mode & OTHERS != 0 && stat.st_uid != ids::euid() => {
             let (mode, uid) = (stat.st_mode & 0o7777, ids::euid());
             let text = format!(
                 "others may open it (mode {mode:04o}) and take all its places; repair: give it to uid {uid}, with mode 0600"
@@ -46,7 +48,7 @@ pub fn counted(path: &Path) -> io::Result<()> {
 }
 
 /// What there is by now, if there is anything.
-fn written(path: &Path, how: OFlags, regular: bool) -> io::Result<Option<Stat>> {
+fn written(path: &Path, how: OFlags, regular: bool) -> io::Result<Option<(File, Stat)>> {
     let flags = how | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     let (dir, name) = open_dir_of(path)?;
     match rustix::fs::openat(&dir, name, flags, Mode::empty()) {
@@ -60,7 +62,7 @@ fn written(path: &Path, how: OFlags, regular: bool) -> io::Result<Option<Stat>> 
                 return Err(io::Error::other("it is no regular file"));
             }
             check_own(dir, &stat)?;
-            Ok(Some(stat))
+            Ok(Some((file.into(), stat)))
         }
         Err(rustix::io::Errno::NOENT) => path.parent().map_or(Ok(()), directory).map(|()| None),
         Err(error) => Err(error.into()),

@@ -22,7 +22,9 @@ impl Trial {
             backlog: 8,
             pid_file: Some(dir.path().join("pid")),
             config: "/nonexistent".into(),
-            settings: |path| Err(format!("{}: no such file", path.display())),
+            settings: |path| {
+                Err(Unusable { reason: format!("{}: no such file", path.display()), stands_in: false })
+            },
             foreground: true,
             debug: 0,
             supervisor: None,

@@ -39,8 +39,8 @@ pub trait Notes {
     fn take(&mut self, note: &[u8]);
     /// What became of a session that broke the rules.
     fn broken(&mut self, how: &str);
-    /// The process of the session has ended. Nothing more comes.
-    fn finish(&mut self);
+    /// The process of the session has ended. Nothing more comes. How far it was is for the hook that it did not ask for.
+    fn finish(&mut self) -> Outcome;
     /// So the hook ended that nobody had asked for.
     fn hooked(&mut self, ended: &Ended);
     /// What it has open, which the broker keeps.
@@ -51,12 +51,14 @@ struct Service {
     hooks: Hooks,
     notes: Box<dyn Notes>,
     stage: Stage,
+    /// How far a session was that is over.
+    outcome: Outcome,
 }
 
 /// Answers until the session of this process is gone or breaks the rules, and gives back the exit code. What holds the
 /// place of that session is held until it has ended.
 pub(super) fn serve(socket: OwnedFd, session: &OwnedFd, hooks: Hooks, notes: Box<dyn Notes>) -> i32 {
-    let mut service = Service { hooks, notes, stage: Stage::Open };
+    let mut service = Service { hooks, notes, stage: Stage::Open, outcome: Outcome::default() };
     let mut socket = Some(socket);
     let steps: [fn(&mut Service, &mut Option<OwnedFd>, &OwnedFd); 4] = [
         |service, socket, session| {
@@ -72,10 +74,10 @@ pub(super) fn serve(socket: OwnedFd, session: &OwnedFd, hooks: Hooks, notes: Box
                 has_ended(session, None);
             }
         },
-        |service, _, _| service.notes.finish(),
+        |service, _, _| service.outcome = service.notes.finish(),
         // A session that was killed had no time to ask for it.
         |service, _, _| {
-            if let Reply::Ended(ended) = service.after(Outcome::default()) {
+            if let Reply::Ended(ended) = service.after(service.outcome) {
                 service.notes.hooked(&ended);
             }
         },

@@ -144,7 +144,7 @@ fn owners_tried_as_an_ordinary_user() {
 fn written(path: &Path) -> [io::Result<()>; 4] {
     [
         crate::sys::usable::file(path),
-        crate::sys::usable::locked(path),
+        crate::sys::usable::pid_file(path),
         crate::sys::logfile::LogFile::open(path).map(drop),
         crate::sys::slots::Slots::open(path).map(drop),
     ]
@@ -260,6 +260,8 @@ fn what_others_may_have_put_there_is_not_written_to() {
 /// A file of this user that anybody may write to, in a directory of that user.
 fn laid(sub: &Path, (owner, bits, of): (u32, u32, u32)) -> PathBuf {
     let path = file(&dir(sub, bits).join("f"), 0o666);
+    // As a pid file may be.
+    fs::write(&path, "").unwrap();
     chown(&path, Some(of), None).unwrap();
     chown(sub, Some(owner), None).unwrap();
     // A change of the owner may take bits away.
