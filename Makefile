@@ -13,7 +13,7 @@ PROGRAMS = $(BUILT)/smsync $(BUILT)/smsyncd
 TREE = /usr/share/doc
 
 PAGES = smsync.1 smsync.4 smsyncd.conf.5 smsyncd.8
-SAMPLES = inetd.conf xinetd.d/smsync smsyncd.socket smsyncd@.service smsyncd.service services crontab smsyncd.conf smsync.conf grafana.json
+SAMPLES = inetd.conf xinetd.d/smsync smsyncd.socket smsyncd@.service smsyncd.service services logrotate crontab smsyncd.conf smsync.conf grafana.json
 
 # Manual pages and examples name the place of the programs.
 PLACED = sed 's|/usr/local|$(PREFIX)|g'

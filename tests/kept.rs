@@ -62,6 +62,38 @@ fn a_broken_configuration_leaves_the_last_good_one_in_effect() {
     }
 }
 
+/// A good one that cannot be kept, or is kept elsewhere, is the last good one all the same: an older one lets nobody in
+/// whom it does not.
+#[test]
+fn an_older_configuration_never_comes_back() {
+    let site = Site::new();
+    let (first, second) = (site.secret.clone(), keygen());
+    let (old, kept) = (site.server_conf(""), site.path("state.kept"));
+    let new = old.replace(&first, &second);
+    let elsewhere = new.replace(site.path("state").to_str().unwrap(), site.path("state2").to_str().unwrap());
+    for (renewed, mode) in [(new, 0o755), (elsewhere, 0o700)] {
+        site.write_private("smsyncd.conf", &old);
+        let (starter, port) = listener(&site);
+        let files = || {
+            kept.read_dir().unwrap().filter(|name| {
+                let name = name.as_ref().unwrap().file_name();
+                ["configuration-", "secrets-"].iter().any(|begin| name.to_str().unwrap().starts_with(begin))
+            })
+        };
+        assert_exit(&list(&site, port, &first), 0);
+        assert_eq!(files().count(), 2);
+        // Which makes it one that is not private.
+        crate::common::tree::chmod(&kept, mode);
+        for (text, code) in [(renewed.clone(), 77), (format!("{renewed}oops\n"), 69)] {
+            site.write_private("smsyncd.conf", &text);
+            assert_exit(&list(&site, port, &first), code);
+        }
+        assert_eq!(files().count(), 0, "it lies there still");
+        drop(starter);
+        crate::common::tree::chmod(&kept, 0o700);
+    }
+}
+
 /// What others may read or write, and what is gone, is never passed over.
 #[test]
 fn a_configuration_that_is_exposed_or_gone_lets_nobody_in() {

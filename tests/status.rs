@@ -53,6 +53,7 @@ fn half_sent(site: &Site) -> (Inetd, Gate, Child) {
 fn a_session_in_progress_is_shown_until_it_ends() {
     let site = site();
     assert_eq!(text(&site), "no session in progress\nm: nothing yet\nro: nothing yet\nhidden: nothing yet\n");
+    assert!(!site.path("state.kept").exists(), "who asks makes something");
     let (inetd, gate, client) = half_sent(&site);
     let said = status(&site);
     let session = &said["sessions"][0];
@@ -233,6 +234,35 @@ fn a_confined_session_holds_no_directory_of_metrics() {
     assert_exit(&ended_within(client, LIMIT), 0);
     inetd.ended_within(LIMIT);
     assert!(fs::read_to_string(site.path("shown/smsyncd.prom")).unwrap().contains("smsyncd_files_total"));
+}
+
+/// Root may ask before the first connection is served by another user, and makes nothing that he could not open.
+#[test]
+fn asking_is_in_nobodys_way() {
+    if !is_root() {
+        return; // only root can become another user
+    }
+    let site = site();
+    let shown = site.path("shown");
+    fs::create_dir(&shown).unwrap();
+    for dir in [&shown, &site.dst(), &site.path("spool")] {
+        std::os::unix::fs::chown(dir, Some(65534), Some(65534)).unwrap();
+    }
+    let metrics = shown.join("smsyncd.prom");
+    let globals = format!("metrics file = {}\ndaemon uid = 65534\ndaemon gid = 65534\n", metrics.display());
+    site.write_private("smsyncd.conf", &site.server_conf(&globals));
+    let inetd = site.serve();
+    for (module, code) in [("m", 0), ("ro", 77)] {
+        assert_eq!(status(&site)["sessions"], Value::Array(vec![]));
+        let mut push = site.smsync();
+        let push = push.args(["push", "-R", "uid,gid,uname,gname"]).arg(site.src()).arg(inetd.remote(module));
+        assert_exit(&push.output().unwrap(), code);
+        inetd.ended_within(LIMIT);
+    }
+    assert_eq!(status(&site)["refused"], serde_json::json!({"round": 1}));
+    let text = fs::read_to_string(metrics).unwrap();
+    assert!(text.contains("smsyncd_files_total{module=\"m\",direction=\"push\"} 1\n"), "{text}");
+    assert!(!site.log().contains("Permission denied"), "{}", site.log());
 }
 
 /// A session that has become another user cannot write where the counts are, and is counted all the same.

@@ -67,6 +67,10 @@ fn are_no_obstacle(site: &Site, log: &str, port: u16) {
             assert_exit(&output.unwrap(), 0);
         }
     });
+    // Whoever had to go is counted.
+    let status = site.smsyncd().args(["--status", "--json"]).output().unwrap();
+    let status: serde_json::Value = serde_json::from_slice(&status.stdout).unwrap();
+    assert!(status["refused"]["strangers"].as_u64().is_some_and(|count| count > 0), "{status}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use super::config::{Config, Module, directory};
 use super::confine::Lacking;
+use super::log::shown;
 use crate::exit::Exit;
 use crate::install::hopeless;
 use crate::sys::confine::Identity;
@@ -26,6 +27,23 @@ impl Homes {
             own(dir?, user)
         };
         Homes { state: open(&config.globals.state_dir), kept: open(&config.globals.kept_dir()) }
+    }
+}
+
+/// What is kept for this user where no session reaches it; `None` as long as nothing is. Nothing is made.
+///
+/// # Errors
+/// It is not private, or cannot be opened.
+pub(super) fn kept(config: &Config, user: Option<&Identity>) -> Result<Option<Dir>, String> {
+    let path = config.globals.kept_dir();
+    if !private::exists(&path) {
+        return Ok(None);
+    }
+    let dir = private::open_private_dir(&path, false).map(Dir::from).map_err(|error| error.to_string())?;
+    let Some(user) = user.filter(|user| user.is_other()) else { return Ok(Some(dir)) };
+    match dir.subdir(&directory(user.uid)) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        own => own.map(Some).map_err(|error| format!("{}: {}", shown(&path), error_words(&error))),
     }
 }
 

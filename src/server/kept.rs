@@ -9,7 +9,7 @@ use crate::config::{ConfigError, ConfigErrors};
 use crate::digest::{self, Content};
 use crate::limits;
 use crate::sys::{Dir, Draft, private};
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// What the names in it begin with; behind that is what tells of which file they were made.
@@ -48,7 +48,7 @@ pub(super) fn stands_in(errors: &ConfigErrors) -> bool {
 /// where.
 ///
 /// # Errors
-/// Why that is not possible.
+/// Why that is not possible. Then none is kept: an older one may let in whom this one does not.
 pub(super) fn keep(config: &Config, live: &Path) -> Result<PathBuf, String> {
     let beside = config.globals.kept_dir();
     let dir = private::open_private_dir(&beside, true).map(Dir::from).map_err(|error| error.to_string())?;
@@ -61,12 +61,29 @@ pub(super) fn keep(config: &Config, live: &Path) -> Result<PathBuf, String> {
     let (text, secrets) = config.spelled(&beside.join(&secrets_name));
     // The secrets first: nothing names users that are not there yet.
     for (name, text) in [(&secrets_name, &secrets), (&name, &text)] {
-        let there = dir.recall(name.as_bytes(), limits::CONFIG);
-        if !there.is_ok_and(|there| there == text.as_bytes()) {
-            let mut draft = Draft::begin(&dir, name.as_bytes()).map_err(|error| error.to_string())?;
-            let written = draft.write_all(text.as_bytes()).and_then(|()| draft.keep(name.as_bytes()));
-            written.map_err(|error| error.to_string())?;
-        }
+        write(&dir, name, text).map_err(|error| {
+            forget(&beside.join(named(NAME)));
+            error.to_string()
+        })?;
     }
     Ok(beside.join(name))
+}
+
+/// Makes this the contents of a file, unless they are.
+fn write(dir: &Dir, name: &str, text: &str) -> io::Result<()> {
+    let there = dir.recall(name.as_bytes(), limits::CONFIG);
+    if there.is_ok_and(|there| there == text.as_bytes()) {
+        return Ok(());
+    }
+    let mut draft = Draft::begin(dir, name.as_bytes())?;
+    draft.write_all(text.as_bytes())?;
+    draft.keep(name.as_bytes())
+}
+
+/// Keeps the one of this name no longer.
+pub(super) fn forget(kept: &Path) {
+    let name = kept.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    // What cannot be removed is gone, or nobody may change what is there.
+    let _ = std::fs::remove_file(kept);
+    let _ = std::fs::remove_file(kept.with_file_name(name.replace(NAME, SECRETS)));
 }

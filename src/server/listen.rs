@@ -1,23 +1,25 @@
 //! The standalone listener: one process of this program for each connection, as inetd would start it.
 
+mod error;
+
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ffi::OsString;
-use std::fmt;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::log::{Log, shown};
-use super::{Settings, Unusable};
+use super::{Settings, Unusable, kept};
 use crate::exit::Exit;
 use crate::limits;
 use crate::sys::clock;
 use crate::sys::detach::{self, Outcome, Starter};
 use crate::sys::listen::{self, Accepted, Signal, Signals};
 use crate::sys::notify::Supervisor;
-use crate::sys::pidfile::{PidFile, PidFileError};
+use crate::sys::pidfile::PidFile;
 use crate::sys::process::{self, Ending, Process, Program};
+use error::ListenError;
 
 /// How to listen.
 #[derive(Debug, Clone)]
@@ -49,61 +51,6 @@ impl Options {
     fn tell(&self, log: &Log, state: &str) {
         let told = self.supervisor.as_ref().map_or(Ok(()), |supervisor| supervisor.tell(state));
         told.unwrap_or_else(|error| log.warning(format_args!("cannot tell the service manager: {error}")));
-    }
-}
-
-/// Why there is no listener.
-#[derive(Debug)]
-enum ListenError {
-    /// An address and port that cannot be had.
-    Bind(IpAddr, u16, io::Error),
-    /// The pid file of this name.
-    PidFile(PathBuf, PidFileError),
-    /// A step the system refused.
-    System(&'static str, io::Error),
-    /// The detached process gave up, and said why.
-    Daemon(Exit, String),
-    /// The detached process ended without a word.
-    Died(Ending),
-}
-
-impl ListenError {
-    const fn exit(&self) -> Exit {
-        match self {
-            ListenError::PidFile(_, PidFileError::Running(_)) => Exit::TryAgain,
-            ListenError::Bind(..) | ListenError::PidFile(..) | ListenError::System(..) => Exit::System,
-            ListenError::Daemon(exit, _) => *exit,
-            ListenError::Died(_) => Exit::Software,
-        }
-    }
-}
-
-impl fmt::Display for ListenError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            ListenError::Bind(address, port, error) => {
-                write!(f, "cannot listen on {address} port {port}: {}", reason(error, *port))
-            }
-            ListenError::PidFile(path, error) => write!(f, "pid file {}: {error}", shown(path)),
-            ListenError::System(step, error) => write!(f, "{step}: {error}"),
-            ListenError::Daemon(_, reason) => f.write_str(reason),
-            ListenError::Died(Ending::Exit(code)) => {
-                write!(f, "the daemon ended at its start with exit code {code}")
-            }
-            ListenError::Died(Ending::Signal(signal)) => {
-                write!(f, "the daemon was ended at its start by signal {signal}")
-            }
-        }
-    }
-}
-
-/// Why a port cannot be had, in words that say what to do.
-fn reason(error: &io::Error, port: u16) -> String {
-    match error.kind() {
-        io::ErrorKind::AddrInUse => "another process listens there".into(),
-        io::ErrorKind::AddrNotAvailable => "this host has no such address".into(),
-        io::ErrorKind::PermissionDenied if port < 1024 => "ports below 1024 are for root".into(),
-        _ => error.to_string(),
     }
 }
 
@@ -209,7 +156,7 @@ fn server(options: &Options, kept: &Result<PathBuf, String>, log: &Log) -> Progr
     let mut arguments = arguments(options, "--inetd");
     match kept {
         Ok(kept) => arguments.extend(["--kept".into(), kept.clone().into_os_string()]),
-        Err(error) => log.info(format_args!("the configuration is not kept: {error}")),
+        Err(error) => log.warning(format_args!("the configuration is not kept: {error}")),
     }
     Program::itself(arguments)
 }
@@ -230,8 +177,8 @@ struct Listener<'a> {
     log: &'a Log,
     /// What serves a connection.
     program: Program,
-    /// Whether it knows the last good configuration.
-    keeps: bool,
+    /// Where the last good configuration is, if it is kept.
+    kept: Option<PathBuf>,
     /// Where connections come in; none once we were asked to end.
     sockets: Vec<OwnedFd>,
     processes: Vec<Process>,
@@ -258,7 +205,7 @@ impl<'a> Listener<'a> {
             options,
             log,
             program: server(options, &options.kept, log),
-            keeps: options.kept.is_ok(),
+            kept: options.kept.clone().ok(),
             sockets,
             processes: Vec::new(),
             paused: None,
@@ -342,7 +289,7 @@ impl<'a> Listener<'a> {
 
     /// Each connection reads the configuration anew, so all we do is say early what they will find, and keep a good one.
     fn reload(&mut self) {
-        self.options.tell(self.log, &format!("RELOADING=1\nMONOTONIC_USEC={}", clock::monotonic_micros()));
+        self.tell(&format!("RELOADING=1\nMONOTONIC_USEC={}", clock::monotonic_micros()));
         if let Err(error) = self.log.reopen() {
             self.log.error(format_args!("cannot open the log file again: {error}"));
         }
@@ -350,16 +297,26 @@ impl<'a> Listener<'a> {
             Ok(settings) => {
                 self.log.notice(format_args!("configuration {} is good", shown(&self.options.config)));
                 self.program = server(self.options, &settings.kept, self.log);
-                self.keeps = settings.kept.is_ok();
+                let before = std::mem::replace(&mut self.kept, settings.kept.ok());
+                if let Some(before) = before.filter(|before| self.kept.as_ref() != Some(before)) {
+                    kept::forget(&before);
+                }
             }
             Err(unusable) => self.complain(&unusable),
         }
-        self.options.tell(self.log, "READY=1");
+        self.tell("READY=1");
+    }
+
+    /// Tells whoever supervises us, unless they were told that we end: after that nothing else is true.
+    fn tell(&self, state: &str) {
+        if !self.sockets.is_empty() {
+            self.options.tell(self.log, state);
+        }
     }
 
     /// Says what is wrong with the configuration: several errors are several records.
     fn complain(&self, Unusable { reason, stands_in }: &Unusable) {
-        let kept = self.keeps && *stands_in;
+        let kept = self.kept.is_some() && *stands_in;
         let now =
             if kept { "the last good configuration stays in effect" } else { "connections will be refused" };
         reason.lines().for_each(|line| self.log.error(format_args!("{now}: {line}")));

@@ -230,8 +230,8 @@ fn import(file: &Path, stderr: bool) -> Result<Exit, Failure> {
 fn status(options: &Options) -> Result<Exit, Failure> {
     let config = Config::read(&options.config).map_err(|errors| Failure(Exit::Config, errors.to_string()))?;
     let user = homes::user(&config).map_err(|reason| Failure(Exit::Config, reason))?;
-    let kept = Homes::of(&config, user.as_ref()).kept.map_err(|error| Failure(Exit::Config, error))?;
-    let status = Status::of(&config, &kept);
+    let kept = homes::kept(&config, user.as_ref()).map_err(|error| Failure(Exit::Config, error))?;
+    let status = Status::of(&config, kept.as_ref());
     let status =
         status.map_err(|error| Failure(Exit::System, format!("beside the state directory: {error}")))?;
     print(&if options.json { status.json() } else { status.text() })?;
@@ -265,11 +265,11 @@ fn ready(options: &Options, stderr: bool) -> Result<(Config, Log, Homes), Failur
             errors.iter().for_each(|error| log.error(error));
             log.error("going on with the last good configuration");
         }
-        None if options.kept.is_some() => {
-            let kept = kept::keep(&config, &options.config);
-            kept.map_or_else(|error| log.info(format_args!("the configuration is not kept: {error}")), drop);
+        None => {
+            if let Some(before) = &options.kept {
+                keep(&config, (&options.config, before), &log);
+            }
         }
-        None => {}
     }
     log.limit();
     warn_unused(options, &log);
@@ -280,6 +280,17 @@ fn ready(options: &Options, stderr: bool) -> Result<(Config, Log, Homes), Failur
         user.assume().map_err(failed)?;
     }
     Ok((config, log, homes))
+}
+
+/// Keeps the configuration of this file instead of the one that was kept before, which is no longer the last good one.
+fn keep(config: &Config, (live, before): (&Path, &Path), log: &Log) {
+    let kept = kept::keep(config, live);
+    if kept.as_deref() != Ok(before) {
+        kept::forget(before);
+    }
+    if let Err(error) = kept {
+        log.warning(format_args!("the configuration is not kept: {error}"));
+    }
 }
 
 /// Says what of the command line has no effect where somebody else listens.

@@ -91,7 +91,8 @@ pub(super) fn count(kept: &Dir, reason: Reason) -> io::Result<bool> {
 /// # Errors
 /// The directory cannot be used.
 pub(super) fn counts(kept: &Dir) -> io::Result<Vec<(&'static str, u64)>> {
-    let record = Record::read(&Slots::in_dir(kept, NAME)?.read(0)?);
+    let Some(slots) = Slots::there(kept, NAME)? else { return Ok(Vec::new()) };
+    let record = Record::read(&slots.read(0)?);
     let all = Reason::ALL.into_iter().zip(record.counts);
     Ok(all.filter(|(_, count)| *count > 0).map(|((_, name), count)| (name, count)).collect())
 }

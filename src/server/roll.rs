@@ -130,7 +130,7 @@ impl Place {
 /// # Errors
 /// The directory cannot be used.
 pub(super) fn sessions(kept: &Dir) -> io::Result<Vec<Entry>> {
-    let slots = Slots::in_dir(kept, SESSIONS)?;
+    let Some(slots) = Slots::there(kept, SESSIONS)? else { return Ok(Vec::new()) };
     let gate = slots.gate(Instant::now() + limits::ADMISSION)?;
     let mut entries = Vec::new();
     for at in 0..limits::SESSIONS {

@@ -41,12 +41,9 @@ pub(super) fn serve(
 ) -> Exit {
     let stream = Stream::new(connection);
     let turn_away = |reason| books(&homes, config).refuse(reason, log);
-    let place = match strange(&homes.kept, &peer, log) {
+    let place = match strange(&homes.kept, &peer, log, || turn_away(Reason::Strangers)) {
         Ok(place) => place,
-        Err(exit) => {
-            turn_away(Reason::Strangers);
-            return exit;
-        }
+        Err(exit) => return exit,
     };
     // Armed before the first byte is read.
     let deadline = begun + config.globals.handshake_timeout;

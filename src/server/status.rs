@@ -28,14 +28,15 @@ struct Module {
 }
 
 impl Status {
-    /// Of the server of this configuration, whoever starts its processes.
+    /// Of the server of this configuration, whoever starts its processes; nothing is known before the first.
     ///
     /// # Errors
     /// What is kept beside the state directory cannot be used.
-    pub(super) fn of(config: &Config, kept: &Dir) -> io::Result<Status> {
-        let sessions = roll::sessions(kept)?;
-        let module = |of: &config::Module| Module { name: of.name.clone(), last: Last::of(kept, &of.name) };
-        let refused = refused::counts(kept)?.into_iter().collect();
+    pub(super) fn of(config: &Config, kept: Option<&Dir>) -> io::Result<Status> {
+        let sessions = kept.map_or(Ok(Vec::new()), roll::sessions)?;
+        let last = |name: &str| kept.and_then(|kept| Last::of(kept, name));
+        let module = |of: &config::Module| Module { name: of.name.clone(), last: last(&of.name) };
+        let refused = kept.map_or(Ok(Vec::new()), refused::counts)?.into_iter().collect();
         Ok(Status { sessions, refused, modules: config.modules.iter().map(module).collect() })
     }
 

@@ -8,8 +8,9 @@ use std::fs::File;
 use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
@@ -91,6 +92,18 @@ impl PidFile {
     }
 }
 
+/// The name of the gate of a pid file.
+pub(super) fn beside(path: &Path) -> PathBuf {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
+    beside.into()
+}
+
+/// What is wrong with another file than the one that was asked for.
+pub(super) fn named(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::other(format!("{}: {error}", path.as_os_str().as_bytes().escape_ascii()))
+}
+
 /// What one start at a time holds: a file of ours beside the pid file, which takes its place where a stranger has locked
 /// that. There is none where no file can be made.
 struct Gate(io::Result<Named>);
@@ -98,16 +111,15 @@ struct Gate(io::Result<Named>);
 impl Gate {
     fn pass(path: &Path) -> io::Result<Gate> {
         let deadline = Instant::now() + limits::ADMISSION;
+        let beside = beside(path);
         loop {
-            let (dir, name) = open_dir_of(path)?;
-            let mut name = name.to_owned();
-            name.push(".new");
-            let file = match Named::open(dir, &name) {
+            let (dir, name) = open_dir_of(&beside)?;
+            let file = match Named::open(dir, name) {
                 // The pid file may be there all the same, made for us by somebody who could.
                 Err(error) if matches!(error.kind(), PermissionDenied | ReadOnlyFilesystem) => {
                     return Ok(Gate(Err(error)));
                 }
-                file => file?,
+                file => file.map_err(|error| named(&beside, &error))?,
             };
             if file.lock()? {
                 if file.is_named() {
@@ -350,6 +362,21 @@ mod tests {
             drop(PidFile::take(&path).unwrap());
             assert!(!path.exists());
         }
+    }
+
+    #[test]
+    fn what_is_in_the_way_beside_it_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, gate) = (dir.path().join("pid"), dir.path().join("pid.new"));
+        std::fs::write(&gate, "precious").unwrap();
+        let refused = [PidFile::take(&path).unwrap_err().to_string(), {
+            std::fs::write(&path, "").unwrap();
+            crate::sys::usable::pid_file(&path).unwrap_err().to_string()
+        }];
+        for said in refused {
+            assert!(said.starts_with(gate.to_str().unwrap()) && said.contains("something else"), "{said}");
+        }
+        assert_eq!(std::fs::read(&gate).unwrap(), b"precious");
     }
 
     #[test]

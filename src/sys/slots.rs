@@ -35,12 +35,8 @@ pub struct Slots(File);
 #[derive(Debug)]
 pub struct Gate<'s>(&'s Slots);
 
-const FLAGS: OFlags = OFlags::RDWR
-    .union(OFlags::CREATE)
-    .union(OFlags::NOFOLLOW)
-    .union(OFlags::NONBLOCK)
-    .union(OFlags::NOCTTY)
-    .union(OFlags::CLOEXEC);
+const FLAGS: OFlags =
+    OFlags::RDWR.union(OFlags::NOFOLLOW).union(OFlags::NONBLOCK).union(OFlags::NOCTTY).union(OFlags::CLOEXEC);
 
 impl Slots {
     /// Of this name in a private directory; the file is made if there is none.
@@ -48,7 +44,19 @@ impl Slots {
     /// # Errors
     /// It cannot be opened or made.
     pub fn in_dir(dir: &Dir, name: &[u8]) -> io::Result<Slots> {
-        Slots::new(rustix::fs::openat(dir, one(name)?, FLAGS, Mode::RUSR | Mode::WUSR)?)
+        let flags = FLAGS | OFlags::CREATE;
+        Slots::new(rustix::fs::openat(dir, one(name)?, flags, Mode::RUSR | Mode::WUSR)?)
+    }
+
+    /// The same, if there is one.
+    ///
+    /// # Errors
+    /// It cannot be opened.
+    pub fn there(dir: &Dir, name: &[u8]) -> io::Result<Option<Slots>> {
+        match rustix::fs::openat(dir, one(name)?, FLAGS, Mode::empty()) {
+            Err(rustix::io::Errno::NOENT) => Ok(None),
+            file => Slots::new(file?).map(Some),
+        }
     }
 
     /// Of this absolute name, which the administrator chose. One of ours is closed to everybody else: whoever may read it
@@ -59,7 +67,7 @@ impl Slots {
     pub fn open(path: &Path) -> io::Result<Slots> {
         let (dir, name) = open_dir_of(path)?;
         let own = Mode::RUSR | Mode::WUSR;
-        let file = rustix::fs::openat(&dir, name, FLAGS, own)?;
+        let file = rustix::fs::openat(&dir, name, FLAGS | OFlags::CREATE, own)?;
         let stat = rustix::fs::fstat(&file)?;
         check_own(dir, &stat)?;
         let slots = Slots::new(file)?;

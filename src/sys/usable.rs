@@ -2,7 +2,7 @@
 
 use crate::sys::ids;
 use crate::sys::pidfile;
-use crate::sys::private::{check_own, open_dir_of};
+use crate::sys::private::{check_own, exists, open_dir_of};
 use crate::sys::slots::OTHERS;
 use rustix::fs::{Access, AtFlags, CWD, FileType, Mode, OFlags, Stat};
 use std::fs::File;
@@ -27,7 +27,14 @@ pub fn file(path: &Path) -> io::Result<()> {
 /// # Errors
 /// Why it could not be.
 pub fn pid_file(path: &Path) -> io::Result<()> {
-    written(path, OFlags::RDWR, true)?.map_or(Ok(()), |(file, _)| pidfile::check_written(&file))
+    let one = |path: &Path| match written(path, OFlags::RDWR, true)? {
+        Some((file, _)) => pidfile::check_written(&file),
+        None => Ok(()),
+    };
+    one(path)?;
+    // Where none can be made there is none.
+    let gate = pidfile::beside(path);
+    if exists(&gate) { one(&gate).map_err(|error| pidfile::named(&gate, &error)) } else { Ok(()) }
 }
 
 /// The same, for the places of connections: nobody but its owner may open it, or it is ours, to be closed to others.

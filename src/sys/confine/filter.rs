@@ -217,6 +217,9 @@ fn refused(lent: &[(RawFd, Purpose)]) -> Result<Rules, BackendError> {
         // Whether it is open may be asked.
         let again = vec![is(0, u64::from(descriptor.unsigned_abs()))?, is(1, DUPLICATE)?];
         rules.entry(libc::SYS_fcntl).or_default().push(SeccompRule::new(again)?);
+        // Where it is open for reading too, what was written before could be changed.
+        let mapped = vec![is(4, u64::from(descriptor.unsigned_abs()))?];
+        rules.entry(libc::SYS_mmap).or_default().push(SeccompRule::new(mapped)?);
         let into = vec![is(2, u64::from(descriptor.unsigned_abs()))?];
         rules.entry(libc::SYS_copy_file_range).or_default().push(SeccompRule::new(into)?);
     }
