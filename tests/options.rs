@@ -319,3 +319,36 @@ fn output_that_is_lost_is_an_error() {
         .output();
     assert_exit(&push.unwrap(), 74);
 }
+
+/// A run goes on without its words, and says by its exit code that they are lost unless that says worse.
+#[test]
+fn errors_that_are_lost_stop_nothing() {
+    let site = Site::new();
+    let inetd = site.serve();
+    let (src, m, none) = (site.src(), inetd.remote("m"), inetd.remote("none"));
+    let (src, log) = (src.to_str().unwrap(), site.path("client.log"));
+    fs::write(site.src().join("f"), "1").unwrap();
+    fs::create_dir_all(site.dst().join("full/x")).unwrap();
+    let full = || std::process::Stdio::from(fs::OpenOptions::new().write(true).open("/dev/full").unwrap());
+    let gone = || std::process::Stdio::from(std::io::pipe().unwrap().1);
+    let delete = ["push", "--delete", "--max-delete", "0", src, &m];
+    for (arguments, lost, unread) in [
+        (&["-vv", "push", src, &m][..], 74, 0),
+        (&["push", "--progress", "--log-file", log.to_str().unwrap(), src, &m], 74, 0),
+        (&["push", src, &m], 0, 0),
+        (&["push", src, &none], 77, 77),
+        (&delete, 4, 4),
+        (&["--bogus"], 64, 64),
+        (&["spec", "/none"], 74, 74),
+    ] {
+        let _ = fs::remove_file(site.dst().join("f"));
+        assert_exit(&site.smsync().args(arguments).stderr(full()).output().unwrap(), lost);
+        assert_eq!(site.dst().join("f").exists(), arguments.last() == Some(&m.as_str()) && lost != 4);
+        assert_exit(&site.smsync().args(arguments).stderr(gone()).output().unwrap(), unread);
+    }
+    let logged = fs::read_to_string(&log).unwrap();
+    assert_eq!(logged.matches("cannot write to standard error: No space left on device").count(), 1);
+    // A problem is one all the same.
+    fs::write(site.src().join("full"), "1").unwrap();
+    assert_exit(&site.smsync().args(["push", src, &m]).stderr(full()).output().unwrap(), 1);
+}

@@ -1,9 +1,9 @@
 //! What a person or a script sees: the only place that prints.
-#![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod itemize;
 pub(super) mod mtree;
 mod progress;
+mod streams;
 mod tally;
 
 use crate::client::failure::{Failure, system};
@@ -13,15 +13,15 @@ use crate::path::RelPath;
 use crate::report::{
     Census, Change, Fate, KINDS, Monitor, Problem, Progress, Refusal, Report, Side, Unsupported,
 };
-use crate::sys;
 use crate::sys::logfile::LogFile;
 use crate::vis::{shown, shown_json, shown_text};
 use indicatif::{HumanBytes, HumanCount};
 use progress::{Form, Shown};
 use serde_json::{Map, Value, json};
-use std::io::{IsTerminal, Write};
-use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::io::IsTerminal;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
+use streams::{line, say};
 use tally::Tally;
 
 /// How much is shown, and in which form.
@@ -55,21 +55,8 @@ enum Listing {
     Mtree,
 }
 
-/// Why something that was to be printed was lost, as errno(3); 0 when nothing was. Standard output is the process's, and
-/// so is its fate.
-static LOST: AtomicI32 = AtomicI32::new(0);
 /// Whether a line of the log file was lost.
 static LOST_LOG: AtomicBool = AtomicBool::new(false);
-
-/// Prints a line on standard output. A reader that went away is not an error of ours; a full disk is one.
-fn line(text: &str) {
-    let mut out = std::io::stdout();
-    if let Err(error) = writeln!(out, "{text}").and_then(|()| out.flush())
-        && error.kind() != std::io::ErrorKind::BrokenPipe
-    {
-        LOST.store(sys::errno(&error), Ordering::Relaxed);
-    }
-}
 
 /// Prints one event.
 fn event(value: &Value) {
@@ -200,7 +187,7 @@ impl Show {
     pub(super) fn error(&mut self, text: &str) {
         let text = shown_text(text);
         self.log_line(&text);
-        self.progress.above(|| eprintln!("smsync: {text}"));
+        self.progress.above(|| say(&text));
     }
 
     /// Appends a line to the log file, if there is one.
@@ -208,34 +195,39 @@ impl Show {
         if self.log.as_mut().is_some_and(|log| !log.send(text)) {
             // Once is enough.
             self.log = None;
-            self.progress.above(|| eprintln!("smsync: cannot write to the log file"));
+            self.progress.above(|| say("cannot write to the log file"));
             LOST_LOG.store(true, Ordering::Relaxed);
         }
     }
 
-    /// The exit code, unless something that was to be printed was lost.
+    /// The exit code, unless something that was to be printed or logged was lost. An error that could not be told leaves it
+    /// alone where it says already that not all went well.
     pub(super) fn exit(&mut self, exit: Exit) -> Exit {
-        match LOST.load(Ordering::Relaxed) {
-            0 if LOST_LOG.load(Ordering::Relaxed) => Exit::Io,
-            0 => exit,
-            errno => {
-                self.error(&format!("cannot write to standard output: {}", sys::errno_words(errno)));
-                Exit::Io
-            }
+        if let Some(why) = streams::OUTPUT.why() {
+            self.error(&format!("cannot write to standard output: {why}"));
+            return Exit::Io;
+        }
+        if let Some(why) = streams::ERRORS.why() {
+            self.log_line(&format!("cannot write to standard error: {why}"));
+        }
+        match exit {
+            _ if LOST_LOG.load(Ordering::Relaxed) => Exit::Io,
+            Exit::Ok if streams::ERRORS.why().is_some() => Exit::Io,
+            exit => exit,
         }
     }
 
     /// Says a step, with `-vv`.
     pub(super) fn step(&self, text: &str) {
         if self.verbose > 1 && !self.json {
-            self.progress.above(|| eprintln!("smsync: {text}"));
+            self.progress.above(|| say(text));
         }
     }
 
     /// Ends the output: sums for a person who looks on, and one object with the exit code for a script.
     pub(super) fn end(&mut self, what: &str, report: Option<&Report>, exit: Exit, dry_run: bool) {
         if let Some(last) = self.progress.end() {
-            eprintln!("smsync: {last}");
+            say(&last);
         }
         let seconds = self.started.elapsed().as_secs_f64();
         if let Some(report) = report {
@@ -305,7 +297,7 @@ impl Monitor for Show {
                 "side": side, "errno": problem.errno, "reason": problem.reason(),
             }));
         } else {
-            self.progress.above(|| eprintln!("smsync: {text}"));
+            self.progress.above(|| say(&text));
         }
     }
 
@@ -317,7 +309,7 @@ impl Monitor for Show {
                 "entries": lost.entries,
             }));
         } else if !self.quiet {
-            self.progress.above(|| eprintln!("smsync: {lost}"));
+            self.progress.above(|| say(&lost.to_string()));
         }
     }
 
@@ -365,7 +357,7 @@ impl Monitor for Show {
 
     fn progress(&mut self, progress: &Progress) {
         if let Some(due) = self.progress.update(progress) {
-            eprintln!("smsync: {due}");
+            say(&due);
         }
     }
 }
