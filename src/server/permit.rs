@@ -56,9 +56,11 @@ pub(super) fn holds<'m>(module: &'m Module, dir: &Dir) -> Result<(), (&'m RelPat
 /// Whether a round asks for this, besides by its words.
 fn asks(round: &Round, capability: Capability) -> bool {
     let push = round.direction == Direction::Push;
+    // A check compares with all that is here, as if it were to be removed.
+    let changes = !round.flags.has(Flags::DRY_RUN);
     match capability {
-        Capability::DELETE => push && round.flags.has(Flags::DELETE),
-        Capability::FORCE_DELETE => push && round.keeping.force,
+        Capability::DELETE => push && changes && round.flags.has(Flags::DELETE),
+        Capability::FORCE_DELETE => push && changes && round.keeping.force,
         Capability::REMOVE_SOURCE => round.remove_source,
         Capability::CHECKSUM => round.comparison.quick == Quick::Never,
         Capability::COMPRESS => round.flags.has(Flags::COMPRESS),

@@ -241,6 +241,16 @@ fn rd_78_what_is_refused_is_named(daemon: &Daemon) {
     assert_exit(&daemon.run("ann", &pull), 77);
     assert!(daemon.untouched(), "what is refused makes nothing");
     assert_exit(&daemon.push("ann", "m"), 0);
+    // What changes nothing removes nothing, and is refused for what it asks for.
+    for options in [&["check"][..], &["push", "-n", "--delete", "--force-delete"]] {
+        for (policy, option, code) in [("delete force-delete", "-q", 0), ("delete checksum", "-c", 77)] {
+            daemon.configure("", &format!("refuse options = {policy}"));
+            let output = daemon.run("ann", &[options, &[option, from, "127.0.0.1::m"]].concat());
+            assert_exit(&output, code);
+            assert_eq!(said(&output).contains("refuses 'checksum'"), code == 77, "{}", said(&output));
+        }
+    }
+    daemon.configure("", "refuse options = delete");
     // What a client removes of its own is its own affair.
     let pull = ["pull", "--delete", "--force-delete", "127.0.0.1::m", to.to_str().unwrap()];
     assert_exit(&daemon.run("ann", &pull), 0);
