@@ -167,38 +167,20 @@ fn a_directory_that_is_not_empty_gives_way_to_no_backup() {
     }
 }
 
+/// What the suffix leaves no room for is told with what helps.
 #[test]
-fn a_module_keeps_versions() {
+fn a_name_without_room_for_a_suffix_is_kept_elsewhere() {
     let site = Site::in_memory();
-    site.write_private("smsyncd.conf", &site.server_conf("keep versions = 2"));
     let inetd = site.serve();
-    fs::create_dir(site.dst().join("sub")).unwrap();
-    fs::create_dir(site.src().join("d")).unwrap();
-    let versions = site.dst().join(".smsync-versions");
-    for round in 0..4 {
-        fs::write(site.src().join("d/f"), format!("round {round}{}", " ".repeat(round))).unwrap();
-        assert_exit(&push(&site, &inetd, &["--delete"], "m/sub"), 0);
-        let kept = |dir: &Path| fs::read_dir(dir).map_or(0, Iterator::count);
-        assert_eq!(kept(&versions.join("sub/d")), round.min(2), "after round {round}");
-    }
-    let texts = || {
-        let entries = fs::read_dir(versions.join("sub/d")).unwrap().map(|entry| entry.unwrap().path());
-        let mut paths: Vec<_> = entries.collect();
-        paths.sort();
-        paths.into_iter().map(|path| fs::read_to_string(path).unwrap().trim().to_owned()).collect::<Vec<_>>()
-    };
-    assert_eq!(texts(), ["round 1", "round 2"]);
-    assert_eq!(fs::metadata(&versions).unwrap().permissions().mode() & 0o7777, 0o700);
-    // What is removed is kept; and nobody sees the place, or gets at it.
-    fs::remove_dir_all(site.src().join("d")).unwrap();
-    fs::write(site.src().join("g"), "g").unwrap();
-    assert_exit(&push(&site, &inetd, &["--delete"], "m/sub"), 0);
-    assert_eq!(texts(), ["round 2", "round 3"]);
-    assert_exit(&push(&site, &inetd, &[], "m/.smsync-versions"), 77);
-    let whole = push(&site, &inetd, &["-n", "--delete", "--force-delete"], "m");
-    assert!(!String::from_utf8_lossy(&whole.stdout).contains("versions"), "{whole:?}");
-    assert_exit(&push(&site, &inetd, &["--delete", "--force-delete"], "m"), 0);
-    assert_eq!(texts(), ["round 2", "round 3"]);
+    let name = "n".repeat(255);
+    fs::write(site.src().join(&name), "newer").unwrap();
+    fs::write(site.dst().join(&name), "old").unwrap();
+    let output = push(&site, &inetd, &["-b"], "m");
+    assert_exit(&output, 1);
+    assert!(String::from_utf8_lossy(&output.stdout).contains("(--backup-dir without --suffix"), "{output:?}");
+    assert_eq!(fs::read(site.dst().join(&name)).unwrap(), b"old");
+    assert_exit(&push(&site, &inetd, &["-b", "--backup-dir", "kept"], "m"), 0);
+    assert_eq!(fs::read(site.dst().join("kept").join(&name)).unwrap(), b"old");
 }
 
 /// Which names are one file, in two trees together.

@@ -75,3 +75,4 @@ mod strangers;
 mod syslogd;
 mod taken_over;
 mod thin;
+mod versions;

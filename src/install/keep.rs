@@ -1,5 +1,7 @@
 //! What is replaced or removed is kept, when that was asked for: as a backup in the tree, or as a version in the module.
 
+mod version;
+
 use crate::install::{Failure, at};
 use crate::path::RelPath;
 use crate::report::Step;
@@ -9,6 +11,7 @@ use crate::terms::Backup;
 use crate::tree::{VERSIONS, is_reserved};
 use std::collections::BTreeMap;
 use std::io;
+use version::Named;
 
 /// What is kept, and where.
 #[derive(Debug)]
@@ -28,7 +31,7 @@ pub struct Versions<'k> {
     pub below: &'k RelPath<'k>,
     /// How many of each path stay.
     pub most: u32,
-    /// What stands behind their names: `~` and the time of this round.
+    /// What stands behind their names, or what there is room for of these: `~` and the time of this round.
     pub suffix: Vec<u8>,
 }
 
@@ -177,7 +180,7 @@ impl Keep<'_> {
         let mut kept = Kept::Here;
         if let Some(versions) = &self.versions {
             let top: Vec<&[u8]> = std::iter::once(VERSIONS).chain(versions.below.components()).collect();
-            let new = [name, &versions.suffix].concat();
+            let new = Named::new(name, versions.suffix.len()).at(&versions.suffix);
             let target = shelf.open(versions.module, &top, &parent, have)?;
             let temporary = [temporary, b"-version"].concat();
             kept = keep_as(holder, name, stage, &temporary, target, &new).map_err(at(Step::Keep))?;
@@ -210,7 +213,9 @@ impl Keep<'_> {
             // The oldest first: the time in their names is as long in each.
             there.sort_unstable();
             for name in names {
-                let of_it = |version: &&[u8]| is_version(version, &name, versions.suffix.len());
+                let time = versions.suffix.len();
+                let named = Named::new(&name, time);
+                let of_it = |version: &&[u8]| named.has(version, time);
                 let all: Vec<&[u8]> = there.iter().map(AsRef::as_ref).filter(of_it).collect();
                 let surplus = all.len().saturating_sub(versions.most as usize);
                 for version in all.into_iter().take(surplus) {
@@ -219,13 +224,4 @@ impl Keep<'_> {
             }
         }
     }
-}
-
-/// Whether this is a version of `name`, with a suffix of this length.
-fn is_version(version: &[u8], name: &[u8], suffix: usize) -> bool {
-    version.strip_prefix(name).is_some_and(|rest| {
-        rest.len() == suffix
-            && rest.starts_with(b"~")
-            && rest.iter().skip(1).all(|byte| byte.is_ascii_digit() || matches!(byte, b'T' | b'.' | b'Z'))
-    })
 }

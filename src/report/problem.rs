@@ -177,6 +177,9 @@ impl Problem {
             (Step::Accept, libc::EACCES) => "the module excludes it".into(),
             (Step::Accept, libc::EPERM) => "the module refuses such files ('refuse options')".into(),
             (Step::Accept, libc::EFBIG) => "it is larger than the module takes ('max file size')".into(),
+            (Step::Keep, libc::ENAMETOOLONG) => {
+                "as a backup its name or path is too long (--backup-dir without --suffix adds nothing to names)".into()
+            }
             (Step::TakeAway, libc::EEXIST) => "the source and the destination are one directory".into(),
             (_, libc::ESTALE) => "somebody else changed it meanwhile".into(),
             (_, errno) => sys::errno_words(errno),
