@@ -203,3 +203,18 @@ fn a_bad_specification_is_refused_with_its_line() {
     assert_eq!(said.lines().count(), 1, "{said}");
     assert!(site.dst().join("stays").exists());
 }
+
+#[test]
+fn a_reader_that_goes_away_is_named_standard_output() {
+    let site = Site::new();
+    // More than is held back.
+    (0..500).for_each(|file| fs::write(site.src().join(format!("file-{file}")), "").unwrap());
+    for options in [&[][..], &["-K", "xattr"], &["--classic"]] {
+        let gone = std::process::Stdio::from(std::io::pipe().unwrap().1);
+        let mut command = site.smsync();
+        let output = command.arg("spec").args(options).arg(site.src()).stdout(gone).output().unwrap();
+        assert_exit(&output, 74);
+        let said = "smsync: cannot write to standard output: Broken pipe\n";
+        assert_eq!(String::from_utf8_lossy(&output.stderr), said, "{options:?}");
+    }
+}

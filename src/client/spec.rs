@@ -16,7 +16,7 @@ use crate::path::{Filter, Item, Scope, Traits};
 use crate::spec::{Keyword, Keywords, SpecWriter, dialect};
 use crate::sys;
 use crate::terms::Taking;
-use crate::tree::{Root, Scan, View, scan};
+use crate::tree::{Root, Scan, ScanError, View, scan};
 use crate::vis::{shown, shown_text};
 use std::path::Path;
 
@@ -97,7 +97,10 @@ fn write(options: &Spec, scope: &Scope, show: &mut Show) -> Result<Exit, Failure
         scanned
     } else {
         let mut writer = SpecWriter::new(out, chosen).map_err(written)?;
-        let scanned = scan(&root, what, &mut writer).map_err(crate::session::Error::from)?;
+        let scanned = scan(&root, what, &mut writer).map_err(|error| match error {
+            ScanError::Io(error) => written(error),
+            error => crate::session::Error::from(error).into(),
+        })?;
         writer.finish().map_err(written)?;
         scanned
     };
