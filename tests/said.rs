@@ -160,6 +160,23 @@ fn a_problem_names_the_host_it_is_of() {
     assert!(err.starts_with("smsync: 127.0.0.1: x: cannot read"), "{err}");
 }
 
+/// Of a directory that cannot be made, each entry says once what could not be done, and none that it cannot be removed.
+#[test]
+fn what_goes_without_its_directory_is_told_once() {
+    let site = Site::new();
+    let fault = format!("{}:mkdirat", libc::ENAMETOOLONG);
+    let inetd = site.serve_with(&[("SMSYNC_FAULT", &fault)]);
+    fs::create_dir(site.src().join("d")).unwrap();
+    fs::write(site.src().join("d/f"), "1").unwrap();
+    symlink("f", site.src().join("d/l")).unwrap();
+    let (_, err) = said(&site.run(&["push", site.src().to_str().unwrap(), &inetd.remote("m")]), 1);
+    let mut lines: Vec<&str> = err.lines().collect();
+    lines.sort_unstable();
+    let steps = ["d/f: cannot write", "d/l: cannot make symbolic link", "d: cannot make directory"];
+    let expected = steps.map(|step| format!("smsync: 127.0.0.1: {step}: File name too long"));
+    assert_eq!(lines, expected);
+}
+
 /// The names of a JSON object and of those in it.
 fn names_in(value: &serde_json::Value, names: &mut BTreeSet<String>) {
     for (name, value) in value.as_object().into_iter().flatten() {

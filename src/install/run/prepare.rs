@@ -86,7 +86,8 @@ impl Run<'_> {
                 })?;
             }
             Action::MakeNode => {
-                self.make(target, to, Step::MakeNode, |run, dir, name| run.node(want, dir, name))?;
+                let step = if want.kind == Kind::Link { Step::MakeLink } else { Step::MakeNode };
+                self.make(target, to, step, |run, dir, name| run.node(want, dir, name))?;
             }
         }
         Ok(true)
@@ -99,16 +100,17 @@ impl Run<'_> {
     /// Notes that something does not wait. What there is of it may not stay in a directory that is new as a whole, or that
     /// must stay away too.
     fn leave_out(&mut self, target: &mut Places<'_>, index: Index, want: &Entry<'_>) {
+        let install = self.install;
         self.absent.insert(index);
-        let Some(top) = self.install.fresh.top(index).filter(|top| *top != index && want.kind != Kind::Dir)
-        else {
+        let Some(top) = install.fresh.top(index).filter(|top| *top != index && want.kind != Kind::Dir) else {
             return;
         };
         let inside = target.inside(index, &want.path);
         match inside.and_then(|inside| inside.map_or(Ok(()), |(dir, name)| dir.remove(&name))) {
-            Err(error) if !is(&error, io::ErrorKind::NotFound) => {
+            // Why it does not wait is told already, and why a directory could not be made.
+            Err(error) if !is(&error, io::ErrorKind::NotFound) && !self.absent.contains(top) => {
                 self.absent.insert(top);
-                self.failed(&want.path, &(Step::Remove, error));
+                self.failed(&install.want.path(top), &(Step::Place, error));
             }
             _ => {}
         }
