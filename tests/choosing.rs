@@ -258,7 +258,7 @@ fn owners_that_change_on_the_way() {
     {
         let (src, remote) = (trio.site.src(), trio.inetd.remote("m"));
         let output = trio.site.run(&["push", option, src.to_str().unwrap(), &remote]);
-        assert_exit(&output, 71);
+        assert_exit(&output, 64);
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(
             said.contains(&format!("the receiver knows no {name}")) && said.lines().count() == 1,

@@ -238,7 +238,7 @@ fn begin(receiver: &Receiver<'_>, round: &Round, owners: &Owners) -> Result<Opti
     // A name that is nowhere would be an error of every file.
     if let Some((what, name)) = owners.unknown(&round.guise) {
         let text = format!("the receiver knows no {what} '{}' (--{what}map, --chown)", shown(name));
-        return Err(Error::Refused(Exit::System, text));
+        return Err(Error::Refused(Exit::Usage, text));
     }
     let kept = round.keeping.backup.as_ref().and_then(|backup| backup.dir().components().next());
     if kept.is_some_and(is_reserved) {
