@@ -195,7 +195,7 @@ fn what_is_said() {
     let lines: Vec<_> = out.lines().collect();
     assert!(lines.contains(&"sent: two (size, modification time)"), "{out}");
     assert!(lines.iter().any(|line| line.starts_with("removed: x\\")), "{out}");
-    assert!(lines.last().unwrap().starts_with("push: 9 entries, 1 files sent, 1 B, "), "{out}");
+    assert!(lines.last().unwrap().starts_with("push: 9 entries, 1 file sent, 1 B, "), "{out}");
     assert!(lines.last().unwrap().contains("1 removed"), "{out}");
     // Problems are said in any case, on standard error, with where and what.
     fs::remove_file(site.dst().join("one")).unwrap();

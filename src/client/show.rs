@@ -259,11 +259,12 @@ impl Show {
 
 fn summary(what: &str, report: &Report, seconds: f64, dry_run: bool) -> String {
     let count = |value: u64, words: &str| (value > 0).then(|| format!("{} {words}", HumanCount(value)));
-    let mut parts = vec![format!("{} entries", HumanCount(report.entries))];
+    let many = |value: u64, one, words| count(value, if value == 1 { one } else { words });
+    let mut parts = vec![many(report.entries, "entry", "entries").unwrap_or_else(|| "0 entries".into())];
     if report.equal() {
         parts.push("in step".into());
     }
-    parts.extend(count(report.files, "files sent"));
+    parts.extend(many(report.files, "file sent", "files sent"));
     parts.extend((report.bytes > 0).then(|| HumanBytes(report.bytes).to_string()));
     parts.extend(count(report.resumed, "taken over"));
     parts.extend(count(report.made, "made"));
@@ -273,13 +274,13 @@ fn summary(what: &str, report: &Report, seconds: f64, dry_run: bool) -> String {
     parts.extend(count(report.moved, "removed from the source"));
     parts.extend(count(report.extra, "extra and kept"));
     parts.extend(count(report.refused, "not removed, nor anything else changed"));
-    parts.extend(count(report.kept, "kept as backups"));
+    parts.extend(many(report.kept, "kept as a backup", "kept as backups"));
     parts.extend(count(report.copied, "copied from what is here"));
-    parts.extend(count(report.skipped, "sockets skipped"));
-    parts.extend(count(report.unowned, "owners not set"));
+    parts.extend(many(report.skipped, "socket skipped", "sockets skipped"));
+    parts.extend(many(report.unowned, "owner not set", "owners not set"));
     parts.extend(count(report.unsupported, "without what the file system does not keep"));
     parts.extend(count(report.vanished, "vanished"));
-    parts.extend(count(report.problems, "problems"));
+    parts.extend(many(report.problems, "problem", "problems"));
     let dry = if dry_run { " (nothing was changed)" } else { "" };
     format!("{what}: {}, {seconds:.2} s{dry}", parts.join(", "))
 }
