@@ -286,6 +286,23 @@ fn arguments_that_make_no_sense() {
 }
 
 #[test]
+fn what_is_wrong_with_an_option_is_said_with_what_is_right() {
+    let site = Site::new();
+    for (options, words) in [
+        (&["--modify-window", "x"][..], "a whole number of seconds is wanted"),
+        (&["--timeout", "1s"], "a whole number of seconds is wanted"),
+        (&["--contimeout", "0"], "a whole number of seconds, at least 1, is wanted"),
+        (&["-avz"], "smsync does without being told what -aHAX asks rsync for"),
+        (&["-vHz"], "smsync does without being told what -aHAX asks rsync for"),
+    ] {
+        let output = site.run(&[&["push"], options, &[".", "127.0.0.1::m"]].concat());
+        assert_exit(&output, 64);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains(words) && !said.contains("as a value"), "{said}");
+    }
+}
+
+#[test]
 fn output_that_is_lost_is_an_error() {
     let site = Site::new();
     let full = || std::process::Stdio::from(fs::OpenOptions::new().write(true).open("/dev/full").unwrap());

@@ -17,6 +17,7 @@ use crate::report::Report;
 use crate::terms::Keeping;
 use crate::wire::{Flags, Message, WireError};
 use clap::Parser;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use config::ClientConfig;
 use failure::Failure;
 use options::{Check, Choosing, Command, Comparison, Network, Options, Transfer};
@@ -31,7 +32,7 @@ use transfer::{Asked, Request, Sides};
 pub fn main(arguments: impl Iterator<Item = OsString>) -> Exit {
     let options = match Options::try_parse_from(arguments) {
         Ok(options) => options,
-        Err(error) => return told(&error),
+        Err(error) => return told(&hinted(error)),
     };
     let mut show = Show::new(&options);
     let exit = match run(&options, &mut show) {
@@ -44,6 +45,17 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> Exit {
         }
     };
     show.exit(exit)
+}
+
+/// Whoever comes from rsync(1) is told that what its letters ask for is done anyway, and not how to pass them as a value.
+fn hinted(mut error: clap::Error) -> clap::Error {
+    const DONE: [&str; 4] = ["-a", "-H", "-A", "-X"];
+    let known = matches!(error.get(ContextKind::InvalidArg), Some(ContextValue::String(argument)) if DONE.contains(&argument.as_str()));
+    if error.kind() == ErrorKind::UnknownArgument && known {
+        let tip = "smsync does without being told what -aHAX asks rsync for: leave it out";
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+    }
+    error
 }
 
 /// Tells what is wrong with the command line, or the help or version that it asks for: all of it, or that is said. A reader

@@ -120,15 +120,28 @@ pub struct Comparison {
 /// A rate, or none: by its own name, since an option that may have no value is something else.
 type Limit = Option<Rate>;
 
+/// Reads a number of seconds.
+fn seconds(text: &str) -> Result<u32, &'static str> {
+    text.parse().map_err(|_| "a whole number of seconds is wanted")
+}
+
+/// The same where none make no sense.
+fn some_seconds(text: &str) -> Result<u32, &'static str> {
+    seconds(text)
+        .ok()
+        .filter(|seconds| *seconds > 0)
+        .ok_or("a whole number of seconds, at least 1, is wanted")
+}
+
 /// How the server is reached.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Connection")]
 pub struct Network {
     /// Give up when the server is silent for SECONDS (0: never)
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub timeout: Option<u32>,
     /// Give up when there is no connection within SECONDS
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "SECONDS", value_parser = some_seconds)]
     pub contimeout: Option<u32>,
     /// Send and take no more than RATE (KiB a second, or with a suffix K M G) a second; 0 is no limit
     #[arg(long, value_name = "RATE", value_parser = Rate::parse, default_value = "0", hide_default_value = true)]

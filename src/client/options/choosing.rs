@@ -27,7 +27,7 @@ pub struct Choosing {
     #[arg(short = 'I', long)]
     pub ignore_times: bool,
     /// Take times to be equal that differ by so many whole seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 0, hide_default_value = true)]
+    #[arg(long, value_name = "SECONDS", value_parser = super::seconds, default_value = "0", hide_default_value = true)]
     pub modify_window: u32,
     /// Go by the numbers of users and groups, not by their names
     #[arg(long)]
