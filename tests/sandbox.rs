@@ -48,14 +48,6 @@ fn open(dir: &Dir, name: &str, flags: OFlags) -> io::Result<OwnedFd> {
     Ok(rustix::fs::openat(dir, name, flags, Mode::from_raw_mode(0o600))?)
 }
 
-/// As memory that is written to.
-fn map(file: &fs::File) -> io::Result<()> {
-    // SAFETY: nothing looks at what is mapped.
-    #[allow(unsafe_code)]
-    let mapped = unsafe { memmap2::MmapOptions::new().len(1).map_mut(file) };
-    mapped.map(drop)
-}
-
 /// Each operation, with what is expected where the layer is there alone: Landlock, seccomp, chroot with capabilities;
 /// and where all are. `+` is let through, `-` is refused. Without any, all are let through, but for what takes root.
 const TABLE: &[(&str, &str, Operation)] = &[
@@ -92,7 +84,6 @@ const TABLE: &[(&str, &str, Operation)] = &[
         Ok(rustix::fs::chownat(&w.log, "", Some(rustix::process::geteuid()), None, flags)?)
     }),
     ("cut the log off", "+-+-", |w| Ok(rustix::fs::ftruncate(&w.log, 0)?)),
-    ("change what the log has", "+-+-", |w| map(&w.log)),
     ("have the log under another number", "+-+-", |w| {
         Ok(rustix::io::fcntl_dupfd_cloexec(&w.log, 0).map(drop)?)
     }),
@@ -235,7 +226,7 @@ fn confined(top: &Path, port: &str, layers: Vec<Layer>, writable: bool) {
     let port = port.parse().unwrap();
     let parent = rustix::process::getppid().unwrap();
     let (module, held, outside) = (open("module"), [open("held")], top.join("out"));
-    let log = fs::File::options().append(true).read(true).open(top.join("out/written")).unwrap();
+    let log = fs::File::options().append(true).open(top.join("out/written")).unwrap();
     let lock = OwnedFd::from(fs::File::open(top.join("out/locked")).unwrap());
     let lent = vec![(log.as_raw_fd(), Purpose::Writing), (lock.as_raw_fd(), Purpose::Locking)];
     let mut world = World { module, held, log, lock, tcp, port, parent, outside };

@@ -83,7 +83,9 @@ fn write(dir: &Dir, name: &str, text: &str) -> io::Result<()> {
 /// Keeps the one of this name no longer.
 pub(super) fn forget(kept: &Path) {
     let name = kept.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    // What cannot be removed is gone, or nobody may change what is there.
-    let _ = std::fs::remove_file(kept);
-    let _ = std::fs::remove_file(kept.with_file_name(name.replace(NAME, SECRETS)));
+    let Some(Ok(dir)) = kept.parent().map(Dir::open_root) else { return };
+    for name in [name, &name.replace(NAME, SECRETS)] {
+        // What cannot be removed is gone, or nobody may change what is there.
+        let _ = dir.remove(name.as_bytes());
+    }
 }
