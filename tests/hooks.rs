@@ -113,6 +113,34 @@ fn one_that_fails_ends_the_session_with_its_words() {
     assert!(said.contains("'pre-xfer exec' cannot be run: No such file or directory"), "{said}");
 }
 
+/// Whoever may change what root runs is root.
+#[test]
+fn one_that_others_may_change_is_not_run() {
+    let site = site_with(|site| format!("post-xfer exec = {}", script(site, "after", "")));
+    let inetd = site.serve();
+    let program = site.path("after");
+    let mut spoil: Vec<(&str, u32, Option<u32>)> = vec![("is writable by", 0o757, None)];
+    if is_root() {
+        spoil.push(("belongs to", 0o755, Some(65534)));
+    }
+    for (why, mode, owner) in spoil {
+        fs::set_permissions(&program, fs::Permissions::from_mode(mode)).unwrap();
+        std::os::unix::fs::chown(&program, owner, None).unwrap();
+        let output = push(&site, &inetd);
+        assert_exit(&output, 78);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(said.contains("the module's programs are not fit to be run"), "{said}");
+        let log = site.log();
+        let line =
+            log.lines().rfind(|line| line.contains("module m: 'post-xfer exec': ")).unwrap_or_default();
+        assert!(line.contains(why), "{log}");
+        let checked = site.smsyncd().arg("--check").output().unwrap();
+        assert_exit(&checked, 1);
+        assert!(String::from_utf8_lossy(&checked.stderr).contains(why), "{checked:?}");
+    }
+    assert!(!site.dst().join("f").exists() && !site.path("after.left").exists());
+}
+
 #[test]
 fn the_last_one_runs_though_the_session_is_killed() {
     let site = site_with(|site| {

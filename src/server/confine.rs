@@ -12,7 +12,7 @@ use crate::server::presence::Presence;
 use crate::session::Error;
 use crate::sys::broker::{self, Broker, Hook, Hooks};
 use crate::sys::confine::{Confinement, Layer, Purpose};
-use crate::sys::private::{Rule, open_named_dir};
+use crate::sys::private::{Rule, check_program, open_named_dir};
 use crate::sys::stdio::Peer;
 use crate::sys::{self, Dir, LockFile, errno_words, error_words};
 use std::ffi::OsString;
@@ -129,6 +129,8 @@ pub(super) fn confine(
             .chain(lock.as_ref().ok().map(|lock| (lock.descriptor(), Purpose::Locking)))
             .collect(),
     };
+    fit(asked)
+        .map_err(|reason| refuse(Exit::Config, "the module's programs are not fit to be run", &reason))?;
     let cannot = "the server cannot confine itself; its log says why";
     // What no session may reach goes with the broker, which stays who the server is.
     let notes = Taker::new(asked, presence, (kept.ok(), config.globals.metrics_file.clone()));
@@ -177,6 +179,20 @@ fn layers(module: &Module) -> Vec<Layer> {
     };
     let all = if module.sandbox == Sandbox::Off { &[][..] } else { &Layer::ALL };
     all.iter().copied().filter(wanted).collect()
+}
+
+/// Whether the hooks are programs that nobody could have changed who may not do what they do. One that cannot be found is
+/// an error of its run.
+fn fit(asked: &Asked<'_>) -> Result<(), String> {
+    let Module { before, after, .. } = asked.module;
+    for (name, command) in [("pre-xfer exec", before), ("post-xfer exec", after)] {
+        let checked = command.as_ref().map_or(Ok(()), |command| check_program(&command.hook().program));
+        checked.or_else(|error| match error.rule() {
+            Rule::System(_) => Ok(()),
+            _ => Err(format!("'{name}': {error}")),
+        })?;
+    }
+    Ok(())
 }
 
 /// What the hooks are, and what they are told: nothing of it is the client's to choose.

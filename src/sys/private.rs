@@ -65,6 +65,18 @@ fn read(path: &Path, file: File, max: u64) -> Result<Vec<u8>, PrivateError> {
     if size > max { Err(broken(Rule::TooLarge(max))) } else { Ok(bytes) }
 }
 
+/// Whether a program is fit to be run as the caller: it is a regular file that belongs to root or the caller and that
+/// nobody else may write to, and so is each directory on the way, as with [`open_private`]. Nothing is opened.
+///
+/// # Errors
+/// The rule that is broken and where; or what the system refused.
+pub fn check_program(path: &Path) -> Result<(), PrivateError> {
+    match Walk::to(path)?.go(None)? {
+        Found::Other(leaf) => leaf.check_program(),
+        Found::Directory(walk) => Err(walk.broken(Rule::NotRegular)),
+    }
+}
+
 /// Opens a directory that is the caller's alone (`mode & 077 == 0`); the way there follows [`open_private`]'s rules.
 /// With `create`, what is missing of the path is made: its last directory with mode 0700, those above with 0755.
 ///

@@ -89,6 +89,15 @@ fn check_file(stat: &Stat, caller: u32, secret: bool) -> Result<(), Rule> {
     if !secret || stat.st_mode & 0o177 == 0 { Ok(()) } else { Err(Rule::FileMode(stat.st_mode & 0o7777)) }
 }
 
+/// The rules for a program, of which another name does no harm.
+fn check_program(stat: &Stat, caller: u32) -> Result<(), Rule> {
+    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+        return Err(Rule::NotRegular);
+    }
+    check_owner(stat, caller)?;
+    if stat.st_mode & 0o022 == 0 { Ok(()) } else { Err(Rule::Writable(stat.st_mode & 0o7777)) }
+}
+
 impl<'a> Walk<'a> {
     /// Stands at `/`, with the whole path ahead; a relative one is below the current directory.
     pub(super) fn to(path: &'a Path) -> Result<Self, PrivateError> {
@@ -232,6 +241,11 @@ impl Leaf<'_> {
     /// A rule broken by the leaf.
     pub(super) fn broken(&self, rule: Rule) -> PrivateError {
         PrivateError::new(self.walk.path, &self.at, rule)
+    }
+
+    /// Whether it keeps the rules for a program.
+    pub(super) fn check_program(&self) -> Result<(), PrivateError> {
+        check_program(&self.stat, self.walk.caller).map_err(|rule| self.broken(rule))
     }
 
     /// Opens the file for reading, if it keeps the rules.
