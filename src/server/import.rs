@@ -57,8 +57,8 @@ pub fn import(bytes: &[u8]) -> Imported {
         globals,
     };
     import.unusable.extend(headers);
-    let notes =
-        notes(&said, import.modules.iter().filter(|(number, _)| !import.unusable.contains_key(number)));
+    let taken = import.modules.iter().filter(|(number, _)| !import.unusable.contains_key(number));
+    let notes = notes(&said, taken, &import.globals);
     import.defaults(&said);
     let mut goes_on = false;
     for (number, raw) in (1..).zip(bytes.split(|byte| *byte == b'\n')) {

@@ -69,7 +69,7 @@ fn an_rsyncd_conf_is_imported(daemon: &Daemon) {
     let ours = String::from_utf8(output.stdout).unwrap();
     let at = |name| daemon.site.path(name).display().to_string();
     let places = format!("state dir = {}\nspool dir = {}\n[m]", at("state"), at("spool"));
-    let ours = ours.replace("/etc/smsyncd.secrets", &at("secrets")).replace("[m]", &places);
+    let ours = ours.replace("/etc/smsyncd.secrets", &at("secrets")).replace("\n[m]", &format!("\n{places}"));
     daemon.site.write_private("smsyncd.conf", &ours);
     assert_exit(&daemon.pull("ann", "m"), 0);
     assert_exit(&daemon.pull("bob", "m"), 77);

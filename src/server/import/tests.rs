@@ -80,16 +80,6 @@ fn a_module_that_cannot_be_ours_is_a_comment() {
 }
 
 #[test]
-fn what_is_otherwise_is_said() {
-    let imported = import(b"[m]\npath = /m\npost-xfer exec = /bin/true\n");
-    assert!(imported.lost.is_empty());
-    assert_eq!(imported.notes.len(), 4);
-    assert!(imported.notes.iter().all(|note| imported.text.contains(&format!("\n# {note}\n"))));
-    let all = b"timeout = 5\nnumeric ids = no\n[m]\nMunge Symlinks = yes\npath = /m\n";
-    assert!(import(all).notes.is_empty());
-}
-
-#[test]
 fn one_user_who_serves_all_is_alone() {
     let imported = import(b"daemon uid = nobody\nuid = root\n[m]\npath = /m\ngid = root\n");
     assert_eq!(config::faults(imported.text.as_bytes()), Vec::<String>::new(), "{}", imported.text);
@@ -274,6 +264,8 @@ fn a_root_of_all_modules_is_not_lost() {
         assert!(!is_disabled(&imported.text, "a") && imported.lost.len() == 1, "{}", imported.text);
     }
 }
+
+mod noted;
 
 #[test]
 fn who_is_in_neither_list_is_noted() {
