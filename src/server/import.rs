@@ -2,12 +2,13 @@
 
 mod effect;
 mod notes;
+mod refused;
 mod tables;
 
 use super::config;
 use crate::config::{At, ConfigError, ConfigErrors, lines};
 use crate::sys::ids;
-use crate::vis::shown_text;
+use crate::vis::{shown, shown_text};
 use effect::{Said, Values, idle, in_effect, is_global, loose, pair, section, superseded, unusable};
 use notes::notes;
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,11 +37,11 @@ pub fn import(bytes: &[u8]) -> Imported {
     let unread = unread(&errors);
     let headers: BTreeMap<usize, String> = (1..)
         .zip(bytes.split(|byte| *byte == b'\n'))
-        .filter(|(_, raw)| raw.trim_ascii_start().starts_with(b"["))
-        .filter_map(|(number, _)| Some((number, unread.get(&number)?.clone())))
+        .filter(|(number, raw)| raw.trim_ascii_start().starts_with(b"[") && unread.contains_key(number))
+        .map(|(number, raw)| (number, shown(raw.trim_ascii())))
         .collect();
     // Whichever module it is, what follows belongs to no other.
-    said.extend(headers.keys().map(|number| (*number, "[]".to_owned())));
+    said.extend(headers.clone());
     let (modules, globals) = in_effect(&said);
     let mut import = Import {
         out: String::new(),
@@ -56,7 +57,7 @@ pub fn import(bytes: &[u8]) -> Imported {
         modules,
         globals,
     };
-    import.unusable.extend(headers);
+    import.unusable.extend(headers.keys().filter_map(|number| Some((*number, unread.get(number)?.clone()))));
     let taken = import.modules.iter().filter(|(number, _)| !import.unusable.contains_key(number));
     let notes = notes(&said, taken, &import.globals);
     import.defaults(&said);
@@ -283,6 +284,7 @@ impl Import {
         let value = match given.as_str() {
             // `/outer/./inner` is one directory to us.
             "path" => value.replacen("/./", "/", 1),
+            "refuseoptions" => refused::known(value).0,
             _ => value.to_owned(),
         };
         let line = format!("{name} = {value}");

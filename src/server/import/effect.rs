@@ -86,8 +86,12 @@ pub(super) fn unusable(said: &Said, modules: &BTreeMap<usize, Values>) -> BTreeM
             return Some(format!("it goes on with the section in line {earlier}: put it there"));
         }
         let path = values.get("path").map_or("", String::as_str);
-        let is_path = path.starts_with('/') && path.split('%').count() < 3;
-        (!is_path).then(|| "a module needs an absolute 'path'".to_owned())
+        if path.split('%').count() > 2 {
+            return Some(
+                "nothing stands for '%' names in its 'path': make a module of each directory".to_owned(),
+            );
+        }
+        (!path.starts_with('/')).then(|| "a module needs an absolute 'path'".to_owned())
     };
     modules.iter().filter_map(|(number, values)| Some((*number, why(number, values)?))).collect()
 }

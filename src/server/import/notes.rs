@@ -1,8 +1,8 @@
 //! What is otherwise than with rsyncd though nothing is lost.
 
 use super::effect::{Said, Values, pair, section};
-use super::tables::{BOTH_LISTS, HOOKS, LOCK_FILE, OTHERWISE, PID_FILE};
-use super::{fault, folded};
+use super::tables::{ANYBODY, BOTH_LISTS, HOOKS, LOCK_FILE, LOG_FILE, OTHERWISE, PID_FILE, PORT, REFUSES};
+use super::{fault, folded, refused};
 use crate::server::config::hosts::Hosts;
 use crate::vis::shown_text;
 
@@ -22,17 +22,28 @@ pub(super) fn notes<'v>(
     };
     let given = |name: &str| lines(name).next().is_some();
     // One that we cannot read is not taken over.
-    let taken = |name: &str| lines(name).any(|line| fault(line, true).is_none());
+    let taken = |name: &str, in_module| lines(name).any(|line| fault(line, in_module).is_none());
     let mut notes: Vec<String> = OTHERWISE
         .iter()
         .filter_map(|(name, note)| otherwise(said, &modules, globals, (name, note)))
         .collect();
+    let open = |(_, values): &&Taken<'_>| !has(values, "authusers");
+    notes.extend(concerns(said, ANYBODY, &modules.iter().filter(open).copied().collect::<Vec<_>>()));
     let shared = [
         (given("pid file"), PID_FILE),
-        (taken("lock file"), LOCK_FILE),
+        (taken("port", false), PORT),
+        (taken("log file", true), LOG_FILE),
+        (taken("lock file", true), LOCK_FILE),
         (given("pre-xfer exec") || given("post-xfer exec"), HOOKS),
     ];
     notes.extend(shared.into_iter().filter(|(so, _)| *so).map(|(_, note)| note.to_owned()));
+    for (number, line) in said {
+        let list =
+            pair(line).filter(|(name, _)| name == "refuseoptions").map(|(_, list)| refused::known(list).1);
+        if let Some(idle) = list.filter(|idle| !idle.is_empty()) {
+            notes.push(format!("line {number}: refuse options: {}: {REFUSES}", shown_text(&idle.join(", "))));
+        }
+    }
     let both = modules.iter().filter(|(_, values)| has(values, "hostsallow") && has(values, "hostsdeny"));
     // Where everybody is denied, nobody is in neither.
     let both =

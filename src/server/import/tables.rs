@@ -57,6 +57,19 @@ pub(super) const PID_FILE: &str = "'pid file' is left out: rsyncd's is its own f
 pub(super) const LOCK_FILE: &str = "'lock file' is the one in which rsyncd counts its connections: for as long as it runs too, each takes \
                          places from the other";
 
+/// What is said of its port and its log.
+pub(super) const PORT: &str =
+    "'port' is the one at which rsyncd listens: for as long as it runs, a listener of ours cannot";
+pub(super) const LOG_FILE: &str =
+    "'log file' is the one of rsyncd: for as long as it runs too, both write to it";
+
+/// What is said of modules without 'auth users'.
+pub(super) const ANYBODY: &str = "where there is no 'auth users' anybody comes in with rsyncd; here each client proves a secret, as a user of \
+                       'secrets file' or, without a user, that of 'secret'";
+
+/// What is said of words that are left out of a list.
+pub(super) const REFUSES: &str = "smsync has no such option, so there is nothing to refuse";
+
 /// What is said of a module that has both lists.
 pub(super) const BOTH_LISTS: &str = "it has 'hosts allow' and 'hosts deny': who is in neither of them comes in with rsyncd, and is refused \
                           here; allow who is to come in";
