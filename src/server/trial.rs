@@ -7,7 +7,7 @@ use super::log::shown;
 use super::motd;
 use super::permit::holds;
 use crate::sys::confine::Identity;
-use crate::sys::{Spool, error_words, ids, private, usable};
+use crate::sys::{Dir, Spool, ask_as, error_words, ids, private, usable};
 use std::ffi::{OsStr, OsString};
 use std::fmt::Display;
 use std::io;
@@ -44,9 +44,7 @@ pub(super) fn problems(config: &Config) -> Result<Vec<String>, String> {
         user.assume().map_err(|error| format!("cannot become {user}: {error}"))?;
         trial.other = Some(user.uid);
     }
-    trial.of("spool dir", Some(&globals.spool_dir), |path| {
-        Spool::create(&private::open_named_dir(path, None)?.into()).map(drop)
-    });
+    trial.try_spool();
     let shown_in = globals.metrics_file.as_deref().and_then(Path::parent);
     trial.of("metrics file", shown_in, usable::directory);
     if let Some(Err(reason)) = globals.motd_file.as_deref().map(motd::read) {
@@ -57,6 +55,12 @@ pub(super) fn problems(config: &Config) -> Result<Vec<String>, String> {
         trial.try_module(module);
     }
     Ok(trial.problems)
+}
+
+/// Whom the sessions of a module become, if that is another user than this process, which can become him.
+fn other_user(module: &Module) -> Option<Identity> {
+    let user = identity(module.uid.as_ref(), module.gid.as_ref()).ok().flatten()?;
+    (user.is_other() && ids::is_root()).then_some(user)
 }
 
 struct Trial<'c> {
@@ -76,30 +80,58 @@ impl Trial<'_> {
         if let Some(user) = globals.user()?.filter(|user| user.is_other() && ids::is_root()) {
             let name = OsString::from_vec(directory(user.uid));
             whose = user.uid;
-            self.try_home(&globals.kept_dir().join(&name), whose);
+            self.try_home(&globals.kept_dir().join(&name), whose, ids::euid());
             state.push(name);
-            self.try_home(&state, whose);
+            self.try_home(&state, whose, ids::euid());
         }
         for module in &self.config.modules {
             // Of one whose user is not known it is said elsewhere.
             let user = identity(module.uid.as_ref(), module.gid.as_ref()).ok().flatten();
-            let user = user.filter(Identity::is_other).map(|user| user.uid);
+            let user = user.map(|user| user.uid).filter(|uid| *uid != whose);
             let before = user.map_or_else(|| b"module".to_vec(), directory);
             let name = [&before, &b"-"[..], module.name.as_bytes()].concat();
-            self.try_home(&state.join(OsStr::from_bytes(&name)), user.unwrap_or(whose));
+            // Who is not root any more when it is his turn gives nothing away.
+            self.try_home(&state.join(OsStr::from_bytes(&name)), user.unwrap_or(whose), whose);
         }
         Ok(())
     }
 
-    fn try_home(&mut self, dir: &Path, uid: u32) {
-        self.of("state dir", Some(dir), |dir| usable::own_directory(dir, uid));
+    fn try_home(&mut self, dir: &Path, uid: u32, giver: u32) {
+        self.of("state dir", Some(dir), |dir| usable::own_directory(dir, uid, giver));
+    }
+
+    /// Tries the spool directory, as those too whom sessions become when they hold it already.
+    fn try_spool(&mut self) {
+        let path = &self.config.globals.spool_dir;
+        let dir = match private::open_named_dir(path, None) {
+            Ok(dir) => Dir::from(dir),
+            Err(error) => return self.of("spool dir", Some(path), |_| Err(error.into())),
+        };
+        self.as_user(None, "spool dir", path, || Spool::create(&dir).map(drop));
+        for user in self.config.modules.iter().filter_map(other_user) {
+            self.as_user(Some(&user), "spool dir", path, || Spool::create(&dir).map(drop));
+        }
     }
 
     fn try_module(&mut self, module: &Module) {
+        match identity(module.uid.as_ref(), module.gid.as_ref()) {
+            Err(reason) => self.says("uid", &reason),
+            Ok(Some(user)) if user.is_other() && !ids::is_root() => {
+                self.says("uid", &format!("only root can become {user}"));
+            }
+            Ok(_) => {}
+        }
         match open(module) {
             Ok(dir) => {
-                if let Err((marker, error)) = holds(module, &dir) {
-                    self.says("require marker", &format!("{marker}: {}", error_words(&error)));
+                // Sessions look at the tree when they have become who the module says.
+                let user = other_user(module);
+                self.as_user(user.as_ref(), "path", &module.path, || {
+                    usable::tree(&dir, module.takes_pushes())
+                });
+                if let Some(marker) = &module.require_marker {
+                    let marker = Path::new(OsStr::from_bytes(marker.as_bytes()));
+                    let there = || holds(module, &dir).map_err(|(_, error)| error);
+                    self.as_user(user.as_ref(), "require marker", marker, there);
                 }
             }
             Err(Shut { reason, .. }) => self.says("path", &format!("{}: {reason}", shown(&module.path))),
@@ -109,6 +141,23 @@ impl Trial<'_> {
         for (name, hook) in [("pre-xfer exec", &module.before), ("post-xfer exec", &module.after)] {
             self.of(name, hook.as_ref().map(|hook| hook.hook().program.as_path()), usable::program);
         }
+    }
+
+    /// Tries a path as this user, if there is one, who then is another than this process.
+    fn as_user(
+        &mut self,
+        user: Option<&Identity>,
+        parameter: &str,
+        path: &Path,
+        could: impl FnOnce() -> io::Result<()>,
+    ) {
+        let own = self.other;
+        self.other = user.map(|user| user.uid).or(own);
+        self.of(parameter, Some(path), |_| match user {
+            Some(user) => ask_as(user, could),
+            None => could(),
+        });
+        self.other = own;
     }
 
     /// Tries a path, if there is one.

@@ -1,5 +1,6 @@
 //! The kernel: every system call of the program is in this folder, and every `unsafe`.
 
+mod ask_as;
 pub mod broker;
 mod change;
 pub mod clock;
@@ -34,6 +35,7 @@ pub mod tick;
 pub mod usable;
 pub mod xattr;
 
+pub use ask_as::ask_as;
 pub(crate) use change::has_fchmodat2;
 pub use dir::{Dir, Handle, Listed, keep_access_times};
 pub use errno::{errno, errno_words, error_words};

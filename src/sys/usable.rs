@@ -1,5 +1,6 @@
 //! Whether what a configuration names could be used now. Nothing is made or changed by asking.
 
+use crate::sys::errno_words;
 use crate::sys::ids;
 use crate::sys::pidfile;
 use crate::sys::private::{check_own, exists, open_dir_of};
@@ -7,6 +8,7 @@ use crate::sys::slots::OTHERS;
 use rustix::fs::{Access, AtFlags, CWD, FileType, Mode, OFlags, Stat};
 use std::fs::File;
 use std::io;
+use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -101,12 +103,33 @@ pub fn directory_or_above(path: &Path) -> io::Result<()> {
     }
 }
 
+/// The root of a tree that is open already: to be read, and perhaps to be written to. Who asks gets at it even where he
+/// could not go the way to it.
+///
+/// # Errors
+/// What cannot be done there and why, and whose it is.
+pub fn tree(dir: impl AsFd, written: bool) -> io::Result<()> {
+    let read = (Access::READ_OK | Access::EXEC_OK, "read");
+    let asked = [Some(read), written.then_some((Access::WRITE_OK | Access::EXEC_OK, "written to"))];
+    for (how, what) in asked.into_iter().flatten() {
+        if let Err(error) = rustix::fs::accessat(&dir, c".", how, AtFlags::EACCESS) {
+            let stat = rustix::fs::fstat(&dir)?;
+            let (uid, gid, mode) = (stat.st_uid, stat.st_gid, stat.st_mode & 0o7777);
+            let why = errno_words(error.raw_os_error());
+            return Err(io::Error::other(format!(
+                "it cannot be {what}: {why} (it is of uid {uid} gid {gid}, mode {mode:04o})"
+            )));
+        }
+    }
+    Ok(())
+}
+
 /// A directory in which a session keeps what is this user's alone. It is made when it is missing, and given to him while it
-/// is ours.
+/// is this other one's, who gives it away.
 ///
 /// # Errors
 /// Why it could not be used, and what to do.
-pub fn own_directory(path: &Path, uid: u32) -> io::Result<()> {
+pub fn own_directory(path: &Path, uid: u32, giver: u32) -> io::Result<()> {
     let stat = match rustix::fs::lstat(path) {
         Err(rustix::io::Errno::NOENT) => return Ok(()),
         stat => stat?,
@@ -114,7 +137,7 @@ pub fn own_directory(path: &Path, uid: u32) -> io::Result<()> {
     let (owner, mode, at) = (stat.st_uid, stat.st_mode & 0o7777, path.as_os_str().as_bytes().escape_ascii());
     let text = if !FileType::from_raw_mode(stat.st_mode).is_dir() {
         format!("it is no directory; repair: rm {at}")
-    } else if owner != uid && owner != ids::euid() {
+    } else if owner != uid && owner != giver {
         // What he put there is not to be given to another.
         format!(
             "it belongs to uid {owner} and not to uid {uid} (mode {mode:04o}); repair: rm -r {at}, it is made anew"

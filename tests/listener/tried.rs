@@ -134,4 +134,72 @@ fn a_directory_of_a_module_that_is_not_its_users() {
         lchown(at(dir), Some(65534), None).unwrap();
         assert_eq!(checked(&place), (Some(0), vec![]));
     }
+    // What is root's is not given to him any more when he serves.
+    let dir = "state/uid-65534/module-m";
+    lchown(at(dir), Some(0), None).unwrap();
+    says(dir, &belongs(0, 65534));
+    let text = fs::read_to_string(place.config()).unwrap().replace("[m]", "[m]\nuid = 65534\ngid = 65534");
+    fs::write(place.config(), text).unwrap();
+    says(dir, &belongs(0, 65534));
+}
+
+#[test]
+fn whom_a_module_names_is_asked_himself() {
+    if !is_root() {
+        let place = Place::new();
+        let conf = fs::read_to_string(place.config()).unwrap();
+        fs::write(place.config(), conf + "path = /\n[m]\nuid = 0\ngid = 0\n").unwrap();
+        let expected = format!("{}:5: uid: only root can become uid 0 gid 0", place.config().display());
+        assert_eq!(checked(&place), (Some(1), vec![expected]));
+        return;
+    }
+    let place = Place::new();
+    // It holds what is opened: he need not be able to go the way to it.
+    chmod(place.dir.path(), 0o700);
+    let (at, conf) = (|name: &str| place.dir.path().join(name), place.config().display().to_string());
+    for dir in ["spool", "tree", "tree/x"] {
+        fs::create_dir(at(dir)).unwrap();
+        chmod(&at(dir), 0o755);
+    }
+    let (spool, tree) = (at("spool").display().to_string(), at("tree").display().to_string());
+    let globals =
+        fs::read_to_string(place.config()).unwrap() + &format!("spool dir = {spool}\npath = {tree}\n");
+    let of = |module: &str| fs::write(place.config(), format!("{globals}[m]\n{module}\n")).unwrap();
+    let his = "uid = 65534\ngid = 65534";
+    let denied = "Permission denied";
+    let cannot = |what: &str, mode: &str| {
+        let whose = format!("(it is of uid 0 gid 0, mode {mode})");
+        format!("{conf}:4: path, as uid 65534: {tree}: it cannot be {what}: {denied} {whose}")
+    };
+    let in_spool = format!("{conf}:3: spool dir, as uid 65534: {spool}: {denied}");
+    of(&format!("{his}\nread only = no\n[n]\n{his}"));
+    assert_eq!(checked(&place), (Some(1), vec![in_spool, cannot("written to", "0755")]));
+    chmod(&at("spool"), 0o1777);
+    // Whoever may push makes it one that is written to.
+    for (module, written) in [
+        (his.to_owned(), false),
+        (format!("{his}\nread only = no"), true),
+        (format!("{his}\nauth users = ann:rw, bob"), true),
+        (format!("{his}\nread only = no\nauth users = ann:ro"), false),
+        ("read only = no".to_owned(), false),
+    ] {
+        of(&module);
+        let expected: Vec<String> = written.then(|| cannot("written to", "0755")).into_iter().collect();
+        assert_eq!(checked(&place), (Some(i32::from(written)), expected), "{module}");
+    }
+    chmod(&at("tree"), 0o711);
+    of(his);
+    assert_eq!(checked(&place), (Some(1), vec![cannot("read", "0711")]));
+    chmod(&at("tree"), 0o755);
+    chmod(&at("tree/x"), 0o700);
+    of(&format!("{his}\nrequire marker = x/y"));
+    let marker = format!("{conf}:8: require marker, as uid 65534: x/y: {denied}");
+    assert_eq!(checked(&place), (Some(1), vec![marker]));
+    lchown(at("tree"), Some(65534), None).unwrap();
+    of(&format!("{his}\nread only = no"));
+    assert_eq!(checked(&place), (Some(0), vec![]));
+    // Nobody has this number, so that there is no telling his groups.
+    of("uid = 4294967294");
+    let unknown = "uid 4294967294 has no entry in the user database: gid must be given as numbers or names";
+    assert_eq!(checked(&place), (Some(1), vec![format!("{conf}:6: uid: {unknown}")]));
 }

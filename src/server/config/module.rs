@@ -275,6 +275,12 @@ impl Module {
         None
     }
 
+    /// Whether there is anybody who may push to it.
+    #[must_use]
+    pub fn takes_pushes(&self) -> bool {
+        self.auth_users.as_ref().map_or(!self.read_only, |users| users.lets_write(!self.read_only))
+    }
+
     /// Whether it goes by the names of hosts.
     #[must_use]
     pub fn names_hosts(&self) -> bool {

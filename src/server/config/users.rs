@@ -49,6 +49,16 @@ impl AuthUsers {
         (!rules.is_empty()).then(|| AuthUsers { text: text.to_owned(), rules })
     }
 
+    /// Whether it lets anybody write, where the other parameters say this of it.
+    #[must_use]
+    pub fn lets_write(&self, as_said: bool) -> bool {
+        self.rules.iter().any(|(_, access)| match access {
+            Access::ReadWrite => true,
+            Access::AsSaid => as_said,
+            Access::ReadOnly | Access::Denied => false,
+        })
+    }
+
     /// What the first rule says that is about this user; nothing for a user that no rule is about. `is_member` tells
     /// whether a user of this host is in a group.
     #[must_use]
@@ -111,6 +121,11 @@ mod tests {
             ("", Access::ReadOnly),
         ] {
             assert_eq!(users.access(user, &is_member), expected, "{user}");
+        }
+        for (text, expected) in [("ann", [false, true]), ("ann:rw", [true; 2]), ("ann:ro *:deny", [false; 2])]
+        {
+            let users = AuthUsers::parse(text).unwrap();
+            assert_eq!([false, true].map(|as_said| users.lets_write(as_said)), expected, "{text}");
         }
         let only = AuthUsers::parse("ann").unwrap();
         for user in ["", "Ann", "ann2", "bob"] {

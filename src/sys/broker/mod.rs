@@ -80,8 +80,8 @@ pub fn start(hooks: Hooks, notes: Box<dyn Notes>) -> io::Result<&'static Broker>
 
 extern "C" fn unmoved(_: i32) {}
 
-/// Ends the forked process, without what the program does at its end.
-fn end(code: i32) -> ! {
+/// Ends a forked process, without what the program does at its end.
+pub(super) fn end(code: i32) -> ! {
     // SAFETY: the call ends the process at once and touches none of its memory.
     #[allow(unsafe_code)]
     unsafe {
