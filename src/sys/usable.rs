@@ -6,8 +6,9 @@ use crate::sys::pidfile;
 use crate::sys::private::{check_own, exists, open_dir_of};
 use crate::sys::slots::OTHERS;
 use rustix::fs::{Access, AtFlags, CWD, FileType, Mode, OFlags, Stat};
+use std::ffi::OsStr;
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -152,7 +153,7 @@ pub fn own_directory(path: &Path, uid: u32, giver: u32) -> io::Result<()> {
     Err(io::Error::other(text))
 }
 
-/// A program.
+/// A program; of a script its interpreter too.
 ///
 /// # Errors
 /// Why it could not be run.
@@ -160,5 +161,20 @@ pub fn program(path: &Path) -> io::Result<()> {
     if !FileType::from_raw_mode(rustix::fs::stat(path)?.st_mode).is_file() {
         return Err(rustix::io::Errno::ACCESS.into());
     }
-    access(path, Access::EXEC_OK)
+    access(path, Access::EXEC_OK)?;
+    let Some(interpreter) = interpreter(path) else { return Ok(()) };
+    access(Path::new(OsStr::from_bytes(&interpreter)), Access::EXEC_OK).map_err(|error| {
+        let why = errno_words(crate::sys::errno(&error));
+        io::Error::other(format!("its interpreter {}: {why}", interpreter.escape_ascii()))
+    })
+}
+
+/// What a script names behind its `#!`, as far as it can be read and is a path.
+fn interpreter(path: &Path) -> Option<Vec<u8>> {
+    let mut head = Vec::new();
+    // As much as execve(2) looks at.
+    std::fs::File::open(path).ok()?.take(256).read_to_end(&mut head).ok()?;
+    let line = head.strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?;
+    let word = line.split(|byte| matches!(byte, b' ' | b'\t')).find(|word| !word.is_empty())?;
+    word.starts_with(b"/").then(|| word.to_vec())
 }

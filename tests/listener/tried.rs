@@ -203,3 +203,29 @@ fn whom_a_module_names_is_asked_himself() {
     let unknown = "uid 4294967294 has no entry in the user database: gid must be given as numbers or names";
     assert_eq!(checked(&place), (Some(1), vec![format!("{conf}:6: uid: {unknown}")]));
 }
+
+#[test]
+fn a_script_needs_its_interpreter() {
+    let place = Place::new();
+    let (script, conf) = (place.dir.path().join("hook"), place.config().display().to_string());
+    let mut text = fs::read_to_string(place.config()).unwrap();
+    text.push_str(&format!(
+        "path = {}\n[m]\npost-xfer exec = {}\n",
+        place.dir.path().display(),
+        script.display()
+    ));
+    fs::write(place.config(), text).unwrap();
+    for (head, why) in [
+        ("#!/bin/sh -e\n", None),
+        ("#! /bin/sh", None),
+        ("\n#!/no/such", None),
+        ("#!/no/such/sh -e\n", Some("/no/such/sh: No such file or directory")),
+        ("#!/bin/sh\r\n", Some("/bin/sh\\r: No such file or directory")),
+    ] {
+        fs::write(&script, head).unwrap();
+        chmod(&script, 0o700);
+        let line = |why| format!("{conf}:5: post-xfer exec: {}: its interpreter {why}", script.display());
+        let expected: Vec<String> = why.map(line).into_iter().collect();
+        assert_eq!(checked(&place), (Some(i32::from(why.is_some())), expected), "{head:?}");
+    }
+}
