@@ -3,7 +3,7 @@
 use crate::sys::private::PrivateError;
 use crate::vis::shown;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// One thing that is wrong with a configuration.
 #[derive(Debug)]
@@ -66,10 +66,25 @@ impl std::fmt::Display for ConfigError {
     }
 }
 
+/// A file of the configuration.
+#[derive(Debug)]
+struct File {
+    path: PathBuf,
+    /// The line that includes it.
+    by: Option<At>,
+}
+
+impl File {
+    /// Its name, fit for a terminal.
+    fn name(&self) -> String {
+        shown(self.path.as_os_str().as_bytes())
+    }
+}
+
 /// Everything that is wrong with a configuration, collected while it is read. Shown one error a line.
 #[derive(Debug)]
 pub struct ConfigErrors {
-    files: Vec<String>,
+    files: Vec<File>,
     list: Vec<(At, ConfigError)>,
 }
 
@@ -77,19 +92,27 @@ impl ConfigErrors {
     /// Nothing is wrong with this file yet.
     #[must_use]
     pub fn new(file: &Path) -> Self {
-        ConfigErrors { files: vec![shown(file.as_os_str().as_bytes())], list: Vec::new() }
+        ConfigErrors { files: vec![File { path: file.to_owned(), by: None }], list: Vec::new() }
     }
 
-    /// One more file belongs to the configuration: where it begins.
-    pub fn enter(&mut self, file: &Path) -> At {
-        self.files.push(shown(file.as_os_str().as_bytes()));
+    /// One more file belongs to the configuration, by this line: where it begins.
+    pub fn enter(&mut self, file: &Path, by: At) -> At {
+        self.files.push(File { path: file.to_owned(), by: Some(by) });
         At { file: self.files.len() - 1, line: 0 }
+    }
+
+    /// Whether a line stands in this file, or in one that this file includes, by whatever others.
+    #[must_use]
+    pub fn is_within(&self, at: At, file: &Path) -> bool {
+        let above = |at: &At| self.files.get(at.file)?.by;
+        std::iter::successors(Some(at), above)
+            .any(|at| self.files.get(at.file).is_some_and(|above| above.path == file))
     }
 
     /// The files that it consists of so far, in the order in which they were opened.
     #[must_use]
     pub fn names(&self) -> Vec<String> {
-        self.files.clone()
+        self.files.iter().map(File::name).collect()
     }
 
     /// How many files it consists of so far.
@@ -101,7 +124,7 @@ impl ConfigErrors {
     /// A line is wrong. The text is fit for a terminal.
     pub fn wrong(&mut self, at: impl Into<At>, text: impl Into<String>) {
         let at = at.into();
-        let file = self.files.get(at.file).cloned().unwrap_or_default();
+        let file = self.files.get(at.file).map(File::name).unwrap_or_default();
         self.list.push((at, ConfigError::Line { file, line: at.line, text: text.into() }));
     }
 
@@ -109,7 +132,7 @@ impl ConfigErrors {
     pub fn doubled(&mut self, at: At, what: &str, first: At) {
         let line = first.line;
         let first = match self.files.get(first.file) {
-            Some(file) if first.file != at.file => format!("{file}:{line}"),
+            Some(file) if first.file != at.file => format!("{}:{line}", file.name()),
             _ => format!("line {line}"),
         };
         self.wrong(at, format!("{what} already given at {first}"));

@@ -5,9 +5,9 @@ use super::{At, ConfigErrors, lines};
 use crate::limits;
 use crate::sys::Dir;
 use crate::sys::private::{PrivateError, open_listed_dir, read_private};
-use crate::vis::shown_text;
+use crate::vis::{shown, shown_text};
 use std::ffi::OsString;
-use std::os::unix::ffi::OsStringExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 /// The parts of what a line names after its `&`, in a file that is included by so many others.
@@ -29,16 +29,22 @@ pub(super) fn include(directive: &str, at: At, depth: usize, errors: &mut Config
     }
     let mut found = Vec::new();
     let files = files(Path::new(name)).unwrap_or_else(|error| {
-        let begin = errors.enter(Path::new(name));
+        let begin = errors.enter(Path::new(name), at);
         errors.private(begin, error);
         Vec::new()
     });
+    // None of them is read once more: what is said there would only be found to be said twice.
+    if let Some(path) = files.iter().find(|path| errors.is_within(at, path)) {
+        let path = shown(path.as_os_str().as_bytes());
+        errors.wrong(at, format!("&include: {path} includes itself, by way of this line"));
+        return Vec::new();
+    }
     for path in files {
         if errors.files() > limits::INCLUDE_FILES {
             errors.wrong(at, format!("more than {} files are included", limits::INCLUDE_FILES));
             break;
         }
-        let begin = errors.enter(&path);
+        let begin = errors.enter(&path, at);
         match read_private(&path, limits::CONFIG) {
             Ok(bytes) => {
                 let lines = lines(&bytes, begin, errors);
