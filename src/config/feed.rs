@@ -87,23 +87,29 @@ fn distance(one: &str, other: &str) -> usize {
     row.last().copied().unwrap_or_default()
 }
 
-/// The parameters with their proper names, each once; what is unknown or doubled is an error.
+/// The parameters with their proper names, each once; what is unknown, doubled or belongs elsewhere is an error.
 pub(super) fn pick<'a>(
     known: &[&'static str],
+    elsewhere: &[&'static str],
     parameters: &'a [Parameter],
     errors: &mut ConfigErrors,
 ) -> Vec<Picked<'a>> {
     let mut picked: Vec<Picked<'a>> = Vec::new();
     for parameter in parameters {
         let given = folded(&parameter.name);
-        match known.iter().find(|name| folded(name) == given) {
-            None => {
+        let known_in = |names: &[&'static str]| names.iter().copied().find(|name| folded(name) == given);
+        match (known_in(known), known_in(elsewhere)) {
+            (None, Some(name)) => {
+                let place = "it belongs before the first module, or below [global]";
+                errors.wrong(parameter.at, format!("'{name}' is said of the whole server: {place}"));
+            }
+            (None, None) => {
                 let meant = if parameter.value.is_empty() { None } else { nearest(known, &given) };
                 let meant = meant.map(|name| format!(" (did you mean '{name}'?)")).unwrap_or_default();
                 let (name, known) = (quoted(parameter), known.join(", "));
                 errors.wrong(parameter.at, format!("unknown parameter{name}{meant}; known here: {known}"));
             }
-            Some(name) => match picked.iter().find(|earlier| earlier.name == *name) {
+            (Some(name), _) => match picked.iter().find(|earlier| earlier.name == name) {
                 Some(first) => errors.doubled(parameter.at, &format!("'{name}'"), first.at),
                 None => picked.push(Picked { name, at: parameter.at, value: &parameter.value }),
             },

@@ -93,7 +93,7 @@ impl<'r, M: DeserializeOwned> Reading<'r, M> {
                 Part::Global(parameters) => self.global(parameters, &mut defaults),
                 Part::Included(parts) => self.parts(parts, defaults.clone()),
                 Part::Section(section) => {
-                    let mut picked = pick(self.theirs, &section.parameters, self.errors);
+                    let mut picked = pick(self.theirs, self.ours, &section.parameters, self.errors);
                     let given: Vec<_> = picked.iter().map(|picked| picked.name).collect();
                     picked.extend(defaults.iter().filter(|default| !given.contains(&default.name)));
                     self.sections.push((section, picked));
@@ -103,7 +103,7 @@ impl<'r, M: DeserializeOwned> Reading<'r, M> {
     }
 
     fn global(&mut self, parameters: &'r [part::Parameter], defaults: &mut Vec<Picked<'r>>) {
-        let picked = pick(&self.both, parameters, self.errors).into_iter();
+        let picked = pick(&self.both, &[], parameters, self.errors).into_iter();
         let (own, given): (Vec<_>, Vec<_>) = picked.partition(|picked| self.ours.contains(&picked.name));
         for parameter in own {
             match self.own.iter().find(|earlier| earlier.name == parameter.name) {

@@ -148,13 +148,15 @@ fn values() {
 #[test]
 fn every_error_has_its_line() {
     let known = "known here: path, read only, comment, durable";
+    let elsewhere = "is said of the whole server: it belongs before the first module, or below [global]";
     let all = "known here: port, address, wait, path, read only, comment, durable";
     let long = "x".repeat(513);
     let far = format!("/{}", "x".repeat(4095));
     let table: &[(&str, &[&str])] = &[
         ("bogus = 1", &[&format!("1: unknown parameter 'bogus'; {all}")]),
         ("[s]\npath = /\n\nbogus = 1", &[&format!("4: unknown parameter 'bogus'; {known}")]),
-        ("[s]\npath = /\nport = 1", &[&format!("3: unknown parameter 'port'; {known}")]),
+        ("[s]\npath = /\nPort = 1", &[&format!("3: 'port' {elsewhere}")]),
+        ("[s]\npath = /\nprot = 1", &[&format!("3: unknown parameter 'prot'; {known}")]),
         ("secret: AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", &[&format!("1: unknown parameter; {all}")]),
         ("b\u{202e} = 1", &[&format!("1: unknown parameter 'b\\342\\200\\256'; {all}")]),
         ("port = 1\nPort = 1", &["2: 'port' already given at line 1"]),
@@ -211,7 +213,7 @@ fn every_error_has_its_line() {
                 "3: path: 'a' is not an absolute path",
                 "4: read only: 'b' is not yes or no",
                 &format!("5: unknown parameter 'bogus'; {known}"),
-                &format!("7: unknown parameter 'port'; {known}"),
+                &format!("7: 'port' {elsewhere}"),
                 "9: 'path' already given at line 8",
                 "10: 'path' is missing",
                 "10: section [a] already given at line 2",

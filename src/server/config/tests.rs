@@ -181,7 +181,9 @@ fn every_error_has_its_line() {
         ("secrets file = here", &["1: secrets file: 'here' is not an absolute path"]),
         (
             "secret = <x>\n[m]\nsecret = <y>\npath = /",
-            &[&format!("3: unknown parameter 'secret'; known here: {OF_MODULES}")],
+            &[
+                "3: 'secret' is said of the whole server: it belongs before the first module, or below [global]",
+            ],
         ),
         (
             "secret = <x>\nhosts alow = y",
