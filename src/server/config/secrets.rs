@@ -38,10 +38,13 @@ impl<'de> Deserialize<'de> for Secrets {
         if words.is_empty() {
             words.push("");
         }
-        if words.len() > limits::SECRETS {
+        // Words that are none, as those of an example, say that there is no secret yet rather than too many.
+        let secrets: Vec<Secret> =
+            words.into_iter().map(Secret::parse).collect::<Result<_, _>>().map_err(D::Error::custom)?;
+        if secrets.len() > limits::SECRETS {
             return Err(D::Error::custom(too_many()));
         }
-        words.into_iter().map(Secret::parse).collect::<Result<_, _>>().map(Secrets).map_err(D::Error::custom)
+        Ok(Secrets(secrets))
     }
 }
 

@@ -210,6 +210,7 @@ fn every_error_has_its_line() {
             &["3: the name is reserved: [global] is for what concerns the whole server"],
         ),
         ("secret = <x> <y> <z>", &["1: secret: more than 2 secrets at once"]),
+        ("secret = PUT THE SECRET HERE", &[&format!("1: secret: the secret is not base64{KEYGEN}")]),
         ("secret = <x> y", &[&format!("1: secret: the secret is not base64{KEYGEN}")]),
         (
             "secret = <x>\nlisten backlog = 0",
