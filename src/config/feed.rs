@@ -1,7 +1,7 @@
 //! From parameters to structures: serde says which parameters there are, `serde_ini` converts the values.
 
 use super::part::Parameter;
-use super::{At, ConfigErrors};
+use super::{At, ConfigErrors, Partial};
 use crate::vis::shown_text;
 use serde::de::value::Error as NoError;
 use serde::de::{DeserializeOwned, Deserializer, Error, Visitor};
@@ -118,13 +118,13 @@ pub(super) fn pick<'a>(
     picked
 }
 
-/// Fills a structure. Whatever value is wrong is an error at its line, and what is missing one at the line of the
-/// part; without one nothing counts as missing.
+/// Fills a structure; where something is wrong, with the rest, unless that is too little. Whatever value is wrong is an
+/// error at its line, and what is missing one at the line of the part; without one nothing counts as missing.
 pub(super) fn fill<T: DeserializeOwned>(
     at: Option<At>,
     mut picked: Vec<Picked<'_>>,
     errors: &mut ConfigErrors,
-) -> Option<T> {
+) -> Result<T, Option<Partial<T>>> {
     let mut wrong = Vec::new();
     // serde stops at the first error: leave that parameter out and see what else there is.
     loop {
@@ -141,7 +141,8 @@ pub(super) fn fill<T: DeserializeOwned>(
             })
         });
         let error = match T::deserialize(&mut serde_ini::Deserializer::new(items)) {
-            Ok(value) => return wrong.is_empty().then_some(value),
+            Ok(value) if wrong.is_empty() => return Ok(value),
+            Ok(value) => return Err(Some(Partial { value, wrong })),
             Err(serde_ini::de::Error::Custom(text)) => text,
             Err(error) => error.to_string(),
         };
@@ -158,7 +159,7 @@ pub(super) fn fill<T: DeserializeOwned>(
         {
             errors.wrong(at, name.map_or(error.clone(), |name| format!("'{name}' is missing")));
         }
-        return None;
+        return Err(None);
     }
 }
 

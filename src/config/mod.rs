@@ -39,6 +39,17 @@ pub struct Section<M> {
     pub given: Given,
     /// Its parameters; none if a value is wrong or missing, which is then among the errors.
     pub values: Option<M>,
+    /// Where there are none: those that are right, to see what else is wrong.
+    pub partial: Option<Partial<M>>,
+}
+
+/// What could be read though something is wrong.
+#[derive(Debug)]
+pub struct Partial<T> {
+    /// With defaults for what is wrong.
+    pub value: T,
+    /// Which parameters those are.
+    pub wrong: Vec<&'static str>,
 }
 
 /// Reads a configuration: `G` from the parameters outside of sections, an `M` from every section.
@@ -62,12 +73,13 @@ pub fn read<G: DeserializeOwned, M: DeserializeOwned>(
     let Reading { own, sections, errors, .. } = reading;
     let of = |picked: &[Picked<'_>]| picked.iter().map(|one| (one.name, one.at)).collect::<Given>();
     let given = of(&own);
-    let globals = fill(Some(At::from(1)), own, errors);
-    let section = |(part, picked): (&part::Section, Vec<_>)| Section {
-        name: part.name.clone(),
-        at: part.at,
-        given: of(&picked),
-        values: fill(Some(part.at), picked, errors),
+    let globals = fill(Some(At::from(1)), own, errors).ok();
+    let section = |(part, picked): (&part::Section, Vec<_>)| {
+        let (name, at, given) = (part.name.clone(), part.at, of(&picked));
+        match fill(Some(at), picked, errors) {
+            Ok(values) => Section { name, at, given, values: Some(values), partial: None },
+            Err(partial) => Section { name, at, given, values: None, partial },
+        }
     };
     (globals, given, sections.into_iter().map(section).collect())
 }
@@ -114,7 +126,7 @@ impl<'r, M: DeserializeOwned> Reading<'r, M> {
             }
         }
         // On their own, so that a wrong default is found even where no section takes it.
-        fill::<M>(None, given.clone(), self.errors);
+        let _ = fill::<M>(None, given.clone(), self.errors);
         defaults.retain(|default| !given.iter().any(|given| given.name == default.name));
         defaults.extend(given);
     }

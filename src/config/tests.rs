@@ -182,6 +182,10 @@ fn every_error_has_its_line() {
             "address = ::1 1.2.3, 10.0.0.1",
             &["1: address: '::1 1.2.3, 10.0.0.1' is not a list of IP addresses: '1.2.3' is none of them"],
         ),
+        (
+            "address = ::1 a/b, c",
+            &["1: address: '::1 a/b, c' is not a list of IP addresses: 'a/b', 'c' are none of them"],
+        ),
         ("address = ,", &["1: address: ',' is not a list of IP addresses"]),
         ("[s]\npath=/\ndurable = hard", &["3: durable: 'hard' is not one of batch, file, none"]),
         (
@@ -318,12 +322,6 @@ fn what_is_wrong_with_included_files_is_said_of_them() {
         ("d/1.conf", "port = 2\n[a]\nread only = perhaps\n"),
         ("d/2.conf", "bogus\n&include DIR/d/2.conf\n"),
         ("d/3.conf", ""),
-    ]);
-    std::fs::set_permissions(dir.path().join("d/3.conf"), std::fs::Permissions::from_mode(0o640)).unwrap();
-    let errors = read_files(&dir).unwrap_err();
-    let lines: Vec<_> = errors.lines().collect();
-    assert_eq!(lines[0], "shop.conf:4: section [a] already given at DIR/d/1.conf:2");
-    assert_eq!(lines[1], "shop.conf:5: &include: 'there' is not an absolute path");
         ("d/4.conf", "&include DIR/e1\n"),
         ("e1", "&include DIR/e2\n"),
         ("e2", "&include DIR/e3\n"),
@@ -332,6 +330,12 @@ fn what_is_wrong_with_included_files_is_said_of_them() {
         ("e5", "&include DIR/e6\n"),
         ("e6", "&include DIR/e7\n"),
         ("e7", "&include DIR/e8\n"),
+    ]);
+    std::fs::set_permissions(dir.path().join("d/3.conf"), std::fs::Permissions::from_mode(0o640)).unwrap();
+    let errors = read_files(&dir).unwrap_err();
+    let lines: Vec<_> = errors.lines().collect();
+    assert_eq!(lines[0], "shop.conf:4: section [a] already given at DIR/d/1.conf:2");
+    assert_eq!(lines[1], "shop.conf:5: &include: 'there' is not an absolute path");
     assert_eq!(lines[2], "shop.conf:6: expected '&include' and the path of a file or a directory");
     assert_eq!(lines[3], "DIR/d/1.conf:1: 'port' already given at shop.conf:1");
     assert_eq!(lines[4], "DIR/d/1.conf:3: read only: 'perhaps' is not yes or no");

@@ -25,7 +25,7 @@ pub fn expect<'de, D: Deserializer<'de>, V, T: From<V>>(
     value.map(T::from).ok_or_else(|| D::Error::custom(format!("'{}' is not {expected}", shown_text(&text))))
 }
 
-/// The same of a list, of which the first word that is wrong by itself is named. A list that begins with a comma has only
+/// The same of a list, of which the words that are wrong by themselves are named. A list that begins with a comma has only
 /// commas between its words.
 ///
 /// # Errors
@@ -40,9 +40,14 @@ pub fn list<'de, D: Deserializer<'de>, V, T: From<V>>(
         return Ok(T::from(value));
     }
     let blanks = !text.starts_with(',');
-    let mut words = text.split(|c: char| c == ',' || blanks && c.is_whitespace()).map(str::trim);
-    let wrong = words.find(|word| !word.is_empty() && *word != text && read(word).is_none());
-    let wrong = wrong.map(|word| format!(": '{}' is none of them", shown_text(word))).unwrap_or_default();
+    let words = text.split(|c: char| c == ',' || blanks && c.is_whitespace()).map(str::trim);
+    let wrong = words.filter(|word| !word.is_empty() && *word != text && read(word).is_none());
+    let wrong: Vec<String> = wrong.map(|word| format!("'{}'", shown_text(word))).collect();
+    let wrong = match wrong.as_slice() {
+        [] => String::new(),
+        [one] => format!(": {one} is none of them"),
+        several => format!(": {} are none of them", several.join(", ")),
+    };
     Err(D::Error::custom(format!("'{}' is not {expected}{wrong}", shown_text(&text))))
 }
 

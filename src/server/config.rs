@@ -21,7 +21,7 @@ pub use module::Module;
 pub use sandbox::Sandbox;
 pub use users::{Access, AuthUsers};
 
-use crate::config::{self, At, ConfigError, ConfigErrors, Given, check_module};
+use crate::config::{self, At, ConfigError, ConfigErrors, Given, Partial, check_module};
 use crate::limits;
 use crate::secret::Secret;
 use crate::sys::private::read_private;
@@ -192,8 +192,22 @@ fn parts(bytes: &[u8], errors: &mut ConfigErrors) -> (Option<Globals>, Vec<Modul
             errors.wrong(section.at, format!("more than {} modules", limits::MODULES));
             break;
         }
-        let Some(mut module) = section.values else { continue };
-        module.complete(section.name).into_iter().for_each(|fault| errors.wrong(section.at, fault));
+        let (mut module, wrong) = match (section.values, section.partial) {
+            (Some(module), _) => (module, None),
+            (None, Some(Partial { value, wrong })) => (value, Some(wrong)),
+            (None, None) => continue,
+        };
+        for (parameter, fault) in module.complete(section.name) {
+            // Whether names are looked up is not known where that is what is wrong.
+            let unknown = wrong.as_ref().is_some_and(|wrong| wrong.contains(&"reverse lookup"));
+            if !(unknown && parameter.starts_with("hosts")) {
+                let given = section.given.iter().find(|(name, _)| *name == parameter);
+                errors.wrong(given.map_or(section.at, |(_, at)| *at), format!("{parameter}: {fault}"));
+            }
+        }
+        if wrong.is_some() {
+            continue;
+        }
         let conflict = user.as_ref().and_then(|user| module.conflict(user));
         conflict.into_iter().for_each(|fault| errors.wrong(section.at, fault));
         modules.push(module);

@@ -2,6 +2,7 @@
 
 use crate::config::value;
 use crate::path::Pattern;
+use crate::vis::shown_text;
 use core::net::IpAddr;
 use ipnet::{IpNet, Ipv4Net};
 use serde::{Deserialize, Deserializer};
@@ -63,6 +64,14 @@ impl Hosts {
     #[must_use]
     pub fn has_names(&self) -> bool {
         self.list.iter().any(|host| matches!(host, Host::Named(_)))
+    }
+
+    /// The names in it, fit for a terminal; nothing where there are none.
+    #[must_use]
+    pub fn names_said(&self) -> Option<String> {
+        let names = words(&self.text).filter(|word| matches!(host(word), Some(Host::Named(_))));
+        let names: Vec<String> = names.map(|name| format!("'{}'", shown_text(name))).collect();
+        (!names.is_empty()).then(|| names.join(", "))
     }
 
     fn names(&self, caller: &Caller<'_>) -> Named {

@@ -221,15 +221,16 @@ impl Default for Module {
 }
 
 impl Module {
-    /// Gives it its name and the conditions that its parameters make. Says what is wrong with all of them together.
-    pub(super) fn complete(&mut self, name: String) -> Vec<String> {
+    /// Gives it its name and the conditions that its parameters make. Says what is wrong with all of them together, each
+    /// with its parameter.
+    pub(super) fn complete(&mut self, name: String) -> Vec<(&'static str, String)> {
         self.name = name;
-        let mut faults: Vec<String> = self.fault().into_iter().map(str::to_owned).collect();
+        let mut faults = self.names_without_lookup();
         let files = [("include from", &self.include_from), ("exclude from", &self.exclude_from)];
         let [included, excluded] = files.map(|(parameter, path)| {
             let read = path.as_ref().map(|path| rules::from_file(path, parameter == "include from"));
             read.unwrap_or_else(|| Ok(Vec::new())).unwrap_or_else(|error| {
-                faults.push(format!("{parameter}: {error}"));
+                faults.push((parameter, error));
                 Vec::new()
             })
         });
@@ -268,11 +269,12 @@ impl Module {
         }
     }
 
-    fn fault(&self) -> Option<&'static str> {
-        if !self.reverse_lookup && self.names_hosts() {
-            return Some("'hosts allow' and 'hosts deny' know names only with 'reverse lookup = yes'");
-        }
-        None
+    fn names_without_lookup(&self) -> Vec<(&'static str, String)> {
+        let lists = [("hosts allow", &self.hosts_allow), ("hosts deny", &self.hosts_deny)];
+        let lists = lists.into_iter().filter(|_| !self.reverse_lookup);
+        let named = lists.filter_map(|(parameter, hosts)| Some((parameter, hosts.as_ref()?.names_said()?)));
+        let fault = |names| format!("names are known only with 'reverse lookup = yes': {names}");
+        named.map(|(parameter, names)| (parameter, fault(names))).collect()
     }
 
     /// Whether there is anybody who may push to it.

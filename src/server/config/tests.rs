@@ -62,7 +62,7 @@ fn said(secrets: &[Secret]) -> Vec<String> {
 
 fn module(name: &str, path: &str) -> Module {
     let mut module = Module { path: path.into(), ..Module::default() };
-    assert_eq!(module.complete(name.to_owned()), Vec::<String>::new());
+    assert_eq!(module.complete(name.to_owned()), []);
     module
 }
 
@@ -236,7 +236,7 @@ fn every_error_has_its_line() {
         ),
         (
             "secret = <x>\npath = /\nhosts deny = *.example.org\n[m]\n[n]\nreverse lookup = yes\n",
-            &["4: 'hosts allow' and 'hosts deny' know names only with 'reverse lookup = yes'"],
+            &["3: hosts deny: names are known only with 'reverse lookup = yes': '*.example.org'"],
         ),
         (
             "secret = <x>\nmax delete = 101%",

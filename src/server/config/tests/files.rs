@@ -106,3 +106,22 @@ fn both_files_must_be_private() {
     write(&file, 0o600, &format!("secret = <x>\n{}", "#".repeat(size)));
     assert_eq!(lines(), [format!("{shown} is larger than 1048576 bytes")]);
 }
+
+#[test]
+fn what_else_is_wrong_is_said_too() {
+    let text = "secret = <x>\n[m]\npath = /m\nlist = perhaps\nexclude from = /nonexistent/rules\n\
+                hosts deny = a.example, 10.0.0.1 B.example\n[n]\npath = /n\nreverse lookup = maybe\n\
+                hosts allow = a.example\nrefuse options = delete bogus c partial\n";
+    let errors = read(text).unwrap_err().to_string();
+    let lines: Vec<_> = errors.lines().filter_map(|line| line.strip_prefix("smsyncd.conf:")).collect();
+    assert_eq!(lines[0], "4: list: 'perhaps' is not yes or no");
+    assert!(lines[1].starts_with("5: exclude from: /nonexistent"), "{errors}");
+    assert_eq!(
+        lines[2],
+        "6: hosts deny: names are known only with 'reverse lookup = yes': 'a.example', 'B.example'"
+    );
+    // Whether names are looked up is what is not known there.
+    assert_eq!(lines[3], "9: reverse lookup: 'maybe' is not yes or no");
+    assert!(lines[4].ends_with(": 'bogus', 'partial' are none of them"), "{errors}");
+    assert_eq!(lines.len(), 5, "{errors}");
+}
