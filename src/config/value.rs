@@ -150,9 +150,13 @@ pub fn rate<'de, D: Deserializer<'de>, T: From<Option<Rate>>>(deserializer: D) -
 /// # Errors
 /// On any other text.
 pub fn path<'de, D: Deserializer<'de>, T: From<PathBuf>>(deserializer: D) -> Result<T, D::Error> {
-    expect(deserializer, "an absolute path", |text| {
-        (text.starts_with('/') && text.len() <= limits::PATH).then(|| PathBuf::from(text))
-    })
+    expect(deserializer, "an absolute path", read_path)
+}
+
+/// The path that a text names, if it is absolute.
+#[must_use]
+pub fn read_path(text: &str) -> Option<PathBuf> {
+    (text.starts_with('/') && text.len() <= limits::PATH).then(|| PathBuf::from(text))
 }
 
 /// A text for people of at most [`limits::TEXT`] bytes.

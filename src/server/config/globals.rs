@@ -56,7 +56,7 @@ pub struct Globals {
     #[serde(rename = "state dir", deserialize_with = "value::path")]
     pub state_dir: PathBuf,
     /// Where metrics are shown for Prometheus.
-    #[serde(rename = "metrics file", deserialize_with = "value::path")]
+    #[serde(rename = "metrics file", deserialize_with = "metrics")]
     pub metrics_file: Option<PathBuf>,
     /// Where specifications are spooled, in files without a name.
     #[serde(rename = "spool dir", deserialize_with = "value::path")]
@@ -69,6 +69,13 @@ fn backlog<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u32, D::
 
 fn handshake<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     value::number(deserializer, limits::HANDSHAKES).map(|seconds: u32| Duration::from_secs(seconds.into()))
+}
+
+/// What a collector passes over would be written for nobody.
+fn metrics<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<PathBuf>, D::Error> {
+    value::expect(deserializer, "an absolute path that ends in '.prom', as node_exporter reads it", |text| {
+        value::read_path(text).filter(|_| text.ends_with(".prom"))
+    })
 }
 
 /// A word that begins each record: syslogd(8) ends it at a colon, a bracket or a blank.

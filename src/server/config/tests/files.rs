@@ -125,3 +125,16 @@ fn what_else_is_wrong_is_said_too() {
     assert!(lines[4].ends_with(": 'bogus', 'partial' are none of them"), "{errors}");
     assert_eq!(lines.len(), 5, "{errors}");
 }
+
+#[test]
+fn metrics_are_shown_where_they_are_looked_for() {
+    let of = |path: &str| read(&format!("secret = <x>\nmetrics file = {path}\n"));
+    assert_eq!(of("/m/x.prom").unwrap().globals.metrics_file.as_deref(), Some(Path::new("/m/x.prom")));
+    for path in ["/m/x.txt", "x.prom", "/m/x.prom.new"] {
+        let expected = format!(
+            "smsyncd.conf:2: metrics file: '{path}' is not an absolute path that ends in '.prom', as node_exporter \
+             reads it"
+        );
+        assert_eq!(of(path).unwrap_err().to_string(), expected);
+    }
+}
