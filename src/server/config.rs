@@ -24,7 +24,9 @@ pub use users::{Access, AuthUsers};
 use crate::config::{self, At, ConfigError, ConfigErrors, Given, Partial, check_module};
 use crate::limits;
 use crate::secret::Secret;
+use crate::sys::ids;
 use crate::sys::private::read_private;
+use crate::vis::shown_text;
 use std::collections::BTreeMap;
 use std::path::Path;
 use zeroize::Zeroizing;
@@ -139,11 +141,15 @@ impl Config {
         say::lines(&self.globals.said(), &Globals::default().said(), &mut out);
         if !self.users.is_empty() {
             let users: Vec<_> = self.users.keys().map(String::as_str).collect();
-            out.push_str(&format!("# users: {}\n", users.join(", ")));
+            out.push_str(&format!("# users: {}\n", shown_text(&users.join(", "))));
         }
+        // Who serves as another user than root cannot have it.
+        let chroot = ids::is_root() && self.globals.user().ok().flatten().is_none_or(|user| user.uid == 0);
         for module in &self.modules {
             out.push_str(&format!("\n[{}]\n", module.name));
-            say::lines(&module.said(), &Module::default().said(), &mut out);
+            let use_chroot = module.use_chroot.is_none().then_some(chroot);
+            let module = Module { use_chroot: module.use_chroot.or(use_chroot), ..module.clone() };
+            say::lines(&module.said(), &Module { use_chroot, ..Module::default() }.said(), &mut out);
         }
         out
     }

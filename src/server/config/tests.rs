@@ -337,6 +337,8 @@ durable = none
 # bandwidth = 0
 # sandbox = require
 ";
+    let chroot = if ids::is_root() { "yes" } else { "no" };
+    let expected = expected.replace("# sandbox", &format!("# use chroot = {chroot}\n# sandbox"));
     assert_eq!(config.describe(), expected);
     assert!(!format!("{config:?}").contains(&spelled("<zoe>")));
     // In its own language: what is described reads the same.

@@ -138,3 +138,20 @@ fn metrics_are_shown_where_they_are_looked_for() {
         assert_eq!(of(path).unwrap_err().to_string(), expected);
     }
 }
+
+#[test]
+fn names_of_users_are_shown_so_that_they_drive_no_terminal() {
+    let mut config = read("secret = <x>\n").unwrap();
+    let users = spelled("b\u{202e}d:<x>");
+    config.users = secrets::parse(users.as_bytes(), &mut ConfigErrors::new(Path::new("s")));
+    assert!(config.describe().contains("\n# users: b\\342\\200\\256d\n"), "{}", config.describe());
+}
+
+#[test]
+fn what_is_kept_leaves_the_root_to_who_serves() {
+    let config = read("secret = <x>\npath = /\n[m]\n[n]\nuse chroot = no\n").unwrap();
+    let (kept, _) = config.spelled(Path::new("/s"));
+    assert_eq!(kept.matches("use chroot").count(), 1, "{}", *kept);
+    assert_eq!(config.describe().matches("\n# use chroot = ").count(), 1);
+    assert_eq!(config.describe().matches("\nuse chroot = no\n").count(), 1);
+}
