@@ -14,6 +14,7 @@ rows! {
     rd_47_links_lead_nowhere,
     rd_51_owners_are_numbers,
     rd_78_what_is_refused_is_named,
+    rd_78_the_example_of_the_page_leaves_what_each_run_asks_for,
     rd_78_what_is_refused_of_a_tree_stays_away,
     rd_96_what_is_too_large_stays_away,
     rd_91_a_module_limits_what_is_removed,
@@ -254,6 +255,17 @@ fn rd_78_what_is_refused_is_named(daemon: &Daemon) {
     // What a client removes of its own is its own affair.
     let pull = ["pull", "--delete", "--force-delete", "127.0.0.1::m", to.to_str().unwrap()];
     assert_exit(&daemon.run("ann", &pull), 0);
+}
+
+fn rd_78_the_example_of_the_page_leaves_what_each_run_asks_for(daemon: &Daemon) {
+    let page = include_str!("../../man/smsyncd.conf.5");
+    let example = page.lines().find_map(|line| line.strip_prefix(".Dl refuse options = ")).unwrap();
+    daemon.configure("", &format!("refuse options = {example}"));
+    let src = daemon.site.src();
+    symlink("f", src.join("l")).unwrap();
+    assert_exit(&daemon.push("ann", "m"), 0);
+    assert_exit(&daemon.pull("ann", "m"), 0);
+    assert_exit(&daemon.run("ann", &["push", "--delete", src.to_str().unwrap(), "127.0.0.1::m"]), 77);
 }
 
 fn rd_78_what_is_refused_of_a_tree_stays_away(daemon: &Daemon) {
