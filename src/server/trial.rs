@@ -6,6 +6,7 @@ use super::confine::{Shut, open};
 use super::log::shown;
 use super::motd;
 use super::permit::holds;
+use crate::path::RelPath;
 use crate::sys::confine::Identity;
 use crate::sys::{Dir, Spool, ask_as, error_words, ids, private, usable};
 use std::ffi::{OsStr, OsString};
@@ -29,7 +30,7 @@ pub(super) fn problems(config: &Config) -> Result<Vec<String>, String> {
                 Err(error) => trial.says("state dir", &error),
             }
         } else {
-            trial.of("state dir", Some(&dir), usable::directory_or_above);
+            trial.of("state dir", Some(&dir), usable::private_to_be);
         }
     }
     // Before this process becomes another user: what is in them is for nobody else to see.
@@ -45,8 +46,7 @@ pub(super) fn problems(config: &Config) -> Result<Vec<String>, String> {
         trial.other = Some(user.uid);
     }
     trial.try_spool();
-    let shown_in = globals.metrics_file.as_deref().and_then(Path::parent);
-    trial.of("metrics file", shown_in, usable::directory);
+    trial.of("metrics file", globals.metrics_file.as_deref(), usable::replaced);
     if let Some(Err(reason)) = globals.motd_file.as_deref().map(motd::read) {
         trial.says("motd file", &reason);
     }
@@ -124,6 +124,7 @@ impl Trial<'_> {
         match open(module) {
             Ok(dir) => {
                 // Sessions look at the tree when they have become who the module says.
+                self.try_secrecy(module);
                 let user = other_user(module);
                 self.as_user(user.as_ref(), "path", &module.path, || {
                     usable::tree(&dir, module.takes_pushes())
@@ -140,6 +141,19 @@ impl Trial<'_> {
         self.of("lock file", module.lock_file.as_deref(), usable::counted);
         for (name, hook) in [("pre-xfer exec", &module.before), ("post-xfer exec", &module.after)] {
             self.of(name, hook.as_ref().map(|hook| hook.hook().program.as_path()), usable::program);
+        }
+    }
+
+    /// What is kept for the server only, secrets among it, is not to be served.
+    fn try_secrecy(&mut self, module: &Module) {
+        let kept = self.config.globals.kept_dir();
+        let Some(below) = usable::below(&kept, &module.path) else { return };
+        let path = RelPath::new(below.as_os_str().as_bytes());
+        if !path.is_ok_and(|path| module.policy.fence.bars_way(&path, true)) {
+            let (tree, kept) = (shown(&module.path), shown(&kept));
+            let text =
+                format!("{tree}: {kept} is in it, with secrets: exclude it, or have 'state dir' elsewhere");
+            self.says("path", &text);
         }
     }
 

@@ -3,7 +3,7 @@
 use crate::sys::errno_words;
 use crate::sys::ids;
 use crate::sys::pidfile;
-use crate::sys::private::{check_own, exists, open_dir_of};
+use crate::sys::private::{check_own, check_program, exists, open_dir_of, open_listed_dir, open_named_dir};
 use crate::sys::slots::OTHERS;
 use rustix::fs::{Access, AtFlags, CWD, FileType, Mode, OFlags, Stat};
 use std::ffi::OsStr;
@@ -11,7 +11,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 fn access(path: &Path, how: Access) -> io::Result<()> {
     Ok(rustix::fs::accessat(CWD, path, how, AtFlags::EACCESS)?)
@@ -90,17 +90,35 @@ pub fn directory(path: &Path) -> io::Result<()> {
     access(path, Access::WRITE_OK | Access::EXEC_OK)
 }
 
-/// A directory that is made if it is missing, with what is missing above it.
+/// A private directory that is missing, and is made with what is missing above it.
 ///
 /// # Errors
-/// Why it could not be.
-pub fn directory_or_above(path: &Path) -> io::Result<()> {
-    let mut at = path;
-    loop {
-        match (directory(at), at.parent()) {
-            (Err(error), Some(above)) if error.kind() == io::ErrorKind::NotFound => at = above,
-            (could, _) => return could,
-        }
+/// Why it could not be, or why it would not be private.
+pub fn private_to_be(path: &Path) -> io::Result<()> {
+    let there = path.ancestors().skip(1).find(|above| exists(above)).unwrap_or(Path::new("/"));
+    match open_listed_dir(there)? {
+        Some(_) => directory(there),
+        None => Err(rustix::io::Errno::NOTDIR.into()),
+    }
+}
+
+/// Where a path is below a directory, whatever links lead to either; `None` if it is elsewhere.
+#[must_use]
+pub fn below(path: &Path, dir: &Path) -> Option<PathBuf> {
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    real(path).strip_prefix(real(dir)).ok().map(Path::to_owned)
+}
+
+/// A file that takes the place of the one of this name, in a directory to which nobody else has led us.
+///
+/// # Errors
+/// Why it could not.
+pub fn replaced(path: &Path) -> io::Result<()> {
+    let dir = path.parent().unwrap_or(Path::new("/"));
+    open_named_dir(dir, None)?;
+    match rustix::fs::lstat(path) {
+        Ok(stat) if FileType::from_raw_mode(stat.st_mode).is_dir() => Err(rustix::io::Errno::ISDIR.into()),
+        _ => directory(dir),
     }
 }
 
@@ -153,7 +171,7 @@ pub fn own_directory(path: &Path, uid: u32, giver: u32) -> io::Result<()> {
     Err(io::Error::other(text))
 }
 
-/// A program; of a script its interpreter too.
+/// A program that nobody else could have changed; of a script its interpreter too.
 ///
 /// # Errors
 /// Why it could not be run.
@@ -162,6 +180,7 @@ pub fn program(path: &Path) -> io::Result<()> {
         return Err(rustix::io::Errno::ACCESS.into());
     }
     access(path, Access::EXEC_OK)?;
+    check_program(path)?;
     let Some(interpreter) = interpreter(path) else { return Ok(()) };
     access(Path::new(OsStr::from_bytes(&interpreter)), Access::EXEC_OK).map_err(|error| {
         let why = errno_words(crate::sys::errno(&error));

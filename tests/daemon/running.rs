@@ -189,7 +189,7 @@ fn rd_37_connections_are_another_user(daemon: &Daemon) {
     let checked = said_of("--check", 1);
     for why in [
         format!("lock file, as uid 65534: {lock}: {denied}"),
-        format!("metrics file, as uid 65534: {}: {denied}", site.path("shown").display()),
+        format!("metrics file, as uid 65534: {}: {denied}", metrics.display()),
     ] {
         assert!(checked.contains(&why), "{why} in {checked}");
     }

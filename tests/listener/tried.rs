@@ -27,7 +27,7 @@ fn what_a_configuration_names_is_tried() {
         format!("{conf}:4: log file: {none}/log: {gone}"),
         format!("{conf}:5: pid file: {a}: Is a directory"),
         format!("{conf}:3: spool dir: {none}: {gone}"),
-        format!("{conf}:6: metrics file: {none}: {gone}"),
+        format!("{conf}:6: metrics file: {none}/m.prom: {gone}"),
         format!("{conf}:7: motd file: {none} cannot be opened: {gone} (os error 2)"),
         format!("{conf}:8: path: {none}: {gone}"),
         format!("{conf}:10: lock file: {none}/lock: {gone}"),
@@ -46,6 +46,7 @@ fn what_a_configuration_names_is_tried() {
     }
     let good = std::fs::read_to_string(place.config()).unwrap();
     let good = good.replace(&format!("motd file = {none}"), "").replace(&format!("{conf} x"), "/bin/true");
+    let good = good.replace(&format!("state dir = {none}/"), &format!("state dir = {}/", at("")));
     std::fs::write(place.config(), good.replace(&format!("pid file = {a}"), "")).unwrap();
     let check = place.smsyncd(&["--check"]).output().unwrap();
     assert_eq!((check.status.code(), text(&check.stderr)), (Some(0), ""));
@@ -84,7 +85,8 @@ fn a_directory_of_a_module_that_is_not_its_users() {
     let place = Place::new();
     let (at, conf) = (|name: &str| place.dir.path().join(name), place.config().display().to_string());
     let mut text = fs::read_to_string(place.config()).unwrap();
-    text.push_str(&format!("path = {}\n[m]\n", place.dir.path().display()));
+    fs::create_dir(at("tree")).unwrap();
+    text.push_str(&format!("path = {}\n[m]\n", at("tree").display()));
     let root = is_root();
     if root {
         text.push_str("[n]\nuid = 65534\ngid = 65534\n");
@@ -208,12 +210,10 @@ fn whom_a_module_names_is_asked_himself() {
 fn a_script_needs_its_interpreter() {
     let place = Place::new();
     let (script, conf) = (place.dir.path().join("hook"), place.config().display().to_string());
+    let tree = place.dir.path().join("tree");
+    fs::create_dir(&tree).unwrap();
     let mut text = fs::read_to_string(place.config()).unwrap();
-    text.push_str(&format!(
-        "path = {}\n[m]\npost-xfer exec = {}\n",
-        place.dir.path().display(),
-        script.display()
-    ));
+    text.push_str(&format!("path = {}\n[m]\npost-xfer exec = {}\n", tree.display(), script.display()));
     fs::write(place.config(), text).unwrap();
     for (head, why) in [
         ("#!/bin/sh -e\n", None),
@@ -227,5 +227,47 @@ fn a_script_needs_its_interpreter() {
         let line = |why| format!("{conf}:5: post-xfer exec: {}: its interpreter {why}", script.display());
         let expected: Vec<String> = why.map(line).into_iter().collect();
         assert_eq!(checked(&place), (Some(i32::from(why.is_some())), expected), "{head:?}");
+    }
+}
+
+/// What nobody but the server may see or decide about, as it will be used.
+#[test]
+fn what_others_could_get_at_is_told() {
+    let place = Place::new();
+    let (at, conf) = (|name: &str| place.dir.path().join(name), place.config().display().to_string());
+    let secret = fs::read_to_string(place.config()).unwrap().lines().next().unwrap().to_owned();
+    let of = |globals: &str, module: &str| {
+        fs::write(place.config(), format!("{secret}\n{globals}\n[m]\n{module}\n")).unwrap();
+        checked(&place)
+    };
+    let (tree, open) = (at("tree").display().to_string(), at("open").display().to_string());
+    for dir in ["tree", "open", "open/m.prom"] {
+        fs::create_dir(at(dir)).unwrap();
+    }
+    let path = format!("path = {tree}");
+    let good = format!("state dir = {}", at("state").display());
+    assert_eq!(of(&good, &path), (Some(0), vec![]));
+    // A state directory that is to be made where others may put another.
+    chmod(&at("open"), 0o777);
+    let (code, said) = of(&format!("state dir = {open}/not/yet"), &path);
+    let why = format!("{open} is writable by its group or others (mode 0777)");
+    assert!(code == Some(1) && said.len() == 2 && said.iter().all(|it| it.contains(&why)), "{said:?}");
+    // Secrets in a tree that is served.
+    let inside = format!("state dir = {tree}/var/smsyncd");
+    let why = format!("{tree}/var/smsyncd.kept is in it, with secrets");
+    let expected = format!("{conf}:4: path: {tree}: {why}: exclude it, or have 'state dir' elsewhere");
+    assert_eq!(of(&inside, &path), (Some(1), vec![expected]));
+    for excluded in ["/var/smsyncd.kept", "/var/"] {
+        assert_eq!(of(&inside, &format!("{path}\nexclude = {excluded}")), (Some(0), vec![]));
+    }
+    // Metrics that nothing can be put in the place of, or where somebody else led.
+    let metrics = |name: &str| of(&format!("{good}\nmetrics file = {}", at(name).display()), &path);
+    assert_eq!(metrics("open/m.prom").1, [format!("{conf}:3: metrics file: {open}/m.prom: Is a directory")]);
+    if is_root() {
+        std::os::unix::fs::symlink("open", at("link")).unwrap();
+        assert_eq!(metrics("link/n.prom"), (Some(0), vec![]));
+        lchown(at("link"), Some(65534), None).unwrap();
+        let (code, said) = metrics("link/n.prom");
+        assert!(code == Some(1) && said.len() == 1 && said[0].contains("belongs to uid 65534"), "{said:?}");
     }
 }
