@@ -94,7 +94,7 @@ fn build(root: &Path) {
 /// A site that logs all it can, with these lines more.
 fn loud_site(globals: &str) -> Site {
     let site = Site::new();
-    let metrics = site.path("metrics").display().to_string();
+    let metrics = site.path("metrics.prom").display().to_string();
     let text = site.server_conf(&format!("metrics file = {metrics}\ndurable = none\n{globals}"));
     let module = format!("transfer logging = yes\nlog format = {FORMAT}\n");
     let text = text.replace("comment = a test\n", &format!("comment = a test\n{module}"));
@@ -198,7 +198,7 @@ fn nothing_that_is_written_drives_a_terminal_or_forges_a_line() {
         let output = site.smsyncd().args(status).output().unwrap();
         assert_clean_output(&format!("{status:?}"), &output);
     }
-    assert_clean("the metrics", &fs::read(site.path("metrics")).unwrap());
+    assert_clean("the metrics", &fs::read(site.path("metrics.prom")).unwrap());
     let log = fs::read(site.path("log")).unwrap();
     assert_clean("the server's log file", &log);
     // It is all there, only escaped: what was sent, and each claimed user.
