@@ -291,7 +291,8 @@ fn lay(row: &Row, place: &Path, secret: &str) -> Option<(PathBuf, PathBuf)> {
     let whole = naming(row, place, secret);
     let text = match row.class {
         Secrets => format!("ann:{secret}\n"),
-        Include => format!("[n]\npath = {}\n", place.display()),
+        Include => format!("[n]\npath = {}\n", place.join("state").display()),
+        Pid => "4000000\n".to_owned(),
         _ => whole.clone(),
     };
     let name = make(row, place, &text)?;
