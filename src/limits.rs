@@ -229,6 +229,8 @@ pub const PLACE: Duration = Duration::from_secs(2);
 pub const SESSIONS: u32 = 1024;
 /// How often a session says how far it is.
 pub const ROLL: Duration = Duration::from_secs(1);
+/// The listener looks at the configuration for the sake of connections that found it unusable this often at most.
+pub const COMPLAINT: Duration = Duration::from_secs(60);
 /// Metrics are written for the sake of those who are turned away this often at most: whoever wants to be can be so a
 /// thousand times a second.
 pub const REFUSALS: Duration = Duration::from_secs(10);

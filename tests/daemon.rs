@@ -52,6 +52,8 @@ mod site;
 mod around;
 #[path = "daemon/policy.rs"]
 mod policy;
+#[path = "daemon/refused.rs"]
+mod refused;
 #[path = "daemon/running.rs"]
 mod running;
 #[path = "daemon/who.rs"]

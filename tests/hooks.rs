@@ -119,6 +119,12 @@ fn one_that_others_may_change_is_not_run() {
     let site = site_with(|site| format!("post-xfer exec = {}", script(site, "after", "")));
     let inetd = site.serve();
     let program = site.path("after");
+    // One that is not there is an error of its run.
+    let gone = site.path("gone");
+    fs::rename(&program, &gone).unwrap();
+    assert_exit(&push(&site, &inetd), 0);
+    fs::remove_file(site.dst().join("f")).unwrap();
+    fs::rename(&gone, &program).unwrap();
     let mut spoil: Vec<(&str, u32, Option<u32>)> = vec![("is writable by", 0o757, None)];
     if is_root() {
         spoil.push(("belongs to", 0o755, Some(65534)));
@@ -139,6 +145,26 @@ fn one_that_others_may_change_is_not_run() {
         assert!(String::from_utf8_lossy(&checked.stderr).contains(why), "{checked:?}");
     }
     assert!(!site.dst().join("f").exists() && !site.path("after.left").exists());
+}
+
+/// Nor if it was another one when the session began: whoever made it that may be its client.
+#[test]
+fn one_that_others_change_meanwhile_is_not_run() {
+    let site = site_with(|site| {
+        let before = script(site, "before", "while [ ! -e \"$SMSYNC_MODULE_PATH/go\" ]; do sleep 0.05; done");
+        format!("pre-xfer exec = {before}\npost-xfer exec = {}", script(site, "after", ""))
+    });
+    let inetd = site.serve();
+    let mut client = site.smsync();
+    client.arg("push").arg(site.src()).arg(inetd.remote("m")).stderr(Stdio::null());
+    let mut client = client.spawn().unwrap();
+    until("the hook before", || site.path("before.left").exists());
+    fs::set_permissions(site.path("after"), fs::Permissions::from_mode(0o757)).unwrap();
+    fs::write(site.dst().join("go"), "").unwrap();
+    assert_eq!(client.wait().unwrap().code(), Some(0));
+    inetd.ended();
+    let why = "'post-xfer exec' cannot be run: Operation not permitted";
+    assert!(site.log().contains(why) && !site.path("after.left").exists(), "{}", site.log());
 }
 
 #[test]

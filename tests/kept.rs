@@ -94,6 +94,22 @@ fn an_older_configuration_never_comes_back() {
     }
 }
 
+/// The listener says what connections meet: where what the last good one names is gone too, nobody is let in.
+#[test]
+fn a_last_good_configuration_that_is_of_no_use_is_told() {
+    let site = Site::new();
+    let rules = site.write_private("rules", "*.o\n");
+    let good = site.server_conf("").replace("[m]\n", &format!("[m]\nexclude from = {}\n", rules.display()));
+    site.write_private("smsyncd.conf", &good);
+    let (_starter, port) = listener(&site);
+    let log = || fs::read_to_string(site.path("starter.log")).unwrap();
+    assert_exit(&list(&site, port, &site.secret), 0);
+    fs::remove_file(rules).unwrap();
+    assert_exit(&list(&site, port, &site.secret), 69);
+    until("the complaint", || log().contains("connections will be refused: "));
+    assert!(!log().contains("stays in effect"), "{}", log());
+}
+
 /// What others may read or write, and what is gone, is never passed over.
 #[test]
 fn a_configuration_that_is_exposed_or_gone_lets_nobody_in() {

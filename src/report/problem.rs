@@ -178,7 +178,7 @@ impl Problem {
             (Step::Accept, libc::EPERM) => "the module refuses such files ('refuse options')".into(),
             (Step::Accept, libc::EFBIG) => "it is larger than the module takes ('max file size')".into(),
             (Step::Keep, libc::ENAMETOOLONG) => {
-                "as a backup its name or path is too long (--backup-dir without --suffix adds nothing to names)".into()
+                "its name or path is too long for another behind it (--backup-dir without --suffix adds nothing)".into()
             }
             (Step::TakeAway, libc::EEXIST) => "the source and the destination are one directory".into(),
             (_, libc::ESTALE) => "somebody else changed it meanwhile".into(),

@@ -15,37 +15,34 @@ use std::time::{Duration, Instant};
 /// How long whoever found no place sleeps before it looks again.
 const NAP: Duration = Duration::from_millis(20);
 
-/// A place for a connection that has not proven anything, if there is where to keep places. Whoever has none, or loses it,
-/// is turned away.
+/// A place for a connection that has not proven anything, if there is where to keep places; and how many others had to go
+/// for it.
 pub(super) fn strange(
     kept: &Result<Dir, String>,
     peer: &Peer,
     log: &Log,
-    turn_away: impl Fn(),
-) -> Result<Option<Place>, Exit> {
+) -> (Result<Option<Place>, Exit>, usize) {
     let kept = match kept {
         Ok(kept) => kept,
         Err(error) => {
             log.warning(format_args!("{peer}: those that have not proven a secret are not counted: {error}"));
-            return Ok(None);
+            return (Ok(None), 0);
         }
     };
     match admit(kept, peer) {
         Ok(Admission { place, ended }) => {
-            for from in ended {
+            for from in &ended {
                 log.notice(format_args!("{from}: ended a greeting: too many have not proven a secret"));
-                turn_away();
             }
             if place.is_none() {
                 log.warning(format_args!("{peer}: refused: too many greetings at once"));
-                turn_away();
             }
-            place.map(Some).ok_or(Exit::TryAgain)
+            (place.map(Some).ok_or(Exit::TryAgain), ended.len())
         }
         // A full disk must not turn everybody away: a flood is held off less well until it has room again.
         Err(error) => {
             log.error(format_args!("{peer}: cannot count greetings beside the state directory: {error}"));
-            Ok(None)
+            (Ok(None), 0)
         }
     }
 }

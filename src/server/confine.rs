@@ -6,7 +6,7 @@ use crate::install::{Stage, StageError};
 use crate::server::config::{Config, Module, Sandbox, identity};
 use crate::server::door::Visitor;
 use crate::server::homes::{Homes, of_module};
-use crate::server::log::Log;
+use crate::server::log::{Log, shown};
 use crate::server::notes::Taker;
 use crate::server::presence::Presence;
 use crate::session::Error;
@@ -17,6 +17,7 @@ use crate::sys::stdio::Peer;
 use crate::sys::{self, Dir, LockFile, errno_words, error_words};
 use std::ffi::OsString;
 use std::fmt::Display;
+use std::io::ErrorKind;
 
 /// What a confined process can reach.
 #[derive(Debug)]
@@ -187,9 +188,11 @@ fn fit(asked: &Asked<'_>) -> Result<(), String> {
     let Module { before, after, .. } = asked.module;
     for (name, command) in [("pre-xfer exec", before), ("post-xfer exec", after)] {
         let checked = command.as_ref().map_or(Ok(()), |command| check_program(&command.hook().program));
-        checked.or_else(|error| match error.rule() {
-            Rule::System(_) => Ok(()),
-            _ => Err(format!("'{name}': {error}")),
+        checked.or_else(|error| match (error.kind(), command) {
+            (ErrorKind::NotFound, _) | (_, None) => Ok(()),
+            (_, Some(command)) => {
+                Err(format!("'{name}': {}: {}", shown(&command.hook().program), error_words(&error)))
+            }
         })?;
     }
     Ok(())

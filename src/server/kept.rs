@@ -44,6 +44,11 @@ pub(super) fn stands_in(errors: &ConfigErrors) -> bool {
     errors.iter().all(|error| matches!(error, ConfigError::Line { .. }))
 }
 
+/// Whether the one that is kept there can be used still: what it names may be gone.
+pub(super) fn is_good(kept: &Path) -> bool {
+    Config::read(kept).is_ok()
+}
+
 /// Keeps this one, which is good, for the file from which it was read: two listeners may have one state directory. Says
 /// where.
 ///

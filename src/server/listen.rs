@@ -179,6 +179,8 @@ struct Listener<'a> {
     program: Program,
     /// Where the last good configuration is, if it is kept.
     kept: Option<PathBuf>,
+    /// When the configuration was looked at last.
+    looked: Option<Instant>,
     /// Where connections come in; none once we were asked to end.
     sockets: Vec<OwnedFd>,
     processes: Vec<Process>,
@@ -206,6 +208,7 @@ impl<'a> Listener<'a> {
             log,
             program: server(options, &options.kept, log),
             kept: options.kept.clone().ok(),
+            looked: None,
             sockets,
             processes: Vec::new(),
             paused: None,
@@ -281,9 +284,9 @@ impl<'a> Listener<'a> {
         });
         process::reap_adopted(&self.processes);
         self.left.retain(|process| process::has_left(*process));
-        // Such a process could not know which log this is.
-        if refused && let Err(unusable) = (self.options.settings)(&self.options.config) {
-            self.complain(&unusable);
+        // Such a process could not know which log this is. Whoever wants to may have it end so again and again.
+        if refused && self.looked.is_none_or(|looked| looked.elapsed() >= limits::COMPLAINT) {
+            self.look();
         }
     }
 
@@ -293,18 +296,30 @@ impl<'a> Listener<'a> {
         if let Err(error) = self.log.reopen() {
             self.log.error(format_args!("cannot open the log file again: {error}"));
         }
-        match (self.options.settings)(&self.options.config) {
+        if self.look() {
+            self.log.notice(format_args!("configuration {} is good", shown(&self.options.config)));
+        }
+        self.tell("READY=1");
+    }
+
+    /// Looks at the configuration as the next connection will, and keeps a good one. Whether it is good.
+    fn look(&mut self) -> bool {
+        let looked = (self.options.settings)(&self.options.config);
+        self.looked = Some(Instant::now());
+        match looked {
             Ok(settings) => {
-                self.log.notice(format_args!("configuration {} is good", shown(&self.options.config)));
                 self.program = server(self.options, &settings.kept, self.log);
                 let before = std::mem::replace(&mut self.kept, settings.kept.ok());
                 if let Some(before) = before.filter(|before| self.kept.as_ref() != Some(before)) {
                     kept::forget(&before);
                 }
+                true
             }
-            Err(unusable) => self.complain(&unusable),
+            Err(unusable) => {
+                self.complain(&unusable);
+                false
+            }
         }
-        self.tell("READY=1");
     }
 
     /// Tells whoever supervises us, unless they were told that we end: after that nothing else is true.
@@ -316,7 +331,7 @@ impl<'a> Listener<'a> {
 
     /// Says what is wrong with the configuration: several errors are several records.
     fn complain(&self, Unusable { reason, stands_in }: &Unusable) {
-        let kept = self.kept.is_some() && *stands_in;
+        let kept = *stands_in && self.kept.as_deref().is_some_and(kept::is_good);
         let now =
             if kept { "the last good configuration stays in effect" } else { "connections will be refused" };
         reason.lines().for_each(|line| self.log.error(format_args!("{now}: {line}")));

@@ -260,20 +260,16 @@ fn ready(options: &Options, stderr: bool) -> Result<(Config, Log, Homes), Failur
     let found = kept::find(&options.config, options.kept.as_deref());
     let Found { config, broken } = found.map_err(|errors| Failure(Exit::Config, errors.to_string()))?;
     let log = open(&destination(&config), options, stderr)?;
-    match &broken {
-        Some(errors) => {
-            errors.iter().for_each(|error| log.error(error));
-            log.error("going on with the last good configuration");
-        }
-        None => {
-            if let Some(before) = &options.kept {
-                keep(&config, (&options.config, before), &log);
-            }
-        }
+    if let Some(errors) = &broken {
+        errors.iter().for_each(|error| log.error(error));
+        log.error("going on with the last good configuration");
+    }
+    let user = homes::user(&config).map_err(|reason| Failure(Exit::Config, reason))?;
+    if let Some(before) = options.kept.as_ref().filter(|_| broken.is_none()) {
+        keep(&config, (&options.config, before), &log);
     }
     log.limit();
     warn_unused(options, &log);
-    let user = homes::user(&config).map_err(|reason| Failure(Exit::Config, reason))?;
     let homes = Homes::of(&config, user.as_ref());
     if let Some(user) = user {
         let failed = |error| Failure(Exit::System, format!("cannot become {user}: {error}"));

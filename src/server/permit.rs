@@ -22,7 +22,7 @@ pub(super) fn permit(module: &Module, round: &Round) -> Result<(), Error> {
     if module.read_only && !round.flags.has(Flags::DRY_RUN) && (!pull || round.remove_source) {
         return refused("the module is read only");
     }
-    refuse(module.policy.refused, |capability| asks(round, capability))?;
+    refuse(module.policy.refused, |capability| asks(module, round, capability))?;
     words(round.keywords, module.policy.refused)?;
     // Names by which what is excluded could be reached all the same.
     let around = [
@@ -54,10 +54,10 @@ pub(super) fn holds<'m>(module: &'m Module, dir: &Dir) -> Result<(), (&'m RelPat
 }
 
 /// Whether a round asks for this, besides by its words.
-fn asks(round: &Round, capability: Capability) -> bool {
+fn asks(module: &Module, round: &Round, capability: Capability) -> bool {
     let push = round.direction == Direction::Push;
-    // A check compares with all that is here, as if it were to be removed.
-    let changes = !round.flags.has(Flags::DRY_RUN);
+    // A check compares with all that is here, as if it were to be removed; which names what nobody may read.
+    let changes = !round.flags.has(Flags::DRY_RUN) || module.write_only;
     match capability {
         Capability::DELETE => push && changes && round.flags.has(Flags::DELETE),
         Capability::FORCE_DELETE => push && changes && round.keeping.force,

@@ -41,13 +41,19 @@ pub(super) fn serve(
 ) -> Exit {
     let stream = Stream::new(connection);
     let turn_away = |reason| books(&homes, config).refuse(reason, log);
-    let place = match strange(&homes.kept, &peer, log, || turn_away(Reason::Strangers)) {
+    let (place, ended) = strange(&homes.kept, &peer, log);
+    let place = match place {
         Ok(place) => place,
-        Err(exit) => return exit,
+        Err(exit) => {
+            (0..=ended).for_each(|_| turn_away(Reason::Strangers));
+            return exit;
+        }
     };
     // Armed before the first byte is read.
     let deadline = begun + config.globals.handshake_timeout;
     let greeted = greet_server(stream, &|user| config.secrets_of(user), deadline);
+    // Not before: who has a secret does not wait for that.
+    (0..ended).for_each(|_| turn_away(Reason::Strangers));
     let (mut channel, user) = match greeted {
         Ok(greeted) => greeted,
         Err(error) => {

@@ -35,6 +35,7 @@ pub(super) fn problems(config: &Config) -> Result<Vec<String>, String> {
     }
     // Before this process becomes another user: what is in them is for nobody else to see.
     trial.try_homes()?;
+    trial.try_secrecy();
     // The log is opened before a session becomes another user, and a listener stays who it is.
     trial.of("log file", globals.log_file.as_deref(), usable::file);
     trial.of("pid file", globals.pid_file.as_deref(), usable::pid_file);
@@ -124,7 +125,6 @@ impl Trial<'_> {
         match open(module) {
             Ok(dir) => {
                 // Sessions look at the tree when they have become who the module says.
-                self.try_secrecy(module);
                 let user = other_user(module);
                 self.as_user(user.as_ref(), "path", &module.path, || {
                     usable::tree(&dir, module.takes_pushes())
@@ -144,17 +144,28 @@ impl Trial<'_> {
         }
     }
 
-    /// What is kept for the server only, secrets among it, is not to be served.
-    fn try_secrecy(&mut self, module: &Module) {
-        let kept = self.config.globals.kept_dir();
-        let Some(below) = usable::below(&kept, &module.path) else { return };
-        let path = RelPath::new(below.as_os_str().as_bytes());
-        if !path.is_ok_and(|path| module.policy.fence.bars_way(&path, true)) {
-            let (tree, kept) = (shown(&module.path), shown(&kept));
-            let text =
-                format!("{tree}: {kept} is in it, with secrets: exclude it, or have 'state dir' elsewhere");
-            self.says("path", &text);
+    /// What is kept for the server only, secrets among it, is not to be served by who can read it.
+    fn try_secrecy(&mut self) {
+        let globals = &self.config.globals;
+        let secret =
+            [Some((globals.kept_dir(), true)), globals.secrets_file.clone().map(|path| (path, false))];
+        let serves = globals.user().ok().flatten().map_or(ids::euid(), |user| user.uid);
+        for (place, module) in self.config.modules.iter().enumerate() {
+            let user = identity(module.uid.as_ref(), module.gid.as_ref()).ok().flatten();
+            if user.map_or(serves, |user| user.uid) != ids::euid() {
+                continue;
+            }
+            self.module = Some(place);
+            for (path, is_dir) in secret.iter().flatten() {
+                let Some(below) = usable::below(path, &module.path) else { continue };
+                let within = RelPath::new(below.as_os_str().as_bytes());
+                if !within.is_ok_and(|within| module.policy.fence.bars_way(&within, *is_dir)) {
+                    let (tree, path) = (shown(&module.path), shown(path));
+                    self.says("path", &format!("{tree}: {path} is in it, with secrets: exclude it"));
+                }
+            }
         }
+        self.module = None;
     }
 
     /// Tries a path as this user, if there is one, who then is another than this process.

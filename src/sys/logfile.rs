@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FileType, Mode, OFlags};
 
 use super::clock::Local;
-use super::private::{check_own, open_dir_of};
+use super::private::{check_own, open_dir_of, unopened};
 
 /// An open log file.
 #[derive(Debug)]
@@ -54,7 +54,8 @@ fn open(path: &Path) -> io::Result<File> {
     let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let (dir, name) = open_dir_of(path)?;
     let fd =
-        rustix::fs::openat(&dir, name, flags | OFlags::NONBLOCK | OFlags::NOCTTY, Mode::RUSR | Mode::WUSR)?;
+        rustix::fs::openat(&dir, name, flags | OFlags::NONBLOCK | OFlags::NOCTTY, Mode::RUSR | Mode::WUSR)
+            .map_err(unopened)?;
     let stat = rustix::fs::fstat(&fd)?;
     // Whoever may write to the log's directory could have linked a file there that we must not write to.
     if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile && stat.st_nlink != 1 {
@@ -97,9 +98,11 @@ mod tests {
         std::os::unix::fs::symlink(&target, &soft).unwrap();
         std::fs::hard_link(&target, &hard).unwrap();
         assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
-        for path in [&soft, &hard, &fifo, dir.path()] {
+        for path in [&hard, &fifo, dir.path()] {
             assert!(LogFile::open(path).is_err(), "{}", path.display());
         }
+        let said = LogFile::open(&soft).unwrap_err().to_string();
+        assert!(said.starts_with("it is a symbolic link"), "{said}");
         assert_eq!(std::fs::read(&target).unwrap(), b"");
     }
 }

@@ -69,12 +69,14 @@ fn read(path: &Path, file: File, max: u64) -> Result<Vec<u8>, PrivateError> {
 /// nobody else may write to, and so is each directory on the way, as with [`open_private`]. Nothing is opened.
 ///
 /// # Errors
-/// The rule that is broken and where; or what the system refused.
-pub fn check_program(path: &Path) -> Result<(), PrivateError> {
-    match Walk::to(path)?.go(None)? {
+/// Who else decides what it is, and where; or what the system refused.
+pub fn check_program(path: &Path) -> io::Result<()> {
+    let found = Walk::to(path).and_then(|walk| walk.go(None));
+    let checked = found.and_then(|found| match found {
         Found::Other(leaf) => leaf.check_program(),
         Found::Directory(walk) => Err(walk.broken(Rule::NotRegular)),
-    }
+    });
+    checked.map_err(PrivateError::of_program)
 }
 
 /// Opens a directory that is the caller's alone (`mode & 077 == 0`); the way there follows [`open_private`]'s rules.
@@ -133,6 +135,15 @@ pub fn open_dir_of(path: &Path) -> io::Result<(OwnedFd, &OsStr)> {
     match walk.go(None)? {
         Found::Directory(walk) => Ok((walk.arrive()?, name)),
         Found::Other(leaf) => Err(leaf.broken(Rule::NotDirectory).into()),
+    }
+}
+
+/// Why a name in that directory could not be opened: with O_NOFOLLOW, that it leads through too many links means that it is
+/// one.
+pub(super) fn unopened(errno: rustix::io::Errno) -> io::Error {
+    match errno {
+        rustix::io::Errno::LOOP => io::Error::other("it is a symbolic link: name the file that it leads to"),
+        errno => errno.into(),
     }
 }
 

@@ -6,7 +6,7 @@ use crate::sys::Dir;
 use crate::sys::dir::one;
 use crate::sys::ids;
 use crate::sys::ofd::{self, Held};
-use crate::sys::private::{check_own, open_dir_of};
+use crate::sys::private::{check_own, open_dir_of, unopened};
 use rustix::fs::{FileType, Mode, OFlags};
 use std::fs::File;
 use std::io;
@@ -67,7 +67,7 @@ impl Slots {
     pub fn open(path: &Path) -> io::Result<Slots> {
         let (dir, name) = open_dir_of(path)?;
         let own = Mode::RUSR | Mode::WUSR;
-        let file = rustix::fs::openat(&dir, name, FLAGS | OFlags::CREATE, own)?;
+        let file = rustix::fs::openat(&dir, name, FLAGS | OFlags::CREATE, own).map_err(unopened)?;
         let stat = rustix::fs::fstat(&file)?;
         check_own(dir, &stat)?;
         let slots = Slots::new(file)?;

@@ -1,10 +1,12 @@
 //! Whether what a configuration names could be used now. Nothing is made or changed by asking.
 
-use crate::sys::errno_words;
 use crate::sys::ids;
 use crate::sys::pidfile;
-use crate::sys::private::{check_own, check_program, exists, open_dir_of, open_listed_dir, open_named_dir};
+use crate::sys::private::{
+    check_own, check_program, exists, open_dir_of, open_listed_dir, open_named_dir, unopened,
+};
 use crate::sys::slots::OTHERS;
+use crate::sys::{errno_words, error_words};
 use rustix::fs::{Access, AtFlags, CWD, FileType, Mode, OFlags, Stat};
 use std::ffi::OsStr;
 use std::fs::File;
@@ -37,7 +39,10 @@ pub fn pid_file(path: &Path) -> io::Result<()> {
     one(path)?;
     // Where none can be made there is none.
     let gate = pidfile::beside(path);
-    if exists(&gate) { one(&gate).map_err(|error| pidfile::named(&gate, &error)) } else { Ok(()) }
+    match if exists(&gate) { one(&gate) } else { Ok(()) } {
+        Err(error) if !pidfile::is_closed(&error) => Err(pidfile::named(&gate, &error)),
+        _ => Ok(()),
+    }
 }
 
 /// The same, for the places of connections: nobody but its owner may open it, or it is ours, to be closed to others.
@@ -75,7 +80,7 @@ fn written(path: &Path, how: OFlags, regular: bool) -> io::Result<Option<(File, 
             Ok(Some((file.into(), stat)))
         }
         Err(rustix::io::Errno::NOENT) => path.parent().map_or(Ok(()), directory).map(|()| None),
-        Err(error) => Err(error.into()),
+        Err(error) => Err(unopened(error)),
     }
 }
 
@@ -102,10 +107,20 @@ pub fn private_to_be(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Where a path is below a directory, whatever links lead to either; `None` if it is elsewhere.
+/// Where a path is below a directory, whatever links lead to either; `None` if it is elsewhere. What is missing of it is to
+/// be made.
 #[must_use]
 pub fn below(path: &Path, dir: &Path) -> Option<PathBuf> {
-    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let real = |path: &Path| {
+        let there = path.ancestors().find_map(|there| Some((there, there.canonicalize().ok()?)));
+        there.map_or_else(
+            || path.to_owned(),
+            |(there, real)| match path.strip_prefix(there) {
+                Ok(missing) if missing != Path::new("") => real.join(missing),
+                _ => real,
+            },
+        )
+    };
     real(path).strip_prefix(real(dir)).ok().map(Path::to_owned)
 }
 
@@ -182,9 +197,9 @@ pub fn program(path: &Path) -> io::Result<()> {
     access(path, Access::EXEC_OK)?;
     check_program(path)?;
     let Some(interpreter) = interpreter(path) else { return Ok(()) };
-    access(Path::new(OsStr::from_bytes(&interpreter)), Access::EXEC_OK).map_err(|error| {
-        let why = errno_words(crate::sys::errno(&error));
-        io::Error::other(format!("its interpreter {}: {why}", interpreter.escape_ascii()))
+    let program = Path::new(OsStr::from_bytes(&interpreter));
+    access(program, Access::EXEC_OK).and_then(|()| check_program(program)).map_err(|error| {
+        io::Error::other(format!("its interpreter {}: {}", interpreter.escape_ascii(), error_words(&error)))
     })
 }
 

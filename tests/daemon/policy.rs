@@ -13,9 +13,6 @@ rows! {
     rd_65_66_modes_on_their_way,
     rd_47_links_lead_nowhere,
     rd_51_owners_are_numbers,
-    rd_78_what_is_refused_is_named,
-    rd_78_the_example_of_the_page_leaves_what_each_run_asks_for,
-    rd_78_what_is_refused_of_a_tree_stays_away,
     rd_96_what_is_too_large_stays_away,
     rd_91_a_module_limits_what_is_removed,
     rd_92_a_marker_is_nobodys,
@@ -25,7 +22,7 @@ rows! {
 }
 
 /// What is in a directory and below, as paths.
-fn paths(at: &Path) -> Vec<String> {
+pub fn paths(at: &Path) -> Vec<String> {
     let mut found = Vec::new();
     let mut left = vec![at.to_owned()];
     while let Some(dir) = left.pop() {
@@ -224,65 +221,6 @@ fn rd_51_owners_are_numbers(daemon: &Daemon) {
         fs::metadata(daemon.site.path("copy/f")).unwrap().uid()
     };
     assert_eq!(spec(daemon), daemons);
-}
-
-fn rd_78_what_is_refused_is_named(daemon: &Daemon) {
-    daemon.configure("", "refuse options = delete compress checksum");
-    let src = daemon.site.src();
-    let from = src.to_str().unwrap();
-    for (option, name) in [("--delete", "delete"), ("-z", "compress"), ("-c", "checksum")] {
-        let output = daemon.run("ann", &["push", option, from, "127.0.0.1::m/new"]);
-        assert_exit(&output, 77);
-        let text = said(&output);
-        assert!(text.contains(&format!("the module refuses '{name}' ('refuse options')")), "{text}");
-    }
-    let to = daemon.site.path("copy");
-    fs::create_dir(&to).unwrap();
-    let pull = ["pull", "--remove-source-files", "127.0.0.1::m", to.to_str().unwrap()];
-    assert_exit(&daemon.run("ann", &pull), 77);
-    assert!(daemon.untouched(), "what is refused makes nothing");
-    assert_exit(&daemon.push("ann", "m"), 0);
-    // What changes nothing removes nothing, and is refused for what it asks for.
-    for options in [&["check"][..], &["push", "-n", "--delete", "--force-delete"]] {
-        for (policy, option, code) in [("delete force-delete", "-q", 0), ("delete checksum", "-c", 77)] {
-            daemon.configure("", &format!("refuse options = {policy}"));
-            let output = daemon.run("ann", &[options, &[option, from, "127.0.0.1::m"]].concat());
-            assert_exit(&output, code);
-            assert_eq!(said(&output).contains("refuses 'checksum'"), code == 77, "{}", said(&output));
-        }
-    }
-    daemon.configure("", "refuse options = delete");
-    // What a client removes of its own is its own affair.
-    let pull = ["pull", "--delete", "--force-delete", "127.0.0.1::m", to.to_str().unwrap()];
-    assert_exit(&daemon.run("ann", &pull), 0);
-}
-
-fn rd_78_the_example_of_the_page_leaves_what_each_run_asks_for(daemon: &Daemon) {
-    let page = include_str!("../../man/smsyncd.conf.5");
-    let example = page.lines().find_map(|line| line.strip_prefix(".Dl refuse options = ")).unwrap();
-    daemon.configure("", &format!("refuse options = {example}"));
-    let src = daemon.site.src();
-    symlink("f", src.join("l")).unwrap();
-    assert_exit(&daemon.push("ann", "m"), 0);
-    assert_exit(&daemon.pull("ann", "m"), 0);
-    assert_exit(&daemon.run("ann", &["push", "--delete", src.to_str().unwrap(), "127.0.0.1::m"]), 77);
-}
-
-fn rd_78_what_is_refused_of_a_tree_stays_away(daemon: &Daemon) {
-    daemon.configure("", "refuse options = setuid specials links devices");
-    let (src, dst) = (daemon.site.src(), daemon.site.dst());
-    write(&src, "s", "a program");
-    crate::common::tree::chmod(&src.join("s"), 0o4755);
-    symlink("f", src.join("l")).unwrap();
-    let fifo = rustix::fs::FileType::Fifo;
-    rustix::fs::mknodat(rustix::fs::CWD, src.join("p"), fifo, 0o600.into(), 0).unwrap();
-    let output = daemon.push("ann", "m");
-    assert_exit(&output, 1);
-    for name in ["s", "l", "p"] {
-        let text = said(&output);
-        assert!(text.contains(&format!("{name}: cannot accept: the module refuses such files")), "{text}");
-    }
-    assert_eq!(paths(&dst), ["f"]);
 }
 
 fn rd_96_what_is_too_large_stays_away(daemon: &Daemon) {

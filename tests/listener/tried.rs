@@ -18,7 +18,7 @@ fn what_a_configuration_names_is_tried() {
     let secret = std::fs::read_to_string(place.config()).unwrap().lines().next().unwrap().to_owned();
     let conf_text = format!(
         "{secret}\nstate dir = {none}/state\nspool dir = {none}\nlog file = {none}/log\npid file = {a}\n\
-         metrics file = {none}/m.prom\nmotd file = {none}\npath = {none}\n[m]\nlock file = {none}/lock\n\
+         metrics file = {none}/m.prom\nmotd file = {none}\npath = {none}/tree\n[m]\nlock file = {none}/lock\n\
          pre-xfer exec = {conf} x\n[n]\n[o]\npath = {a}\nrequire marker = x/y\nlog file = {none}/log\n"
     );
     std::fs::write(place.config(), conf_text).unwrap();
@@ -29,7 +29,7 @@ fn what_a_configuration_names_is_tried() {
         format!("{conf}:3: spool dir: {none}: {gone}"),
         format!("{conf}:6: metrics file: {none}/m.prom: {gone}"),
         format!("{conf}:7: motd file: {none} cannot be opened: {gone} (os error 2)"),
-        format!("{conf}:8: path: {none}: {gone}"),
+        format!("{conf}:8: path: {none}/tree: {gone}"),
         format!("{conf}:10: lock file: {none}/lock: {gone}"),
         format!("{conf}:11: pre-xfer exec: {conf}: Permission denied"),
         format!("{conf}:15: require marker: x/y: {gone}"),
@@ -41,12 +41,11 @@ fn what_a_configuration_names_is_tried() {
     assert!(text(&check.stdout).contains(&format!("\nspool dir = {none}\n")), "{check:?}");
     // It made nothing, and finds what is there by now.
     assert!(!Path::new(&none).exists() && std::fs::read_dir(&a).unwrap().next().is_none());
-    for dir in [&none, &format!("{a}/x"), &format!("{a}/x/y")] {
+    for dir in [&none, &format!("{none}/tree"), &format!("{a}/x"), &format!("{a}/x/y")] {
         std::fs::create_dir(dir).unwrap();
     }
     let good = std::fs::read_to_string(place.config()).unwrap();
     let good = good.replace(&format!("motd file = {none}"), "").replace(&format!("{conf} x"), "/bin/true");
-    let good = good.replace(&format!("state dir = {none}/"), &format!("state dir = {}/", at("")));
     std::fs::write(place.config(), good.replace(&format!("pid file = {a}"), "")).unwrap();
     let check = place.smsyncd(&["--check"]).output().unwrap();
     assert_eq!((check.status.code(), text(&check.stderr)), (Some(0), ""));
@@ -254,8 +253,8 @@ fn what_others_could_get_at_is_told() {
     assert!(code == Some(1) && said.len() == 2 && said.iter().all(|it| it.contains(&why)), "{said:?}");
     // Secrets in a tree that is served.
     let inside = format!("state dir = {tree}/var/smsyncd");
-    let why = format!("{tree}/var/smsyncd.kept is in it, with secrets");
-    let expected = format!("{conf}:4: path: {tree}: {why}: exclude it, or have 'state dir' elsewhere");
+    let expected =
+        format!("{conf}:4: path: {tree}: {tree}/var/smsyncd.kept is in it, with secrets: exclude it");
     assert_eq!(of(&inside, &path), (Some(1), vec![expected]));
     for excluded in ["/var/smsyncd.kept", "/var/"] {
         assert_eq!(of(&inside, &format!("{path}\nexclude = {excluded}")), (Some(0), vec![]));

@@ -18,7 +18,8 @@ use std::time::Duration;
 pub struct Globals {
     pub(super) secret: Secrets,
     #[serde(rename = "secrets file", deserialize_with = "value::path")]
-    pub(super) secrets_file: Option<PathBuf>,
+    /// Further secrets.
+    pub secrets_file: Option<PathBuf>,
     /// The TCP port the listener binds.
     #[serde(deserialize_with = "value::port")]
     pub port: u16,

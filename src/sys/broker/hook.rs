@@ -2,6 +2,7 @@
 
 use crate::limits;
 use crate::sys::broker::message::{Ended, How};
+use crate::sys::private::check_program;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 use std::ffi::OsString;
@@ -35,6 +36,9 @@ impl Hook {
     }
 
     fn started(&self, environment: &[(String, OsString)]) -> io::Result<(Child, PipeReader)> {
+        // Again: who could make it another one when the session began may have done so meanwhile.
+        check_program(&self.program)
+            .map_err(|error| io::Error::from_raw_os_error(error.raw_os_error().unwrap_or(libc::EPERM)))?;
         let (out, into) = io::pipe()?;
         let mut command = Command::new(&self.program);
         command.args(&self.arguments).env_clear().current_dir("/").process_group(0);

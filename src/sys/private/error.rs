@@ -111,6 +111,23 @@ impl std::fmt::Display for PrivateError {
     }
 }
 
+impl PrivateError {
+    /// The same of a program: to give what somebody else wrote to root would have root run it.
+    pub(super) fn of_program(self) -> io::Error {
+        let at = self.at.as_os_str().as_bytes().escape_ascii();
+        let what = match self.rule {
+            Rule::Owner(uid, caller) | Rule::LinkOwner(uid, caller) => {
+                format!("{at} belongs to uid {uid} and not to the caller, uid {caller}")
+            }
+            Rule::Writable(mode) => format!("{at} is writable by its group or others (mode {mode:04o})"),
+            _ => return self.into(),
+        };
+        io::Error::other(format!(
+            "{what}, who decide what is run; repair: see what it is, and have it where only root writes"
+        ))
+    }
+}
+
 impl std::error::Error for PrivateError {}
 
 /// The error of the system, if it is one.
