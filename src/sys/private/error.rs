@@ -123,7 +123,7 @@ impl PrivateError {
             _ => return self.into(),
         };
         io::Error::other(format!(
-            "{what}, who decide what is run; repair: see what it is, and have it where only root writes"
+            "{what}, so that somebody else decides what is run; repair: see what it is, and have it where only root writes"
         ))
     }
 }
