@@ -115,6 +115,12 @@ impl ConfigErrors {
         self.files.iter().map(File::name).collect()
     }
 
+    /// The same as paths.
+    #[must_use]
+    pub fn paths(&self) -> Vec<PathBuf> {
+        self.files.iter().map(|file| file.path.clone()).collect()
+    }
+
     /// How many files it consists of so far.
     #[must_use]
     pub fn files(&self) -> usize {

@@ -28,7 +28,7 @@ use crate::sys::ids;
 use crate::sys::private::read_private;
 use crate::vis::shown_text;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 /// The whole configuration, checked.
@@ -38,6 +38,8 @@ pub struct Config {
     pub globals: Globals,
     /// What it offers, in the order of the file.
     pub modules: Vec<Module>,
+    /// The files in which it stands.
+    pub files: Vec<PathBuf>,
     users: BTreeMap<String, Vec<Secret>>,
     places: Places,
 }
@@ -67,8 +69,9 @@ impl Config {
         };
         let file = config.as_ref().and_then(|config| config.globals.secrets_file.as_deref());
         let users = file.map_or(Ok(BTreeMap::new()), secrets::read);
+        let files = errors.paths();
         match (errors.finish(config), users) {
-            (Ok(config), Ok(users)) => Ok(Config { users, ..config }),
+            (Ok(config), Ok(users)) => Ok(Config { users, files, ..config }),
             (Err(errors), Ok(_)) | (Ok(_), Err(errors)) => Err(errors),
             (Err(mut errors), Err(more)) => {
                 errors.append(more);
@@ -174,7 +177,7 @@ fn parse(bytes: &[u8], errors: &mut ConfigErrors) -> Option<Config> {
     if globals.secret.is_empty() && globals.secrets_file.is_none() {
         errors.wrong(1, "'secret' or 'secrets file' is missing: nobody could be let in");
     }
-    Some(Config { globals, modules, users: BTreeMap::new(), places })
+    Some(Config { globals, modules, files: Vec::new(), users: BTreeMap::new(), places })
 }
 
 /// What is said of the whole, and of each module.

@@ -33,6 +33,11 @@ impl Transfers {
         let ended = channel.while_working(|| broker.before(push))?;
         let ended = ended.map_err(|error| Error::System("run 'pre-xfer exec'", error))?;
         match ended {
+            // Why it is not fit to be run is for the log of whoever finds out, and not for the client.
+            Some(Ended { how: how @ How::NotStarted(_), .. }) => {
+                let fault = fault(&Ended { how, said: Vec::new() }).unwrap_or_default();
+                Err(Error::Refused(Exit::System, format!("'pre-xfer exec' {fault}")))
+            }
             Some(ended) if let Some(fault) = fault(&ended) => {
                 let exit = if matches!(ended.how, How::Exit(_)) { Exit::Refused } else { Exit::System };
                 Err(Error::Refused(exit, format!("'pre-xfer exec' {fault}")))

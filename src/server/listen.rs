@@ -243,7 +243,8 @@ impl<'a> Listener<'a> {
 
     /// Whether no connection can be taken now.
     fn full(&self) -> bool {
-        self.paused.is_some() || self.processes.len() >= limits::PROCESSES
+        let there = self.processes.len().saturating_add(self.left.len());
+        self.paused.is_some() || there >= limits::PROCESSES
     }
 
     /// Does what a signal says.

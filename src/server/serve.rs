@@ -58,6 +58,8 @@ pub(super) fn serve(
         Ok(greeted) => greeted,
         Err(error) => {
             log.notice(format_args!("{peer}: {error}"));
+            // Whoever has no place is not ended in the middle of writing.
+            drop(place);
             turn_away(if matches!(error, Error::Denied) { Reason::Secret } else { Reason::Greeting });
             return error.exit();
         }

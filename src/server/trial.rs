@@ -147,8 +147,8 @@ impl Trial<'_> {
     /// What is kept for the server only, secrets among it, is not to be served by who can read it.
     fn try_secrecy(&mut self) {
         let globals = &self.config.globals;
-        let secret =
-            [Some((globals.kept_dir(), true)), globals.secrets_file.clone().map(|path| (path, false))];
+        let secrets = globals.secrets_file.iter().chain(&self.config.files).map(|path| (path.clone(), false));
+        let secret: Vec<_> = std::iter::once((globals.kept_dir(), true)).chain(secrets).collect();
         let serves = globals.user().ok().flatten().map_or(ids::euid(), |user| user.uid);
         for (place, module) in self.config.modules.iter().enumerate() {
             let user = identity(module.uid.as_ref(), module.gid.as_ref()).ok().flatten();
@@ -156,7 +156,7 @@ impl Trial<'_> {
                 continue;
             }
             self.module = Some(place);
-            for (path, is_dir) in secret.iter().flatten() {
+            for (path, is_dir) in &secret {
                 let Some(below) = usable::below(path, &module.path) else { continue };
                 let within = RelPath::new(below.as_os_str().as_bytes());
                 if !within.is_ok_and(|within| module.policy.fence.bars_way(&within, *is_dir)) {

@@ -14,7 +14,8 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::Path;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 use walk::{Found, Walk};
 
 /// Opens a file that holds secrets, for reading.
@@ -66,11 +67,43 @@ fn read(path: &Path, file: File, max: u64) -> Result<Vec<u8>, PrivateError> {
 }
 
 /// Whether a program is fit to be run as the caller: it is a regular file that belongs to root or the caller and that
-/// nobody else may write to, and so is each directory on the way, as with [`open_private`]. Nothing is opened.
+/// nobody else may write to, and so is each directory on the way, as with [`open_private`]; of a script what interprets it
+/// too.
 ///
 /// # Errors
 /// Who else decides what it is, and where; or what the system refused.
 pub fn check_program(path: &Path) -> io::Result<()> {
+    check_one_program(path)?;
+    let mut next = interpreter(path);
+    // As often as execve(2) goes on to another.
+    for _ in 0..INTERPRETERS {
+        let Some(program) = next else { break };
+        check_one_program(&program).map_err(|error| of_interpreter(&program, &error))?;
+        next = interpreter(&program);
+    }
+    Ok(())
+}
+
+/// How often an interpreter may be a script itself (BINPRM_MAX_RECURSION of Linux).
+const INTERPRETERS: usize = 5;
+
+/// What a script names behind its `#!`, as far as it can be read and is a path.
+pub(super) fn interpreter(path: &Path) -> Option<PathBuf> {
+    let mut head = Vec::new();
+    // As much as execve(2) looks at.
+    File::open(path).ok()?.take(256).read_to_end(&mut head).ok()?;
+    let line = head.strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?;
+    let word = line.split(|byte| matches!(byte, b' ' | b'\t')).find(|word| !word.is_empty())?;
+    word.starts_with(b"/").then(|| PathBuf::from(OsStr::from_bytes(word)))
+}
+
+/// The same error of an interpreter, with its name.
+pub(super) fn of_interpreter(program: &Path, error: &io::Error) -> io::Error {
+    let (name, why) = (program.as_os_str().as_bytes().escape_ascii(), super::error_words(error));
+    io::Error::new(error.kind(), format!("its interpreter {name}: {why}"))
+}
+
+fn check_one_program(path: &Path) -> io::Result<()> {
     let found = Walk::to(path).and_then(|walk| walk.go(None));
     let checked = found.and_then(|found| match found {
         Found::Other(leaf) => leaf.check_program(),

@@ -1,16 +1,16 @@
 //! Whether what a configuration names could be used now. Nothing is made or changed by asking.
 
+use crate::sys::errno_words;
 use crate::sys::ids;
 use crate::sys::pidfile;
 use crate::sys::private::{
-    check_own, check_program, exists, open_dir_of, open_listed_dir, open_named_dir, unopened,
+    check_own, check_program, exists, interpreter, of_interpreter, open_dir_of, open_listed_dir,
+    open_named_dir, unopened,
 };
 use crate::sys::slots::OTHERS;
-use crate::sys::{errno_words, error_words};
 use rustix::fs::{Access, AtFlags, CWD, FileType, Mode, OFlags, Stat};
-use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -195,20 +195,9 @@ pub fn program(path: &Path) -> io::Result<()> {
         return Err(rustix::io::Errno::ACCESS.into());
     }
     access(path, Access::EXEC_OK)?;
-    check_program(path)?;
-    let Some(interpreter) = interpreter(path) else { return Ok(()) };
-    let program = Path::new(OsStr::from_bytes(&interpreter));
-    access(program, Access::EXEC_OK).and_then(|()| check_program(program)).map_err(|error| {
-        io::Error::other(format!("its interpreter {}: {}", interpreter.escape_ascii(), error_words(&error)))
-    })
-}
-
-/// What a script names behind its `#!`, as far as it can be read and is a path.
-fn interpreter(path: &Path) -> Option<Vec<u8>> {
-    let mut head = Vec::new();
-    // As much as execve(2) looks at.
-    std::fs::File::open(path).ok()?.take(256).read_to_end(&mut head).ok()?;
-    let line = head.strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?;
-    let word = line.split(|byte| matches!(byte, b' ' | b'\t')).find(|word| !word.is_empty())?;
-    word.starts_with(b"/").then(|| word.to_vec())
+    if let Some(interpreter) = interpreter(path) {
+        let named = |error| io::Error::other(of_interpreter(&interpreter, &error).to_string());
+        access(&interpreter, Access::EXEC_OK).map_err(named)?;
+    }
+    check_program(path)
 }

@@ -132,6 +132,7 @@ pub(super) const ALL: &[(&str, Held)] = &[
     ("SESSIONS", Measure),
     ("ROLL", Measure),
     ("NOTES", Waited("src/server/notes.rs", "limits::NOTES")),
+    ("COMPLAINT", By("tests/kept.rs", "limits::COMPLAINT")),
     ("REFUSALS", Waited("tests/status.rs", "limits::REFUSALS")),
     ("NOTE", By("src/sys/broker/message.rs", "limits::NOTE + 2")),
     ("WHY", By("src/server/notes.rs", "the_longest_reason_is_taken_down")),

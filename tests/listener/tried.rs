@@ -227,6 +227,14 @@ fn a_script_needs_its_interpreter() {
         let expected: Vec<String> = why.map(line).into_iter().collect();
         assert_eq!(checked(&place), (Some(i32::from(why.is_some())), expected), "{head:?}");
     }
+    // Nor may others change that.
+    let other = place.dir.path().join("sh");
+    fs::write(&other, "").unwrap();
+    chmod(&other, 0o777);
+    fs::write(&script, format!("#!{}\n", other.display())).unwrap();
+    let said = checked(&place).1;
+    let why = format!("its interpreter {0}: {0} is writable by its group or others", other.display());
+    assert!(said.len() == 1 && said[0].contains(&why), "{said:?}");
 }
 
 /// What nobody but the server may see or decide about, as it will be used.
@@ -259,6 +267,9 @@ fn what_others_could_get_at_is_told() {
     for excluded in ["/var/smsyncd.kept", "/var/"] {
         assert_eq!(of(&inside, &format!("{path}\nexclude = {excluded}")), (Some(0), vec![]));
     }
+    let all = format!("path = {}", place.dir.path().display());
+    let said = of(&good, &format!("{all}\nexclude = /state.kept")).1;
+    assert!(said.len() == 1 && said[0].contains(&format!("{conf} is in it, with secrets")), "{said:?}");
     // Metrics that nothing can be put in the place of, or where somebody else led.
     let metrics = |name: &str| of(&format!("{good}\nmetrics file = {}", at(name).display()), &path);
     assert_eq!(metrics("open/m.prom").1, [format!("{conf}:3: metrics file: {open}/m.prom: Is a directory")]);
@@ -269,4 +280,25 @@ fn what_others_could_get_at_is_told() {
         let (code, said) = metrics("link/n.prom");
         assert!(code == Some(1) && said.len() == 1 && said[0].contains("belongs to uid 65534"), "{said:?}");
     }
+}
+
+/// A directory on which something is mounted when it is needed, as an automounter does it: the kernel mounts tracefs so.
+#[test]
+fn what_is_mounted_when_it_is_needed_is_there() {
+    let place = Place::new();
+    let (debug, conf) = (place.dir.path().join("debug"), place.config());
+    fs::create_dir(&debug).unwrap();
+    let mounts = |then: &str| {
+        let mut command = std::process::Command::new("unshare");
+        let script = format!("mount -t debugfs debug '{}' && {then}", debug.display());
+        command.args(["--mount", "--propagation", "private", "sh", "-c", &script]).output().unwrap()
+    };
+    if !is_root() || !mounts(&format!("test -e '{}/tracing/README'", debug.display())).status.success() {
+        return; // only root mounts, and not every kernel has this
+    }
+    let mut lines = fs::read_to_string(&conf).unwrap();
+    lines.push_str(&format!("path = {}/tracing\n[m]\nrequire marker = README\n", debug.display()));
+    fs::write(&conf, lines).unwrap();
+    let check = mounts(&format!("'{}' --check -c '{}'", crate::common::SMSYNCD, conf.display()));
+    assert_eq!((check.status.code(), text(&check.stderr)), (Some(0), ""));
 }

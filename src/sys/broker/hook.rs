@@ -29,16 +29,21 @@ impl Hook {
         match self.started(environment) {
             Ok((child, out)) => ended(child, out, Instant::now() + limit),
             Err(error) => Ended {
-                how: How::NotStarted(error.raw_os_error().unwrap_or(libc::EIO).unsigned_abs()),
-                said: Vec::new(),
+                how: How::NotStarted(error.raw_os_error().unwrap_or(libc::EPERM).unsigned_abs()),
+                said: match error.raw_os_error() {
+                    Some(_) => Vec::new(),
+                    None => error.to_string().bytes().take(limits::TEXT).collect(),
+                },
             },
         }
     }
 
     fn started(&self, environment: &[(String, OsString)]) -> io::Result<(Child, PipeReader)> {
         // Again: who could make it another one when the session began may have done so meanwhile.
-        check_program(&self.program)
-            .map_err(|error| io::Error::from_raw_os_error(error.raw_os_error().unwrap_or(libc::EPERM)))?;
+        match check_program(&self.program) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
         let (out, into) = io::pipe()?;
         let mut command = Command::new(&self.program);
         command.args(&self.arguments).env_clear().current_dir("/").process_group(0);

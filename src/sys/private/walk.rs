@@ -173,7 +173,10 @@ impl<'a> Walk<'a> {
             let fd = self.look_up(&name, make).map_err(failed)?;
             let stat = fs::fstat(&fd).map_err(|errno| failed(Rule::System(errno)))?;
             match FileType::from_raw_mode(stat.st_mode) {
-                FileType::Directory => self.below.push(Held { fd, stat, path }),
+                FileType::Directory => {
+                    let (fd, stat) = self.directory(&name).map_err(failed)?;
+                    self.below.push(Held { fd, stat, path });
+                }
                 FileType::Symlink => self.follow(&Held { fd, stat, path })?,
                 _ if self.ahead.is_empty() => {
                     return Ok(Found::Other(Leaf { walk: self, name, stat, at: path }));
@@ -199,6 +202,15 @@ impl<'a> Walk<'a> {
             (found, _) => found,
         };
         found.map_err(Rule::System)
+    }
+
+    /// Looks up a name again that is a directory: what is mounted there when it is needed (autofs) is mounted for whoever
+    /// wants a directory, and for nobody who only wants the name. No link is followed either.
+    fn directory(&self, name: &[u8]) -> Result<(OwnedFd, Stat), Rule> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let fd = self.open_at(name, flags).map_err(Rule::System)?;
+        let stat = fs::fstat(&fd).map_err(Rule::System)?;
+        Ok((fd, stat))
     }
 
     /// Puts a symbolic link's target in place of its name.
