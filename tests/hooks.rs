@@ -30,6 +30,14 @@ fn site_with(lines: impl FnOnce(&Site) -> String) -> Site {
     site
 }
 
+/// A site with both hooks, of which the session waits for the one before until `go` is in the module.
+fn waiting() -> Site {
+    site_with(|site| {
+        let before = script(site, "before", "while [ ! -e \"$SMSYNC_MODULE_PATH/go\" ]; do sleep 0.05; done");
+        format!("pre-xfer exec = {before}\npost-xfer exec = {}", script(site, "after", ""))
+    })
+}
+
 fn push(site: &Site, inetd: &Inetd) -> Output {
     let output = site.run(&["push", site.src().to_str().unwrap(), &inetd.remote("m")]);
     inetd.ended();
@@ -150,10 +158,7 @@ fn one_that_others_may_change_is_not_run() {
 /// Nor if it was another one when the session began: whoever made it that may be its client.
 #[test]
 fn one_that_others_change_meanwhile_is_not_run() {
-    let site = site_with(|site| {
-        let before = script(site, "before", "while [ ! -e \"$SMSYNC_MODULE_PATH/go\" ]; do sleep 0.05; done");
-        format!("pre-xfer exec = {before}\npost-xfer exec = {}", script(site, "after", ""))
-    });
+    let site = waiting();
     let inetd = site.serve();
     let mut client = site.smsync();
     client.arg("push").arg(site.src()).arg(inetd.remote("m")).stderr(Stdio::null());
@@ -169,11 +174,7 @@ fn one_that_others_change_meanwhile_is_not_run() {
 
 #[test]
 fn the_last_one_runs_though_the_session_is_killed() {
-    let site = site_with(|site| {
-        // The session waits while this one does.
-        let before = script(site, "before", "while [ ! -e \"$SMSYNC_MODULE_PATH/go\" ]; do sleep 0.05; done");
-        format!("pre-xfer exec = {before}\npost-xfer exec = {}", script(site, "after", ""))
-    });
+    let site = waiting();
     let inetd = site.serve();
     let mut client = site
         .smsync()

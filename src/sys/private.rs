@@ -1,5 +1,5 @@
 //! Opening what holds secrets: nobody but root and the caller may read it, nor decide what its path leads to. And what
-//! others may read, but not decide about.
+//! others may read, but not decide about: files that are written to, and programs that are run.
 //!
 //! Every step is taken on a held descriptor, so what was checked is what is opened.
 
