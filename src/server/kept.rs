@@ -85,8 +85,14 @@ fn write(dir: &Dir, name: &str, text: &str) -> io::Result<()> {
     draft.keep(name.as_bytes())
 }
 
-/// Keeps the one of this name no longer.
-pub(super) fn forget(kept: &Path) {
+/// Keeps no other than this one, if any: what was kept before is the last good one no longer.
+pub(super) fn only(kept: Option<&Path>, before: &Path) {
+    if kept != Some(before) {
+        forget(before);
+    }
+}
+
+fn forget(kept: &Path) {
     let name = kept.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let Some(Ok(dir)) = kept.parent().map(Dir::open_root) else { return };
     for name in [name, &name.replace(NAME, SECRETS)] {

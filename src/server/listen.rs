@@ -311,9 +311,7 @@ impl<'a> Listener<'a> {
             Ok(settings) => {
                 self.program = server(self.options, &settings.kept, self.log);
                 let before = std::mem::replace(&mut self.kept, settings.kept.ok());
-                if let Some(before) = before.filter(|before| self.kept.as_ref() != Some(before)) {
-                    kept::forget(&before);
-                }
+                before.iter().for_each(|before| kept::only(self.kept.as_deref(), before));
                 true
             }
             Err(unusable) => {

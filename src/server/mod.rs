@@ -281,9 +281,7 @@ fn ready(options: &Options, stderr: bool) -> Result<(Config, Log, Homes), Failur
 /// Keeps the configuration of this file instead of the one that was kept before, which is no longer the last good one.
 fn keep(config: &Config, (live, before): (&Path, &Path), log: &Log) {
     let kept = kept::keep(config, live);
-    if kept.as_deref() != Ok(before) {
-        kept::forget(before);
-    }
+    kept::only(kept.as_deref().ok(), before);
     if let Err(error) = kept {
         log.warning(format_args!("the configuration is not kept: {error}"));
     }
