@@ -137,14 +137,16 @@ fn is_canonical(algorithm: Algorithm, text: &[u8]) -> bool {
 #[must_use]
 pub fn hex(digest: &[u8; 32]) -> [u8; 64] {
     let mut text = [0; 64];
-    text.iter_mut().zip(digits(digest)).for_each(|(to, digit)| *to = digit);
+    let (pairs, _) = text.as_chunks_mut();
+    pairs.iter_mut().zip(digest).for_each(|(pair, byte)| *pair = pair_of(*byte));
     text
 }
 
 /// The digits of any number of bytes, lower-case.
 pub(super) fn digits(bytes: &[u8]) -> impl Iterator<Item = u8> {
-    bytes
-        .iter()
-        .flat_map(|byte| [byte >> 4, byte & 15])
-        .map(|half| half + if half < 10 { b'0' } else { b'a' - 10 })
+    bytes.iter().flat_map(|byte| pair_of(*byte))
+}
+
+fn pair_of(byte: u8) -> [u8; 2] {
+    [byte >> 4, byte & 15].map(|half| half + if half < 10 { b'0' } else { b'a' - 10 })
 }

@@ -2,9 +2,10 @@
 
 use crate::config::Durable;
 use crate::install::{Failure, Meta, Stage, at};
+use crate::limits;
 use crate::report::Step;
 use crate::spec::{Entry, Time};
-use crate::sys::{Dir, File, Stat};
+use crate::sys::{Buffer, Dir, File, Stat};
 use std::io::{self, Read, Write};
 
 /// How a file was made of another one.
@@ -78,7 +79,7 @@ pub(super) fn copy_open(
 
 /// Copies what a file holds into an empty one; holes stay holes.
 fn contents(old: &mut File, new: &mut File, size: u64) -> Result<(), Failure> {
-    let mut buffer = vec![0; crate::limits::RECORD];
+    let mut buffer = Buffer::new(limits::RECORD);
     let mut done = 0;
     while let Some((start, end)) = old.next_data(done).map_err(at(Step::Read))? {
         old.seek(start).map_err(at(Step::Read))?;

@@ -2,7 +2,7 @@
 
 use crate::install::Incoming;
 use crate::limits;
-use crate::sys::{File, Stat};
+use crate::sys::{Buffer, File, Stat};
 use std::io::{self, Write};
 use std::sync::mpsc::channel;
 use std::thread::{self, Builder};
@@ -78,7 +78,7 @@ impl Incoming {
             return Ok(());
         }
         let end = at + length;
-        let mut buffer = vec![0; limits::RECORD];
+        let mut buffer = Buffer::new(limits::RECORD);
         while at < end {
             let piece = read(basis, &mut buffer, (at, end), self.arrived)?;
             self.write(piece)?;
@@ -97,7 +97,7 @@ impl Incoming {
             let (emptied, to_reader) = channel();
             for _ in 0..AHEAD {
                 // Its other end is here.
-                let _ = emptied.send(vec![0; limits::RECORD]);
+                let _ = emptied.send(Buffer::new(limits::RECORD));
             }
             let work = move || -> io::Result<()> {
                 while at < end {
@@ -115,7 +115,7 @@ impl Incoming {
                 Ok(())
             };
             let Ok(reader) = Builder::new().spawn_scoped(scope, work) else { return Ok(false) };
-            let written = to_writer.into_iter().try_for_each(move |(buffer, length): (Vec<u8>, usize)| {
+            let written = to_writer.into_iter().try_for_each(move |(buffer, length): (Buffer, usize)| {
                 file.write_all(buffer.get(..length).unwrap_or_default())?;
                 // The last ones are not wanted again.
                 let _ = emptied.send(buffer);
@@ -135,7 +135,7 @@ impl Incoming {
 
     /// Digests the next bytes, which are here already.
     fn digest_next(&mut self, length: u64) -> io::Result<()> {
-        let mut buffer = vec![0; limits::RECORD];
+        let mut buffer = Buffer::new(limits::RECORD);
         let end = self.arrived + length;
         while self.arrived < end {
             let piece = read(&self.file, &mut buffer, (self.arrived, end), self.arrived)?;

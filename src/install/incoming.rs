@@ -4,9 +4,10 @@ use crate::config::Durable;
 use crate::digest::{self, Algorithm, Algorithms, Content, Hasher};
 use crate::install::meta::Meta;
 use crate::install::{Failure, at};
+use crate::limits;
 use crate::report::Step;
 use crate::spec::{Entry, Time};
-use crate::sys::File;
+use crate::sys::{Buffer, File};
 use std::io::{self, Write};
 
 /// A file of the stage that is being written.
@@ -154,7 +155,7 @@ pub(super) fn specified(file: &File, blake3: &[u8; 32], want: &Entry<'_>) -> io:
     let mut hasher = Hasher::new(algorithms);
     file.seek(0)?;
     let mut reader: &File = file;
-    let mut buffer = vec![0; ZEROS.len()];
+    let mut buffer = Buffer::new(limits::RECORD);
     loop {
         let read = io::Read::read(&mut reader, &mut buffer)?;
         if read == 0 {

@@ -5,7 +5,7 @@ use crate::digest::Content;
 use crate::install::{Incoming, Places};
 use crate::limits;
 use crate::spec::{Entry, Index, Time};
-use crate::sys::File;
+use crate::sys::{Buffer, File};
 use std::io::{self, Read};
 
 /// The beginning of a file. Whether it is the right one is for the sender to say.
@@ -29,7 +29,7 @@ impl Places<'_> {
             return Ok(None);
         }
         let (mut content, mut offset) = (Box::<Content>::default(), 0);
-        let mut buffer = vec![0; limits::RECORD];
+        let mut buffer = Buffer::new(limits::RECORD);
         let mut reader: &File = &file;
         loop {
             let read = reader.read(&mut buffer)?;

@@ -8,7 +8,7 @@ use crate::limits;
 use crate::path::RelPath;
 use crate::report::Step;
 use crate::spec::{Entry, Index, Spec, Time};
-use crate::sys::{Dir, File, Stat};
+use crate::sys::{Buffer, Dir, File, Stat};
 use std::borrow::Cow;
 use std::io::{self, Read};
 
@@ -171,7 +171,7 @@ impl<'s> Places<'s> {
             return Ok(false);
         }
         let mut content = Content::new();
-        let mut buffer = vec![0; limits::RECORD];
+        let mut buffer = Buffer::new(limits::RECORD);
         loop {
             let read = file.read(&mut buffer).map_err(at(Step::Write))?;
             if read == 0 {

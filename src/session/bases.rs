@@ -6,7 +6,7 @@ use crate::limits;
 use crate::plan::{Action, Plan};
 use crate::session::Error;
 use crate::spec::{Index, Kind, Spec};
-use crate::sys::{File, process};
+use crate::sys::{Buffer, File, process};
 use crate::tree::{Cursor, Root};
 use crate::wire::{Message, Speaker};
 use std::collections::HashMap;
@@ -149,7 +149,7 @@ fn part_of_sums(
 ) -> io::Result<()> {
     let block = digests.block();
     let at_once = (PIECE / block).max(1);
-    let mut buffer = vec![0; at_once * block];
+    let mut buffer = Buffer::new(at_once * block);
     for (number, sums) in (first..).step_by(at_once).zip(sums.chunks_mut(at_once)) {
         let space = buffer.get_mut(..sums.len() * block).unwrap_or_default();
         let mut done = 0;

@@ -9,7 +9,7 @@ use crate::report::{Aspects, Report};
 use crate::session::Error;
 use crate::session::moves::Source;
 use crate::spec::{Entry, Index, Kind, Spec, Time, Xattrs};
-use crate::sys::{File, Stat, xattr};
+use crate::sys::{Buffer, File, Stat, xattr};
 use crate::tree::{Cursor, Root};
 use std::collections::HashMap;
 use std::io::{self, Read};
@@ -104,7 +104,7 @@ fn compare(cursor: &mut Cursor<'_>, want: &Entry<'_>, rules: &Rules<'_>) -> io::
 
 fn digests(file: &mut File, want: &Entry<'_>) -> io::Result<Digests<'static>> {
     let mut hasher = Hasher::new(want.digests.algorithms());
-    let mut buffer = vec![0; limits::RECORD];
+    let mut buffer = Buffer::new(limits::RECORD);
     loop {
         let read = file.read(&mut buffer)?;
         if read == 0 {

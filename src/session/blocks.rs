@@ -1,6 +1,7 @@
 //! Finds in a file the blocks that another one has, of which nothing but the digests is known.
 
 use crate::digest::{BlockDigests, BlockSum, Rolling, Sums};
+use crate::sys::Buffer;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 
@@ -176,7 +177,7 @@ pub(super) enum Part<'p> {
 #[derive(Debug)]
 pub(super) struct Search<'b> {
     blocks: &'b Blocks<'b>,
-    window: Vec<u8>,
+    window: Buffer,
     /// How much of the window was read.
     filled: usize,
     /// Where in the window what is new begins.
@@ -229,7 +230,7 @@ impl<'b> Search<'b> {
         Search {
             blocks,
             // What is left of one piece is less than the blocks that are looked at together, and what is new.
-            window: vec![0; PIECE.max(blocks.size()) + (1 + IN_PLACE) * blocks.size() + NEW],
+            window: Buffer::new(PIECE.max(blocks.size()) + (1 + IN_PLACE) * blocks.size() + NEW),
             filled: 0,
             new: 0,
             at: 0,

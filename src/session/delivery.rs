@@ -10,7 +10,7 @@ use crate::session::digesting::{Begun, Digesting, beginning};
 use crate::session::ranges::{Beginning, Questions, Ranges};
 use crate::session::{Error, moves, worker};
 use crate::spec::{Entry, Index, Time};
-use crate::sys::{self, File, Stat, clock};
+use crate::sys::{self, Buffer, File, Stat, clock};
 use crate::tree::{Opener, Remembered, Root};
 use crate::wire::{Batch, Channel, Message, Packer};
 use std::io::{self, Read};
@@ -33,7 +33,7 @@ pub(super) fn digests(
         // Made in here, so that it goes when the connection breaks: by that the worker knows that it may end.
         let (done, from_worker) = sync_channel(ANSWERS_AHEAD);
         worker::start(scope, move || {
-            let (mut opener, mut buffer) = (Opener::new(root, false), Vec::new());
+            let (mut opener, mut buffer) = (Opener::new(root, false), Buffer::new(limits::RECORD));
             for (index, entry) in single.entries() {
                 if let Ok(digest) = digest(&mut opener, &entry, remembered, &mut buffer)
                     && done.send(Message::Digest { index: index.get(), digest }).is_err()
@@ -64,7 +64,7 @@ pub(super) fn digest(
     opener: &mut Opener<'_>,
     entry: &Entry<'_>,
     remembered: &Remembered<'_>,
-    buffer: &mut Vec<u8>,
+    buffer: &mut Buffer,
 ) -> io::Result<[u8; 32]> {
     let begun = clock::now();
     let (mut file, stat) = opener.open(&entry.path)?;
@@ -76,7 +76,6 @@ pub(super) fn digest(
         return Ok(digest);
     }
     let mut content = Content::new();
-    buffer.resize(limits::RECORD, 0);
     loop {
         let read = file.read(buffer)?;
         if read == 0 {

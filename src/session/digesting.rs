@@ -3,7 +3,7 @@
 use crate::digest::Content;
 use crate::limits;
 use crate::session::ranges::Beginning;
-use crate::sys::File;
+use crate::sys::{Buffer, File};
 use std::io;
 
 /// Where a file is to be sent from, and what is digested of it by then.
@@ -46,7 +46,7 @@ impl Digesting {
 /// Where the file is to be sent from, if its beginning is the one that the receiver has.
 pub(super) fn beginning(file: &File, there: Beginning) -> io::Result<Option<Begun>> {
     let mut content = Box::<Content>::default();
-    let mut buffer = vec![0; limits::RECORD];
+    let mut buffer = Buffer::new(limits::RECORD);
     let mut left = there.length;
     while left > 0 {
         let most = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());

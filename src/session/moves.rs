@@ -8,7 +8,7 @@ use crate::session::spare::Here;
 use crate::session::turns::name;
 use crate::session::{Error, delivery};
 use crate::spec::{Index, Spec};
-use crate::sys::clock;
+use crate::sys::{Buffer, clock};
 use crate::tree::{Cursor, Opener, Remembered};
 use crate::wire::{Channel, Message, WireError};
 use std::collections::{HashMap, HashSet};
@@ -44,14 +44,14 @@ struct Own<'o> {
     opener: Opener<'o>,
     cursor: Cursor<'o>,
     remembered: &'o Remembered<'o>,
-    buffer: Vec<u8>,
+    buffer: Buffer,
 }
 
 impl<'o> Own<'o> {
     fn new(here: &'o Here<'o>) -> Own<'o> {
         let Here { root, have, remembered, .. } = *here;
         let (opener, cursor) = (Opener::new(root, true), Cursor::new(root, true));
-        Own { have, opener, cursor, remembered, buffer: Vec::new() }
+        Own { have, opener, cursor, remembered, buffer: Buffer::new(limits::RECORD) }
     }
 
     /// The digest of a file, and what tells later that it is still the same.

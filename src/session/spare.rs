@@ -9,6 +9,7 @@ use crate::session::arrivals::Arrivals;
 use crate::session::moves::{Answered, Question, Source};
 use crate::session::{Error, delivery, moves};
 use crate::spec::{Index, Spec};
+use crate::sys::Buffer;
 use crate::tree::{Opener, Remembered, Root};
 use crate::wire::Channel;
 use std::collections::{HashMap, HashSet};
@@ -126,7 +127,7 @@ impl Here<'_> {
         left: &Left,
     ) -> (Staged, HashSet<Index>) {
         let (mut arrived, mut same) = (Staged::default(), HashSet::new());
-        let (mut opener, mut buffer) = (Opener::new(self.root, true), Vec::new());
+        let (mut opener, mut buffer) = (Opener::new(self.root, true), Buffer::new(limits::RECORD));
         let mut places = self.stage.map(|stage| Places::new(stage, self.want, self.fresh));
         let mut answers = answers.iter().peekable();
         for step in asked {

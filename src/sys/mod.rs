@@ -2,6 +2,7 @@
 
 mod ask_as;
 pub mod broker;
+mod buffer;
 mod change;
 pub mod clock;
 pub mod confine;
@@ -36,6 +37,7 @@ pub mod usable;
 pub mod xattr;
 
 pub use ask_as::ask_as;
+pub use buffer::Buffer;
 pub(crate) use change::has_fchmodat2;
 pub use dir::{Dir, Handle, Listed, keep_access_times};
 pub use errno::{errno, errno_words, error_words};

@@ -270,8 +270,7 @@ fn the_reason_arrives_though_the_peer_was_speaking() {
     peer.read_exact(&mut header).unwrap();
     let mut body = vec![0; u32::from_be_bytes(header).try_into().unwrap()];
     peer.read_exact(&mut body).unwrap();
-    let end = keys.open.open(&mut body).unwrap().len();
-    let error = Record::new(body, end).message().map(drop);
+    let error = Record::of(keys.open.open(&mut body).unwrap()).message().map(drop);
     let Err(WireError::Aborted { exit: Exit::Refused, text }) = error else { panic!("{error:?}") };
     // Cut between two characters, and said to be no more than it may be.
     assert!((limits::TEXT - 8..=limits::TEXT).contains(&text.len()) && text.chars().all(|c| c == '\u{eb}'));

@@ -2,7 +2,7 @@
 
 use crate::config::Rate;
 use crate::limits;
-use crate::sys::Stream;
+use crate::sys::{Buffer, Stream};
 use crate::wire::WireError;
 use crate::wire::noise::{Opener, TAG};
 use crate::wire::pace::Pace;
@@ -13,10 +13,12 @@ use std::time::Instant;
 pub(super) struct Inbox {
     header: [u8; HEADER],
     header_read: usize,
-    body: Vec<u8>,
+    body: Buffer,
+    /// Bytes that the header announced.
+    length: usize,
     body_read: usize,
     /// Memory of an earlier record.
-    spare: Vec<u8>,
+    spare: Option<Buffer>,
     heard: Instant,
     /// Bytes that came since, none of which made a record whole.
     since: usize,
@@ -30,9 +32,10 @@ impl Inbox {
         Inbox {
             header: [0; HEADER],
             header_read: 0,
-            body: Vec::new(),
+            body: Buffer::default(),
+            length: 0,
             body_read: 0,
-            spare: Vec::new(),
+            spare: None,
             heard: Instant::now(),
             since: 0,
             pace: Pace::new(None),
@@ -52,7 +55,7 @@ impl Inbox {
 
     /// Gives the memory of a record back for the next one.
     pub(super) fn recycle(&mut self, record: Record) {
-        self.spare = record.into_buffer();
+        self.spare = Some(record.into_buffer());
     }
 
     /// Reads no more than so many bytes a second from now on.
@@ -79,7 +82,7 @@ impl Inbox {
             let space = if self.header_read < HEADER {
                 self.header.get_mut(self.header_read..)
             } else {
-                self.body.get_mut(self.body_read..)
+                self.body.get_mut(self.body_read..self.length)
             };
             let space = space.unwrap_or_default();
             let most = if paced { self.pace.allowed(space.len(), Instant::now()) } else { space.len() };
@@ -101,14 +104,14 @@ impl Inbox {
                 Some(read) => self.body_read += read,
             }
             self.since += read.unwrap_or_default();
-            let whole = self.header_read == HEADER && self.body_read == self.body.len();
+            let whole = self.header_read == HEADER && self.body_read == self.length;
             if whole || self.since >= limits::PROGRESS {
                 (self.heard, self.since) = (Instant::now(), 0);
             }
             if whole {
                 let mut body = std::mem::take(&mut self.body);
                 self.header_read = 0;
-                let end = open.open(&mut body)?.len();
+                let end = open.open(body.get_mut(..self.length).unwrap_or_default())?.len();
                 return Ok(Some(Record::new(body, end)));
             }
         }
@@ -120,9 +123,8 @@ impl Inbox {
         if !(TAG + 1..=limits::RECORD + TAG).contains(&length) {
             return Err(WireError::Malformed("the length of a record is out of range"));
         }
-        self.body = std::mem::take(&mut self.spare);
-        self.body.resize(length, 0);
-        self.body_read = 0;
+        self.body = self.spare.take().unwrap_or_else(|| Buffer::new(limits::RECORD + TAG));
+        (self.length, self.body_read) = (length, 0);
         Ok(())
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::limits;
 use crate::spec::Time;
+use crate::sys::Buffer;
 use crate::wire::noise::{Sealer, TAG};
 use crate::wire::{Message, WireError};
 use std::io;
@@ -16,7 +17,7 @@ pub(crate) const HEADER: usize = 4;
 #[derive(Debug)]
 pub struct Batch {
     /// As long as the longest record from the beginning, so that what is read into it is not made zero before.
-    buffer: Vec<u8>,
+    buffer: Buffer,
     end: usize,
     /// The body of one message.
     body: Vec<u8>,
@@ -32,7 +33,7 @@ impl Batch {
     /// An empty record.
     #[must_use]
     pub fn new() -> Batch {
-        Batch { buffer: vec![0; HEADER + limits::RECORD + TAG], end: HEADER, body: Vec::new() }
+        Batch { buffer: Buffer::new(HEADER + limits::RECORD + TAG), end: HEADER, body: Vec::new() }
     }
 
     /// Whether nothing was put into it.
@@ -97,9 +98,7 @@ impl Batch {
     /// As it is at the other side.
     #[cfg(test)]
     pub(super) fn reopened(self) -> Record {
-        let plain = self.plaintext().to_vec();
-        let end = plain.len();
-        Record::new(plain, end)
+        Record::of(self.plaintext())
     }
 
     /// Ends a message of which the body is there.
@@ -154,15 +153,23 @@ pub struct Whole {
 /// A record that was opened.
 #[derive(Debug)]
 pub struct Record {
-    buffer: Vec<u8>,
+    buffer: Buffer,
     at: usize,
     end: usize,
 }
 
 impl Record {
     /// Of a buffer that holds plaintext up to `end`.
-    pub(super) fn new(buffer: Vec<u8>, end: usize) -> Record {
+    pub(super) fn new(buffer: Buffer, end: usize) -> Record {
         Record { buffer, at: 0, end }
+    }
+
+    /// Of this plaintext.
+    #[cfg(test)]
+    pub(super) fn of(plaintext: &[u8]) -> Record {
+        let mut buffer = Buffer::new(plaintext.len());
+        buffer.copy_from_slice(plaintext);
+        Record::new(buffer, plaintext.len())
     }
 
     /// The next message but `Alive`, or `None` after the last.
@@ -245,7 +252,7 @@ impl Record {
     }
 
     /// Gives the memory back for the next record.
-    pub(super) fn into_buffer(self) -> Vec<u8> {
+    pub(super) fn into_buffer(self) -> Buffer {
         self.buffer
     }
 }

@@ -8,8 +8,7 @@ fn record(frames: &[(u8, u32, &[u8])]) -> Record {
     let frame =
         |(kind, length, body): &(u8, u32, &[u8])| [&[*kind], &length.to_be_bytes()[..], body].concat();
     let buffer: Vec<u8> = frames.iter().flat_map(frame).collect();
-    let end = buffer.len();
-    Record::new(buffer, end)
+    Record::of(&buffer)
 }
 
 const ALIVE: (u8, u32, &[u8]) = (26, 0, b"");
@@ -47,9 +46,7 @@ fn contents_are_read_right_into_a_batch_up_to_its_end() {
     assert_eq!(batch.read_data(10, |space| Ok(space.len().min(3))).unwrap(), 3);
     assert!(batch.read_data(10, |_| Err(io::ErrorKind::Other.into())).is_err());
     assert_eq!(batch.read_data(10, |_| Ok(0)).unwrap(), 0);
-    let buffer = batch.plaintext().to_vec();
-    let end = buffer.len();
-    let mut record = Record::new(buffer, end);
+    let mut record = Record::of(batch.plaintext());
     assert_eq!(record.message().unwrap(), Some(Message::Data(&[0, 0, 0])));
     assert_eq!(record.message().unwrap(), None);
 }
@@ -74,7 +71,7 @@ fn frames_stay_in_their_record() {
         assert!(matches!(error, Err(WireError::Malformed(_))), "{frames:?}: {error:?}");
     }
     for length in 1..FRAME {
-        let mut record = Record::new(vec![25; FRAME], length);
+        let mut record = Record::of(&[25; FRAME][..length]);
         assert!(matches!(record.message(), Err(WireError::Malformed(_))), "{length} bytes");
     }
 }

@@ -4,7 +4,7 @@ use crate::digest::Content;
 use crate::limits;
 use crate::session::baseline::redone::Redone;
 use crate::spec::{Known, Spec};
-use crate::sys::{Dir, Draft, File};
+use crate::sys::{Buffer, Dir, Draft, File};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::sync::Arc;
 
@@ -73,7 +73,7 @@ impl Baseline {
 
     /// Reads all of it once: what is damaged is not to be found out when half of it is used.
     pub(super) fn check(&self) -> io::Result<()> {
-        let mut buffer = vec![0; limits::RECORD];
+        let mut buffer = Buffer::new(limits::RECORD);
         for (part, mut piece) in self.pieces() {
             let mut content = Content::new();
             loop {
@@ -128,7 +128,7 @@ impl Baseline {
             return Ok(false);
         }
         let mut out = Draft::begin(state, name)?;
-        let mut buffer = vec![0; limits::RECORD];
+        let mut buffer = Buffer::new(limits::RECORD);
         for (_, mut piece) in self.pieces() {
             loop {
                 match piece.read(&mut buffer)? {

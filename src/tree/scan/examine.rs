@@ -4,7 +4,7 @@ use super::Scan;
 use crate::digest::{Algorithms, Digests, Hasher};
 use crate::limits;
 use crate::sys::xattr::{self, Attributes, ByName};
-use crate::sys::{Dir, File, FileKind, Listed, Stat, clock};
+use crate::sys::{Buffer, Dir, File, FileKind, Listed, Stat, clock};
 use crate::tree::Remembered;
 use crate::tree::remembered::Known;
 use std::collections::VecDeque;
@@ -19,7 +19,7 @@ pub(super) struct Examiner<'a> {
     attributes: Option<&'a ByName>,
     /// Where the thread stands, to ask for attributes by name.
     stands: Option<Arc<Dir>>,
-    buffer: Vec<u8>,
+    buffer: Buffer,
     /// Where the last file was among those that are remembered.
     near: usize,
 }
@@ -72,7 +72,7 @@ pub(super) struct Batch {
 impl<'a> Examiner<'a> {
     pub(super) fn new(what: Scan<'a>, attributes: Option<&'a ByName>) -> Examiner<'a> {
         let algorithms = what.keywords.algorithms();
-        Examiner { what, algorithms, attributes, stands: None, buffer: Vec::new(), near: 0 }
+        Examiner { what, algorithms, attributes, stands: None, buffer: Buffer::new(limits::RECORD), near: 0 }
     }
 
     /// An error once nobody wants the description any more.
@@ -201,7 +201,6 @@ impl<'a> Examiner<'a> {
 
     /// The digests of an open file.
     fn digest(&mut self, mut file: &File, size: u64) -> io::Result<Digests<'static>> {
-        self.buffer.resize(limits::RECORD, 0);
         let mut hasher = None::<Hasher>;
         let mut left = size;
         loop {

@@ -6,7 +6,7 @@ use crate::limits;
 use crate::report::Aspects;
 use crate::spec::{Device, Entry, Keyword, Kind, Time, Xattrs};
 use crate::sys::xattr::{Attributes, is_carried};
-use crate::sys::{self, Dir, File, FileKind, Stat};
+use crate::sys::{self, Buffer, Dir, File, FileKind, Stat};
 use crate::tree::Look;
 use std::collections::HashMap;
 use std::io::{self, Read};
@@ -17,7 +17,7 @@ pub(super) struct Differences {
     /// Numbers of owners by their names: a tree has few, and asking for one may go over the network.
     users: Ids,
     groups: Ids,
-    buffer: Vec<u8>,
+    buffer: Buffer,
 }
 
 impl Differences {
@@ -123,7 +123,9 @@ impl Differences {
 
     fn digests(&mut self, algorithms: Algorithms, mut file: File) -> io::Result<Digests<'static>> {
         let mut hasher = Hasher::new(algorithms);
-        self.buffer.resize(limits::RECORD, 0);
+        if self.buffer.is_empty() {
+            self.buffer = Buffer::new(limits::RECORD);
+        }
         loop {
             let read = file.read(&mut self.buffer)?;
             if read == 0 {
