@@ -258,7 +258,7 @@ impl Ground {
                 Message::Round(round) if round.direction == Direction::Push => round,
                 _ => return Ok(()),
             };
-            let baselines = Baselines::of_server(&state, &[b"m".to_vec()], &round, None);
+            let baselines = Baselines::of_server((&state, &spool), &[b"m".to_vec()], &round, None);
             let remembered = Remembered::of(&state, &spool, root.dir()).unwrap();
             let receiver = Receiver {
                 module: &module,

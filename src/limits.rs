@@ -112,8 +112,8 @@ pub const BASELINES: usize = 1024;
 pub const BASELINES_ALIKE: usize = 8;
 /// Bytes of all specifications that are kept in one state directory, as they are there: some fifty of a million entries.
 pub const BASELINE_BYTES: u64 = 1 << 30;
-/// Bytes of edits, compressed, that are kept as such: they are in memory before.
-pub const BASELINE_EDITS: usize = 1 << 20;
+/// Bytes of edits, compressed, that are kept as such: of more the text is written anew.
+pub const BASELINE_EDITS: u64 = 1 << 20;
 /// A text, and edits of it one upon the other, as which a specification is kept: each of them makes it take longer to read.
 pub const BASELINE_PARTS: usize = 8;
 /// Bytes of all these edits, as a part of those of the text: where there are more it is written anew.

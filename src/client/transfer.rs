@@ -129,7 +129,7 @@ impl Request<'_> {
             let round = self.round(Direction::Push, keywords, scope.clone(), here);
             let round = Round { keeping: Keeping { link_dest, ..round.keeping }, ..round };
             let baselines = state.as_ref().map_or(Baselines::none(), |state| {
-                Baselines::of_client(state, &source::names(remote, sources), &round)
+                Baselines::of_client((state, &spool_dir), &source::names(remote, sources), &round)
             });
             say_round(&mut speaker, round.clone())?;
             // The server learns what it is about while we look what we have.
@@ -178,7 +178,7 @@ impl Request<'_> {
             let mut speaker = channel.speak();
             speaker.say(&open_message(remote))?;
             let round = self.round(Direction::Pull, self.keywords(), scope, here);
-            let baselines = Baselines::of_client(&state, &source::names(remote, &[]), &round);
+            let baselines = Baselines::of_client((&state, &spool), &source::names(remote, &[]), &round);
             if let Some(digest) = baselines.base() {
                 speaker.say(&Message::Held { digest })?;
             }

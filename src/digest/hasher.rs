@@ -37,6 +37,12 @@ impl Content {
         self.0.update(piece);
     }
 
+    /// Bytes so far.
+    #[must_use]
+    pub fn length(&self) -> u64 {
+        self.0.count()
+    }
+
     /// The digest of all pieces so far.
     #[must_use]
     pub fn finish(&self) -> [u8; 32] {

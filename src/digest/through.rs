@@ -15,9 +15,9 @@ impl<W: Write> Through<W> {
         Through { out, content: Content::new() }
     }
 
-    /// Gives the writer back, and the BLAKE3 of all that went through.
-    pub fn finish(self) -> (W, [u8; 32]) {
-        (self.out, self.content.finish())
+    /// Gives the writer back; and how many bytes went through, and their BLAKE3.
+    pub fn finish(self) -> (W, u64, [u8; 32]) {
+        (self.out, self.content.length(), self.content.finish())
     }
 }
 

@@ -91,7 +91,7 @@ impl Session<'_> {
         let names = [self.visitor.user(), &module.name].map(|name| name.as_bytes().to_vec());
         let names = [&names[..], &[path.as_bytes().to_vec()]].concat();
         let baselines = match state {
-            Ok(state) => Baselines::of_server(state, &names, round, held),
+            Ok(state) => Baselines::of_server((state, spool), &names, round, held),
             Err(_) => Baselines::none(),
         };
         let remembered =

@@ -2,6 +2,7 @@
 
 mod file;
 mod redone;
+mod told;
 
 use crate::digest::{self, Content};
 use crate::exit::Exit;
@@ -15,19 +16,22 @@ use file::damaged;
 use std::io;
 use std::sync::{Mutex, PoisonError};
 
-pub(super) use file::{Baseline, Packing};
+pub(super) use file::Baseline;
+pub(super) use told::Told;
 
 /// The specifications that are kept of rounds that are alike: of one user, one tree, one scope and one way to describe
 /// it.
 #[derive(Debug)]
 pub struct Baselines<'b> {
     place: Option<(&'b Dir, Vec<u8>)>,
+    /// Where is put what is told in this round.
+    spool: Option<&'b Dir>,
     /// How many of them.
     most: usize,
     /// The one from which a sender tells the difference.
     base: Option<[u8; 32]>,
-    /// The one from which the difference was told in this round, and that.
-    told: Mutex<Option<([u8; 32], Vec<u8>)>>,
+    /// What was told in this round.
+    told: Mutex<Told>,
 }
 
 /// What the names of all of them begin with.
@@ -38,30 +42,30 @@ const DIGITS: usize = 32;
 impl<'b> Baselines<'b> {
     /// At a client. `names` tell apart all that the round does not tell.
     #[must_use]
-    pub fn of_client(state: &'b Dir, names: &[Vec<u8>], round: &Round) -> Baselines<'b> {
+    pub fn of_client((state, spool): (&'b Dir, &'b Dir), names: &[Vec<u8>], round: &Round) -> Baselines<'b> {
         let prefix = prefix(names, round);
         let newest = state.newest(&prefix).into_iter().next();
         let newest = newest.and_then(|newest| Baseline::open(state, &newest.name).ok());
         let base = newest.map(|baseline| baseline.known.digest());
-        Baselines { place: Some((state, prefix)), most: 1, base, ..Baselines::none() }
+        Baselines { place: Some((state, prefix)), spool: Some(spool), most: 1, base, ..Baselines::none() }
     }
 
     /// At a server, to which several clients may come; `base` is what the client has that asked.
     #[must_use]
     pub fn of_server(
-        state: &'b Dir,
+        (state, spool): (&'b Dir, &'b Dir),
         names: &[Vec<u8>],
         round: &Round,
         base: Option<[u8; 32]>,
     ) -> Baselines<'b> {
         let (place, most) = (Some((state, prefix(names, round))), limits::BASELINES_ALIKE);
-        Baselines { place, most, base, ..Baselines::none() }
+        Baselines { place, spool: Some(spool), most, base, ..Baselines::none() }
     }
 
     /// Where nothing can be kept.
     #[must_use]
-    pub const fn none() -> Baselines<'b> {
-        Baselines { place: None, most: 0, base: None, told: Mutex::new(None) }
+    pub fn none() -> Baselines<'b> {
+        Baselines { place: None, spool: None, most: 0, base: None, told: Mutex::default() }
     }
 
     /// The digest of the one from which the difference is told.
@@ -89,9 +93,14 @@ impl<'b> Baselines<'b> {
         }
     }
 
-    /// Notes what was told in this round: edits of the one of this digest, as [`Packing`] packs them.
-    pub(super) fn note(&self, base: [u8; 32], edits: Vec<u8>) {
-        *self.told.lock().unwrap_or_else(PoisonError::into_inner) = Some((base, edits));
+    /// For what is told in this round: edits of the one of this digest, or all.
+    pub(super) fn tell(&self, base: Option<[u8; 32]>) -> Told {
+        self.spool.map_or_else(Told::default, |spool| Told::begin(spool, base))
+    }
+
+    /// Notes what was told in this round.
+    pub(super) fn note(&self, told: Told) {
+        *self.told.lock().unwrap_or_else(PoisonError::into_inner) = told;
     }
 
     /// Keeps the specification of this digest after a round that ended well. That it cannot be written is no failure: the
@@ -107,15 +116,18 @@ impl<'b> Baselines<'b> {
         if Baseline::open(state, &name).is_ok() {
             return;
         }
-        let told = self.told.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let extended = told.is_some_and(|(base, edits)| {
-            let baseline = Baseline::open(state, &self::name(prefix, &base));
-            let baseline = baseline.ok().filter(|baseline| baseline.known.digest() == base);
-            baseline.is_some_and(|baseline| {
-                baseline.extend(state, &name, &edits, (spec, digest)).unwrap_or(false)
-            })
+        let told = std::mem::take(&mut *self.told.lock().unwrap_or_else(PoisonError::into_inner));
+        let kept = told.end().is_some_and(|(base, packed)| match base {
+            None => file::write_packed(state, &name, packed.bytes(), (spec, digest)).is_ok(),
+            Some(base) => {
+                let baseline = Baseline::open(state, &self::name(prefix, &base));
+                let baseline = baseline.ok().filter(|baseline| baseline.known.digest() == base);
+                baseline.is_some_and(|baseline| {
+                    baseline.extend(state, &name, packed.bytes(), (spec, digest)).unwrap_or(false)
+                })
+            }
         });
-        if extended || file::write(state, &name, spec, digest).is_ok() {
+        if kept || file::write(state, &name, spec, digest).is_ok() {
             state.forget_oldest(prefix, self.most, u64::MAX);
             state.forget_oldest(NAME, limits::BASELINES, limits::BASELINE_BYTES);
         }

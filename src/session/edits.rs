@@ -5,7 +5,6 @@
 
 use crate::limits;
 use crate::session::Error;
-use crate::session::baseline::Packing;
 use crate::session::text::Sink;
 use crate::spec::{Renewal, in_order};
 use crate::wire::WireError;
@@ -110,16 +109,6 @@ pub(super) struct Edited {
     renewal: Renewal,
     /// What is read so far of a line that is dropped.
     dropped: Vec<u8>,
-    /// The edits, to be kept.
-    packing: Packing,
-}
-
-/// How a text was made of a baseline.
-pub(super) struct Made {
-    /// In what it differs from that.
-    pub(super) renewal: Renewal,
-    /// The edits as they are kept; `None` when they are many.
-    pub(super) edits: Option<Vec<u8>>,
 }
 
 impl Edited {
@@ -130,7 +119,6 @@ impl Edited {
             out,
             renewal: Renewal::default(),
             dropped: Vec::new(),
-            packing: Packing::new(),
         }
     }
 
@@ -139,12 +127,12 @@ impl Edited {
         &mut self.out
     }
 
-    /// That is all.
-    pub(super) fn end(self) -> Result<(Sink, Made), Error> {
+    /// That is all: the text, and in what it differs from the baseline.
+    pub(super) fn end(self) -> Result<(Sink, Renewal), Error> {
         if !self.line.is_empty() {
             return Err(broken("an edit without an end"));
         }
-        Ok((self.out, Made { renewal: self.renewal, edits: self.packing.finish() }))
+        Ok((self.out, self.renewal))
     }
 
     fn edit(&mut self, line: &[u8]) -> io::Result<()> {
@@ -224,7 +212,6 @@ pub(super) fn number(text: &[u8]) -> Option<u64> {
 
 impl Write for Edited {
     fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
-        self.packing.write_all(piece)?;
         for part in piece.split_inclusive(|byte| *byte == b'\n') {
             // A line, and what is before it.
             if self.line.len() + part.len() > limits::SPEC_LINE + 1 {

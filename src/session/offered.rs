@@ -3,18 +3,20 @@
 use crate::limits;
 use crate::path::{Descent, Local, RelPath, Scope, Side};
 use crate::report::{Doubt, Monitor};
-use crate::session::text::{Sink, Text};
+use crate::session::baseline::Told;
+use crate::session::text::{Complete, Sink, Text};
 use crate::session::{Baselines, Error};
 use crate::spec::{Digested, Entry, Kind, Known, Renewal, Spec};
 use crate::tree::{STAGE, VERSIONS, is_reserved};
 use crate::wire::{Channel, Message, WireError};
 
 /// What the sender said in its first turn.
-pub(super) struct Offered {
-    text: Digested,
-    /// The baseline of which it is made, if it is, and in what it differs from that.
-    base: Option<(Known, Renewal)>,
-    entries: u32,
+pub(super) struct Offered<S = Spec> {
+    pub(super) spec: S,
+    /// BLAKE3 of its text.
+    pub(super) digest: [u8; 32],
+    /// How many entries it is said to have; nothing else passes when it is checked.
+    pub(super) entries: u32,
     /// Whether the sender could read everything that its specification is about.
     pub(super) whole: bool,
     /// Entries of types that are not carried.
@@ -29,7 +31,14 @@ pub(super) struct Offered {
     pub(super) locals: Vec<Local>,
 }
 
-impl Offered {
+/// A specification of which no line is checked yet.
+pub(super) struct Unchecked {
+    text: Digested,
+    /// The baseline of which it is made, if it is, and in what it differs from that.
+    base: Option<(Known, Renewal)>,
+}
+
+impl Offered<Unchecked> {
     /// Takes the specification into the spool, and checks that it is the one that was sent. When it is told by its
     /// difference from one that is not here, it is asked for as a whole.
     pub(super) fn take(
@@ -37,7 +46,7 @@ impl Offered {
         sink: &dyn Fn() -> Result<Sink, Error>,
         baselines: &Baselines<'_>,
         monitor: &mut dyn Monitor,
-    ) -> Result<Offered, Error> {
+    ) -> Result<Offered<Unchecked>, Error> {
         let mut said = Said::default();
         if let Some(offered) = said.take(channel, sink, Some(baselines), monitor)? {
             return Ok(offered);
@@ -50,26 +59,16 @@ impl Offered {
         again.ok_or_else(|| WireError::Violation("something else than a whole specification").into())
     }
 
-    /// How many entries it is said to have; nothing else passes when it is checked.
-    pub(super) const fn entries(&self) -> u32 {
-        self.entries
-    }
-
-    /// BLAKE3 of the text.
-    pub(super) fn digest(&self) -> [u8; 32] {
-        self.text.digest()
-    }
-
-    /// Checks every line of the specification, and that it says nothing of what the round is not about. Gives back what
-    /// the sender's files of rules say too.
-    pub(super) fn seal(self, scope: &Scope) -> Result<(Spec, Vec<Local>), Error> {
+    /// Checks every line of the specification, and that it says nothing of what the round is not about.
+    pub(super) fn seal(self, scope: &Scope) -> Result<Offered, Error> {
         let named = |local: &Local| scope.filter().files().any(|(at, ..)| at == local.file);
         if !self.locals.iter().all(named) {
             return Err(WireError::Violation("rules of a file that the round does not name").into());
         }
-        let spec = match &self.base {
-            Some((known, renewal)) => Spec::seal_renewed(self.text, known, renewal)?,
-            None => Spec::seal(self.text.into_spool())?,
+        let Unchecked { text, base } = self.spec;
+        let spec = match &base {
+            Some((known, renewal)) => Spec::seal_renewed(text, known, renewal)?,
+            None => Spec::seal(text.into_spool())?,
         };
         if spec.len() != self.entries {
             return Err(WireError::Malformed("another number of entries than was said").into());
@@ -86,7 +85,8 @@ impl Offered {
         if foreign {
             return Err(WireError::Violation("an entry outside of the scope").into());
         }
-        Ok((spec, self.locals))
+        let Offered { digest, entries, whole, skipped, problems, holes, doubt, locals, .. } = self;
+        Ok(Offered { spec, digest, entries, whole, skipped, problems, holes, doubt, locals })
     }
 }
 
@@ -132,7 +132,8 @@ impl Said {
         sink: &dyn Fn() -> Result<Sink, Error>,
         baselines: Option<&Baselines<'_>>,
         monitor: &mut dyn Monitor,
-    ) -> Result<Option<Offered>, Error> {
+    ) -> Result<Option<Offered<Unchecked>>, Error> {
+        let tell = |base| baselines.map_or_else(Told::default, |baselines| baselines.tell(base));
         let mut way = Way::Unknown;
         let mut listener = channel.listen();
         loop {
@@ -141,15 +142,15 @@ impl Said {
                     way = match baselines.and_then(|baselines| baselines.find(&digest)) {
                         None => Way::InVain(0),
                         Some(base) => {
-                            let known = base.known;
-                            Way::Comes(Box::new(Text::edits(sink()?, base)?), Some(known))
+                            let (known, told) = (base.known, tell(Some(digest)));
+                            Way::Comes(Box::new(Text::edits(sink()?, base, told)?), Some(known))
                         }
                     };
                 }
                 Message::Edits(piece) if !matches!(way, Way::Comes(_, None)) => way.piece(piece)?,
                 Message::Spec(piece) => {
                     if matches!(way, Way::Unknown) {
-                        way = Way::Comes(Box::new(Text::whole(sink()?)?), None);
+                        way = Way::Comes(Box::new(Text::whole(sink()?, tell(None))?), None);
                     }
                     if !matches!(way, Way::Comes(_, None)) {
                         return Err(WireError::Violation("a specification in two ways").into());
@@ -161,19 +162,26 @@ impl Said {
                     let (text, known) = match way {
                         Way::Comes(text, known) => (text, known),
                         Way::InVain(_) => return Ok(None),
-                        Way::Unknown => (Box::new(Text::whole(sink()?)?), None),
+                        Way::Unknown => (Box::new(Text::whole(sink()?, Told::default())?), None),
                     };
-                    let (text, made) = text.end(&digest)?;
-                    let base = known.zip(made).map(|(known, made)| {
-                        if let Some((baselines, edits)) = baselines.zip(made.edits) {
-                            baselines.note(known.digest(), edits);
-                        }
-                        (known, made.renewal)
-                    });
+                    let Complete { text, renewal, told } = text.end(&digest)?;
+                    let base = known.zip(renewal);
+                    if let Some(baselines) = baselines {
+                        baselines.note(told);
+                    }
                     let Said { problems, doubt, rules: Rules { locals, .. }, .. } = std::mem::take(self);
-                    let offered =
-                        Offered { text, base, entries, whole, skipped, problems, holes, doubt, locals };
-                    return Ok(Some(offered));
+                    let spec = Unchecked { text, base };
+                    return Ok(Some(Offered {
+                        spec,
+                        digest,
+                        entries,
+                        whole,
+                        skipped,
+                        problems,
+                        holes,
+                        doubt,
+                        locals,
+                    }));
                 }
                 message => self.besides(message, monitor)?,
             }

@@ -69,8 +69,7 @@ pub fn receive(
     let stage = channel.while_working(|| begin(receiver, round, &owners))??;
     let sides = survey::both(channel, receiver, round, monitor)?;
     let offered = &sides.offered;
-    let digest = offered.digest();
-    admit::count(offered.entries(), receiver.root.policy())?;
+    let digest = offered.digest;
     let mut report = Report { skipped: offered.skipped, problems: offered.problems, ..Report::default() };
     let (doubt, holes) = (offered.doubt.clone(), offered.holes);
     let mut prepared = channel.while_working(|| prepare(receiver, sides, round, &owners))??;
@@ -247,7 +246,7 @@ fn begin(receiver: &Receiver<'_>, round: &Round, owners: &Owners) -> Result<Opti
     if round.flags.has(Flags::DRY_RUN) { Ok(None) } else { open_stage(receiver).map(Some) }
 }
 
-/// Checks the specification, scans the tree if that was not done yet, and compares.
+/// Admits the specification, scans the tree if that was not done yet, and compares.
 fn prepare(
     receiver: &Receiver<'_>,
     Sides { offered, survey }: Sides,
@@ -255,7 +254,7 @@ fn prepare(
     owners: &Owners,
 ) -> Result<Prepared, Error> {
     let delete = round.flags.has(Flags::DELETE) && offered.whole;
-    let (said, locals) = offered.seal(&round.scope)?;
+    let (said, locals) = (offered.spec, offered.locals);
     let policy = receiver.root.policy();
     admit::words(said.keywords(), policy.refused)?;
     let (want, said, refused) = match admit::admit(&said, policy, || survey::spool(receiver))? {

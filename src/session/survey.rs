@@ -1,12 +1,12 @@
 //! What the receiver has: its tree is described while the sender describes its own, wherever that can be done without
 //! knowing what is wanted.
 
-use crate::path::Local;
+use crate::path::{Local, Scope};
 use crate::report::Monitor;
 use crate::session::error::WRITE_SPEC;
 use crate::session::receive::Receiver;
 use crate::session::text::{Bounds, Sink};
-use crate::session::{Error, offered::Offered};
+use crate::session::{Error, admit, offered::Offered};
 use crate::spec::{Keyword, Keywords, Spec, SpecWriter};
 use crate::sys::Spool;
 use crate::tree::{Scan, Scanned, View, scan};
@@ -43,10 +43,7 @@ pub(super) fn both(
     monitor: &mut dyn Monitor,
 ) -> Result<Sides, Error> {
     if !round.scope.filter().items().is_empty() {
-        return Ok(Sides {
-            offered: Offered::take(channel, &|| sink(receiver), receiver.baselines, monitor)?,
-            survey: None,
-        });
+        return Ok(Sides { offered: offered(channel, receiver, &round.scope, monitor)?, survey: None });
     }
     let unwanted = AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -58,7 +55,7 @@ pub(super) fn both(
         };
         // Where no thread is to be had, it is described when it is known what is wanted.
         let _ = Builder::new().spawn_scoped(scope, work);
-        let sides = meet(channel, receiver, &worker, monitor);
+        let sides = meet(channel, receiver, &round.scope, &worker, monitor);
         // When the session is over, nobody waits for the rest of the tree.
         unwanted.store(true, Ordering::Relaxed);
         sides
@@ -68,11 +65,24 @@ pub(super) fn both(
 fn meet(
     channel: &mut Channel,
     receiver: &Receiver<'_>,
+    scope: &Scope,
     worker: &mpsc::Receiver<Result<Survey, Error>>,
     monitor: &mut dyn Monitor,
 ) -> Result<Sides, Error> {
-    let offered = Offered::take(channel, &|| sink(receiver), receiver.baselines, monitor)?;
+    let offered = offered(channel, receiver, scope, monitor)?;
     Ok(Sides { offered, survey: channel.await_worker(worker)?.transpose()? })
+}
+
+/// What the sender has to say, checked.
+fn offered(
+    channel: &mut Channel,
+    receiver: &Receiver<'_>,
+    scope: &Scope,
+    monitor: &mut dyn Monitor,
+) -> Result<Offered, Error> {
+    let offered = Offered::take(channel, &|| sink(receiver), receiver.baselines, monitor)?;
+    admit::count(offered.entries, receiver.root.policy())?;
+    channel.while_working(|| offered.seal(scope))?
 }
 
 impl Survey {

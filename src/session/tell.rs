@@ -3,7 +3,7 @@
 use crate::digest::Content;
 use crate::limits;
 use crate::report::Monitor;
-use crate::session::baseline::Packing;
+use crate::session::baseline::Told;
 use crate::session::{Baselines, Error, Offer, edits};
 use crate::spec::Spec;
 use crate::wire::{Channel, Message, Speaker, WireError};
@@ -48,7 +48,9 @@ pub fn offer(
     let digest = content.finish();
     let edited = say_edits(&mut speaker, spec, &digest, baselines)?;
     if !edited {
-        say_whole(&mut speaker, spec)?;
+        let mut told = baselines.tell(None);
+        say_whole(&mut speaker, spec, &mut told)?;
+        baselines.note(told);
     }
     say_end(&mut speaker, offer, digest)?;
     speaker.end()?;
@@ -64,7 +66,7 @@ impl Said {
     /// Says it as a whole.
     pub(super) fn say_again(self, channel: &mut Channel, offer: &Offer) -> Result<(), Error> {
         let mut speaker = channel.speak();
-        say_whole(&mut speaker, offer.told())?;
+        say_whole(&mut speaker, offer.told(), &mut Told::default())?;
         say_end(&mut speaker, offer, self.digest)?;
         Ok(speaker.end()?)
     }
@@ -90,18 +92,17 @@ fn say_edits(
     let said: fn(&[u8]) -> Message<'_> = |piece| Message::Edits(piece);
     let Some(text) = &mut text else {
         let lines = u64::from(spec.len()) + 1;
-        return compress(speaker, said, |out| edits::write_none(lines, out)).map(|()| true);
+        let none = &mut Told::default();
+        return compress(speaker, (said, none), |out| edits::write_none(lines, out)).map(|()| true);
     };
-    let mut packing = Packing::new();
-    compress(speaker, said, |out| edits::write(text, spec.bytes(), Both { out, packing: &mut packing }))?;
-    if let Some(edits) = packing.finish() {
-        baselines.note(base, edits);
-    }
+    let mut told = baselines.tell(Some(base));
+    compress(speaker, (said, &mut told), |out| edits::write(text, spec.bytes(), out))?;
+    baselines.note(told);
     Ok(true)
 }
 
-fn say_whole(speaker: &mut Speaker<'_>, spec: &Spec) -> Result<(), Error> {
-    compress(speaker, |piece| Message::Spec(piece), |out| out.write_all(spec.bytes()))
+fn say_whole(speaker: &mut Speaker<'_>, spec: &Spec, told: &mut Told) -> Result<(), Error> {
+    compress(speaker, (|piece| Message::Spec(piece), told), |out| out.write_all(spec.bytes()))
 }
 
 fn say_end(speaker: &mut Speaker<'_>, offer: &Offer, digest: [u8; 32]) -> Result<(), Error> {
@@ -114,13 +115,13 @@ fn say_end(speaker: &mut Speaker<'_>, offer: &Offer, digest: [u8; 32]) -> Result
     })?)
 }
 
-/// Says what `write` writes, compressed, in messages of this kind.
+/// Says what `write` writes, compressed, in messages of this kind, and puts it into what was told.
 fn compress<'s, 'c>(
     speaker: &'s mut Speaker<'c>,
-    message: fn(&[u8]) -> Message<'_>,
+    (message, told): (fn(&[u8]) -> Message<'_>, &'s mut Told),
     write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> Result<(), Error> {
-    let mut pieces = Pieces { speaker, message, failed: None };
+    let mut pieces = Pieces { speaker, message, told, failed: None };
     let written = zstd::stream::write::Encoder::new(&mut pieces, LEVEL).and_then(|mut encoder| {
         write(&mut encoder)?;
         encoder.finish().map(drop)
@@ -131,33 +132,17 @@ fn compress<'s, 'c>(
     }
 }
 
-/// Edits on their way to the receiver, and to where they are kept.
-struct Both<'o> {
-    out: &'o mut dyn Write,
-    packing: &'o mut Packing,
-}
-
-impl Write for Both<'_> {
-    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
-        self.out.write_all(piece)?;
-        self.packing.write_all(piece)?;
-        Ok(piece.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 /// Says what is written to it.
 struct Pieces<'s, 'c> {
     speaker: &'s mut Speaker<'c>,
     message: fn(&[u8]) -> Message<'_>,
+    told: &'s mut Told,
     failed: Option<WireError>,
 }
 
 impl Write for Pieces<'_, '_> {
     fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
+        self.told.take(piece);
         match self.speaker.say(&(self.message)(piece)) {
             Ok(()) => Ok(piece.len()),
             Err(error) => {

@@ -3,16 +3,30 @@
 use crate::exit::Exit;
 use crate::limits;
 use crate::session::Error;
-use crate::session::baseline::Baseline;
-use crate::session::edits::{Edited, Made};
+use crate::session::baseline::{Baseline, Told};
+use crate::session::edits::Edited;
 use crate::session::error::WRITE_SPEC;
-use crate::spec::Digested;
+use crate::spec::{Digested, Renewal};
 use crate::sys::Spool;
 use crate::wire::WireError;
 use std::io::{self, Write};
 
 /// What comes, until its end.
-pub(super) struct Text(zstd::stream::write::Decoder<'static, Shape>);
+pub(super) struct Text {
+    decoder: zstd::stream::write::Decoder<'static, Shape>,
+    /// As it comes.
+    told: Told,
+}
+
+/// What came.
+pub(super) struct Complete {
+    /// The whole text.
+    pub(super) text: Digested,
+    /// In what it differs from the baseline, if it came as edits of one.
+    pub(super) renewal: Option<Renewal>,
+    /// As it came.
+    pub(super) told: Told,
+}
 
 /// In which shape it comes.
 enum Shape {
@@ -22,41 +36,43 @@ enum Shape {
 
 impl Text {
     /// As a whole.
-    pub(super) fn whole(sink: Sink) -> Result<Text, Error> {
-        Text::of(Shape::Whole(Box::new(sink)))
+    pub(super) fn whole(sink: Sink, told: Told) -> Result<Text, Error> {
+        Text::of(Shape::Whole(Box::new(sink)), told)
     }
 
     /// As edits of what is here.
-    pub(super) fn edits(sink: Sink, baseline: Baseline) -> Result<Text, Error> {
+    pub(super) fn edits(sink: Sink, baseline: Baseline, told: Told) -> Result<Text, Error> {
         let base = baseline.text().map_err(|error| Error::System("read the baseline", error))?;
-        Text::of(Shape::Edits(Box::new(Edited::new(base, sink))))
+        Text::of(Shape::Edits(Box::new(Edited::new(base, sink))), told)
     }
 
-    fn of(shape: Shape) -> Result<Text, Error> {
+    fn of(shape: Shape, told: Told) -> Result<Text, Error> {
         let failed = |error| Error::System("decompress the specification", error);
         let mut decoder = zstd::stream::write::Decoder::new(shape).map_err(failed)?;
         decoder.window_log_max(limits::SPEC_WINDOW).map_err(failed)?;
-        Ok(Text(decoder))
+        Ok(Text { decoder, told })
     }
 
     pub(super) fn take(&mut self, piece: &[u8]) -> Result<(), Error> {
         let granted = (piece.len() as u64).saturating_mul(limits::SPEC_RATIO);
-        self.0.get_mut().sink().grant(granted);
-        let written = self.0.write_all(piece);
+        self.decoder.get_mut().sink().grant(granted);
+        let written = self.decoder.write_all(piece);
+        self.told.take(piece);
+        self.told.weigh(self.decoder.get_mut().sink().written());
         self.checked(written)
     }
 
-    /// The spool with the whole text, which has this digest, and how it was made if it came as edits.
-    pub(super) fn end(mut self, digest: &[u8; 32]) -> Result<(Digested, Option<Made>), Error> {
-        let flushed = self.0.flush();
+    /// The text, which has this digest.
+    pub(super) fn end(mut self, digest: &[u8; 32]) -> Result<Complete, Error> {
+        let flushed = self.decoder.flush();
         self.checked(flushed)?;
-        let (sink, made) = match self.0.into_inner() {
+        let (sink, renewal) = match self.decoder.into_inner() {
             Shape::Whole(sink) => (*sink, None),
-            Shape::Edits(edited) => edited.end().map(|(sink, made)| (sink, Some(made)))?,
+            Shape::Edits(edited) => edited.end().map(|(sink, renewal)| (sink, Some(renewal)))?,
         };
         let text = sink.into_text();
         if text.digest() == *digest {
-            Ok((text, made))
+            Ok(Complete { text, renewal, told: self.told })
         } else {
             Err(WireError::Malformed("the specification is not the one that was sent").into())
         }
@@ -65,12 +81,12 @@ impl Text {
     /// Bytes of the text so far.
     #[cfg(test)]
     pub(super) fn written(&mut self) -> u64 {
-        self.0.get_mut().sink().written()
+        self.decoder.get_mut().sink().written()
     }
 
     /// Tells an error of ours from what is no compressed text.
     fn checked(&mut self, done: io::Result<()>) -> Result<(), Error> {
-        let ours = self.0.get_mut().sink().failed.take();
+        let ours = self.decoder.get_mut().sink().failed.take();
         let malformed = || WireError::Malformed("the specification does not decompress").into();
         done.map_err(|_| ours.unwrap_or_else(malformed))
     }
@@ -104,7 +120,8 @@ impl Write for Shape {
 /// How much text there may be, besides what any specification can have.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Bounds {
-    /// Bytes that are free where it is spooled. What is described here takes as much once more.
+    /// Bytes that are free where it is spooled. What is described here takes as much once more, and what is kept of how it
+    /// came half of that.
     pub(super) free: Option<u64>,
     /// Entries that the module takes.
     pub(super) max_files: Option<u32>,
@@ -119,7 +136,7 @@ impl Bounds {
             let text = format!("the specification has more bytes than {most} entries can have ('max files')");
             return Some(Error::Refused(Exit::Refused, text));
         }
-        let full = self.free.is_some_and(|free| bytes > free / 2);
+        let full = self.free.is_some_and(|free| bytes > free / 5 * 2);
         full.then(|| Error::Disk(WRITE_SPEC, io::Error::from_raw_os_error(libc::ENOSPC)))
     }
 }

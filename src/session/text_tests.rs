@@ -13,7 +13,7 @@ fn sink(bounds: Bounds) -> Sink {
 
 /// Of which little may come from nothing.
 fn text() -> Text {
-    Text::whole(Sink { granted: LIMIT, ..sink(Bounds::default()) }).unwrap()
+    Text::whole(Sink { granted: LIMIT, ..sink(Bounds::default()) }, Told::default()).unwrap()
 }
 
 fn compressed(plain: &[u8]) -> Vec<u8> {
@@ -28,7 +28,7 @@ fn digest(plain: &[u8]) -> [u8; 32] {
 fn taken(pieces: &[&[u8]], digest: &[u8; 32]) -> Result<Vec<u8>, Error> {
     let mut text = text();
     pieces.iter().try_for_each(|piece| text.take(piece))?;
-    Ok(text.end(digest)?.0.into_spool().freeze().unwrap().bytes().to_vec())
+    Ok(text.end(digest)?.text.into_spool().freeze().unwrap().bytes().to_vec())
 }
 
 #[track_caller]
@@ -71,8 +71,8 @@ fn a_text_may_be_as_long_as_the_limit_and_not_a_byte_longer() {
         Exit::Refused,
         "than 3 entries can have ('max files')",
     );
-    // What is described here takes as much once more.
-    let full = Bounds { max_files: Some(3), free: Some(2 * LIMIT + 1) };
+    // What is described here takes as much once more, and what is kept half of that.
+    let full = Bounds { max_files: Some(3), free: Some(LIMIT / 2 * 5 + 4) };
     assert_holds(sink(full), LIMIT, Exit::Io, "into the spool directory: No space");
     let granted = |bytes| {
         let mut sink = Sink { granted: LIMIT, ..sink(Bounds::default()) };

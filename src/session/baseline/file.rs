@@ -1,6 +1,6 @@
 //! The file of a specification that is kept: its text, compressed, or that of an earlier one and what became of it since.
 
-use crate::digest::Content;
+use crate::digest::{Content, Through};
 use crate::limits;
 use crate::session::baseline::redone::Redone;
 use crate::spec::{Known, Spec};
@@ -147,12 +147,29 @@ impl Baseline {
 
 /// Writes a specification as a file of this name.
 pub(super) fn write(state: &Dir, name: &[u8], spec: &Spec, digest: [u8; 32]) -> io::Result<()> {
-    let mut out = Counted { out: Draft::begin(state, name)?, content: Content::new(), length: 0 };
-    let mut encoder = zstd::stream::write::Encoder::new(&mut out, LEVEL)?;
+    let out = Through::new(Draft::begin(state, name)?);
+    let mut encoder = zstd::stream::write::Encoder::new(out, LEVEL)?;
     encoder.write_all(spec.bytes())?;
-    encoder.finish()?;
-    let Counted { mut out, content, length } = out;
-    out.write_all(&end(&[Part { length, digest: content.finish() }], &spec.known(digest)))?;
+    let (out, length, packed) = encoder.finish()?.finish();
+    complete(out, name, Part { length, digest: packed }, &spec.known(digest))
+}
+
+/// The same, where it is compressed already.
+pub(super) fn write_packed(
+    state: &Dir,
+    name: &[u8],
+    packed: &[u8],
+    (spec, digest): (&Spec, [u8; 32]),
+) -> io::Result<()> {
+    let mut out = Draft::begin(state, name)?;
+    out.write_all(packed)?;
+    let part = Part { length: packed.len() as u64, digest: Content::of(packed) };
+    complete(out, name, part, &spec.known(digest))
+}
+
+/// Ends a file that has a text and no edits.
+fn complete(mut out: Draft<'_>, name: &[u8], text: Part, known: &Known) -> io::Result<()> {
+    out.write_all(&end(&[text], known))?;
     out.keep(name)
 }
 
@@ -183,57 +200,6 @@ impl<F: std::borrow::Borrow<File>> Read for Piece<F> {
         let read = self.file.borrow().read_at(buf.get_mut(..left).unwrap_or_default(), self.at)?;
         self.at += read as u64;
         Ok(read)
-    }
-}
-
-/// Counts and digests what is written.
-struct Counted<'d> {
-    out: Draft<'d>,
-    content: Content,
-    length: u64,
-}
-
-impl Write for Counted<'_> {
-    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
-        self.out.write_all(piece)?;
-        self.content.update(piece);
-        self.length += piece.len() as u64;
-        Ok(piece.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.out.flush()
-    }
-}
-
-/// Edits that are to be kept: compressed, as long as they are few.
-pub(in crate::session) struct Packing(Option<zstd::stream::write::Encoder<'static, Vec<u8>>>);
-
-impl Packing {
-    /// None yet.
-    pub(in crate::session) fn new() -> Packing {
-        Packing(zstd::stream::write::Encoder::new(Vec::new(), LEVEL).ok())
-    }
-
-    /// All of them; `None` when they were many.
-    pub(in crate::session) fn finish(self) -> Option<Vec<u8>> {
-        self.0?.finish().ok().filter(|packed| packed.len() <= limits::BASELINE_EDITS)
-    }
-}
-
-impl Write for Packing {
-    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
-        let written = |encoder: &mut zstd::stream::write::Encoder<'static, Vec<u8>>| {
-            encoder.write_all(piece).is_ok() && encoder.get_ref().len() <= limits::BASELINE_EDITS
-        };
-        if self.0.as_mut().is_some_and(|encoder| !written(encoder)) {
-            self.0 = None;
-        }
-        Ok(piece.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
 

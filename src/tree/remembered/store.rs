@@ -123,7 +123,7 @@ impl Place<'_> {
         if sound && self.has_room(count).unwrap_or(false) {
             let mut part = Through::new(Vec::new());
             write_part(&mut part, count, new())?;
-            let (mut part, digest) = part.finish();
+            let (mut part, _, digest) = part.finish();
             part.extend_from_slice(&digest);
             return self.state.append(&self.name, &part);
         }
@@ -171,7 +171,7 @@ impl Place<'_> {
         out.write_all(FORM)?;
         let mut out = Through::new(out);
         write_part(&mut out, all().count() as u64, all())?;
-        let (mut out, digest) = out.finish();
+        let (mut out, _, digest) = out.finish();
         out.write_all(&digest)?;
         out.keep(&self.name)
     }
