@@ -39,17 +39,16 @@ impl<'s, const N: usize> Merge<'s, N> {
     /// Passes over what comes next in each specification, as long as all say the same.
     fn skip(&mut self) {
         let [first, others @ ..] = self.specs.as_slice() else { return };
-        while self.heads.iter().all(Option::is_none) {
-            let indices: [Option<Index>; N] =
-                std::array::from_fn(|at| self.specs.get(at)?.index(*self.next.get(at)?));
-            let [Some(index), rest @ ..] = indices.as_slice() else { return };
-            let repeats =
-                |(spec, at): (&&Spec, &Option<Index>)| at.is_some_and(|at| first.repeats(*index, spec, at));
-            if !others.iter().zip(rest).all(repeats) {
-                return;
-            }
-            self.next.iter_mut().for_each(|next| *next += 1);
+        if self.heads.iter().any(Option::is_some) {
+            return;
         }
+        let indices: [Option<Index>; N] =
+            std::array::from_fn(|at| self.specs.get(at)?.index(*self.next.get(at)?));
+        let [Some(index), rest @ ..] = indices.as_slice() else { return };
+        let repeats =
+            |(spec, at): (&&Spec, &Option<Index>)| at.map_or(0, |at| first.repeats(*index, spec, at));
+        let count = others.iter().zip(rest).map(repeats).min().unwrap_or_default();
+        self.next.iter_mut().for_each(|next| *next += count);
     }
 
     /// Puts the next entry of each specification whose last one was taken at its head.

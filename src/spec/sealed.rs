@@ -200,14 +200,32 @@ impl Spec {
         self.map.bytes().get(start..next.saturating_sub(1)).unwrap_or_default()
     }
 
-    /// Whether these two lines say the same in the same words, and of nothing but their path: of no file that has
-    /// several names, and of no directory the contents of which are left alone.
+    /// How many lines from this one on say the same as those of another specification from there on, in the same words, and
+    /// of nothing but their paths: of no file that has several names, and of no directory the contents of which are left
+    /// alone.
     #[must_use]
-    pub(crate) fn repeats(&self, index: Index, other: &Spec, at: Index) -> bool {
-        let line = self.line(index);
-        line == other.line(at)
-            && !line::carries(line, Keyword::Inode)
-            && !line::carries(line, Keyword::Ignore)
+    pub(crate) fn repeats(&self, index: Index, other: &Spec, at: Index) -> u32 {
+        let (text, first) = (self.text_from(index), index.get());
+        let starts = self.offsets.get(first as usize..).unwrap_or_default();
+        let Some((start, ends)) = starts.split_first() else { return 0 };
+        let same = common_beginning(text, other.text_from(at));
+        let lines = ends.partition_point(|end| (end - start) as usize <= same);
+        let count = u32::try_from(lines + usize::from(same == text.len())).unwrap_or_default();
+        let others = [Keyword::Inode, Keyword::Ignore];
+        if !others.iter().any(|keyword| self.keywords.contains(*keyword)) {
+            return count;
+        }
+        let carries = |at: &u32| {
+            let line = self.line(Index::of(first + at));
+            others.iter().any(|keyword| line::carries(line, *keyword))
+        };
+        (0..count).find(carries).unwrap_or(count)
+    }
+
+    /// The text from a line on.
+    fn text_from(&self, index: Index) -> &[u8] {
+        let start = self.offsets.get(index.get() as usize).map_or(0, |start| *start as usize);
+        self.map.bytes().get(start..).unwrap_or_default()
     }
 
     /// Whether anything stands below this path.
@@ -281,6 +299,17 @@ impl Spec {
     pub fn bytes(&self) -> &[u8] {
         self.map.bytes()
     }
+}
+
+/// How many bytes of both are the same before the first that are not.
+fn common_beginning(one: &[u8], other: &[u8]) -> usize {
+    let mut same = 0;
+    for size in [4096, 64, 1] {
+        let (one, other) = (one.get(same..).unwrap_or_default(), other.get(same..).unwrap_or_default());
+        let pieces = one.chunks_exact(size).zip(other.chunks_exact(size));
+        same += size * pieces.take_while(|(one, other)| one == other).count();
+    }
+    same
 }
 
 /// The text of the next line and what follows its end; `None` when it has no end within the limit.

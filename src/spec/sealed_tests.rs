@@ -153,3 +153,42 @@ fn an_index_is_its_number() {
         assert!(number == 0 || Index::of(number - 1) < Index::of(number));
     }
 }
+
+#[test]
+fn what_repeats_is_counted_up_to_the_first_line_that_does_not() {
+    const HEAD: &str = "#mtree\n. type=dir\n";
+    let spec = |line: &dyn Fn(u32) -> String| {
+        seal(&(0..500).map(line).fold(HEAD.to_string(), |text, line| text + &line)).unwrap()
+    };
+    let file =
+        |at: u32, mode: &str, nanos: u32| format!("./f{at:05} type=file{mode} size={at} time=1.{nanos:09}\n");
+    let count = |one: &Spec, from: u32, other: &Spec, at: u32| {
+        one.repeats(one.index(from).unwrap(), other, other.index(at).unwrap())
+    };
+    let plain = spec(&|at| file(at, "", 0));
+    assert_eq!([0, 1, 499, 500].map(|from| count(&plain, from, &plain, from)), [501, 500, 2, 1]);
+    assert_eq!(count(&plain, 1, &plain, 2), 0);
+    // Wherever the first other line stands, and whether it is longer, is other in its last byte, or is not there.
+    for other in 0..500 {
+        let longer = spec(&|at| file(at, if at == other { " mode=0600" } else { "" }, 0));
+        let last = spec(&|at| file(at, "", u32::from(at == other)));
+        for (one, two) in [(&plain, &longer), (&longer, &plain), (&plain, &last)] {
+            assert_eq!(count(one, 0, two, 0), other + 1, "{other}");
+            assert_eq!(count(one, other + 1, two, other + 1), 0, "{other}");
+            let rest = one.index(other + 2).map(|_| count(one, other + 2, two, other + 2));
+            assert_eq!(rest.unwrap_or_default(), 499 - other);
+        }
+        let cut = seal(&(0..other).fold(HEAD.to_string(), |text, at| text + &file(at, "", 0))).unwrap();
+        assert_eq!((count(&plain, 0, &cut, 0), count(&cut, 0, &plain, 0)), (other + 1, other + 1));
+    }
+    // What is said of more than the path of its line is not passed over, though it is the same.
+    for other in ["type=dir ignore", "type=file size=7 time=1.000000000 inode=7 resdevice=native,1,2"] {
+        let marked =
+            spec(&|at| if at % 100 == 50 { format!("./f{at:05} {other}\n") } else { file(at, "", 0) });
+        assert_eq!(
+            [0, 51, 52, 152].map(|from| count(&marked, from, &marked, from)),
+            [51, 0, 99, 99],
+            "{other}"
+        );
+    }
+}
