@@ -19,6 +19,8 @@ pub struct Merge<'s, const N: usize> {
     specs: [&'s Spec; N],
     next: [u32; N],
     heads: [Option<(Index, Entry<'s>)>; N],
+    /// How many of the next lines are known to be the same in all.
+    alike: u32,
     /// Whether what all say in the same words is passed over.
     passes: bool,
 }
@@ -27,7 +29,7 @@ impl<'s, const N: usize> Merge<'s, N> {
     /// From the first path on.
     #[must_use]
     pub fn new(specs: [&'s Spec; N]) -> Merge<'s, N> {
-        Merge { specs, next: [0; N], heads: std::array::from_fn(|_| None), passes: true }
+        Merge { specs, next: [0; N], heads: std::array::from_fn(|_| None), alike: 0, passes: true }
     }
 
     /// Without passing over anything.
@@ -45,10 +47,15 @@ impl<'s, const N: usize> Merge<'s, N> {
         let indices: [Option<Index>; N] =
             std::array::from_fn(|at| self.specs.get(at)?.index(*self.next.get(at)?));
         let [Some(index), rest @ ..] = indices.as_slice() else { return };
-        let repeats =
-            |(spec, at): (&&Spec, &Option<Index>)| at.map_or(0, |at| first.repeats(*index, spec, at));
-        let count = others.iter().zip(rest).map(repeats).min().unwrap_or_default();
-        self.next.iter_mut().for_each(|next| *next += count);
+        if self.alike == 0 {
+            let repeats =
+                |(spec, at): (&&Spec, &Option<Index>)| at.map_or(0, |at| first.repeats(*index, spec, at));
+            self.alike = others.iter().zip(rest).map(repeats).min().unwrap_or_default();
+        }
+        let passed = first.alone(*index, self.alike);
+        self.next.iter_mut().for_each(|next| *next += passed);
+        // What is not passed over is taken from all at once.
+        self.alike = (self.alike - passed).saturating_sub(1);
     }
 
     /// Puts the next entry of each specification whose last one was taken at its head.
@@ -80,3 +87,7 @@ impl<'s, const N: usize> Iterator for Merge<'s, N> {
         Some(Met { path, entries })
     }
 }
+
+#[cfg(test)]
+#[path = "merge_tests.rs"]
+mod tests;

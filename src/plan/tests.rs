@@ -10,7 +10,7 @@ use crate::terms::{Comparison, Quick};
 use std::io::Write;
 use std::path::Path;
 
-fn spec(lines: &str) -> Spec {
+pub(super) fn spec(lines: &str) -> Spec {
     let mut spool = Spool::create(&Dir::open_root(Path::new("/tmp")).unwrap()).unwrap();
     spool.write_all(b"#mtree\n. type=dir\n").unwrap();
     for line in lines.lines().map(str::trim).filter(|line| !line.is_empty()) {

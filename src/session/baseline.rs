@@ -17,7 +17,7 @@ use std::io;
 use std::sync::{Mutex, PoisonError};
 
 pub(super) use file::Baseline;
-pub(super) use told::Told;
+pub(super) use told::{Packing, Told};
 
 /// The specifications that are kept of rounds that are alike: of one user, one tree, one scope and one way to describe
 /// it.
@@ -47,7 +47,8 @@ impl<'b> Baselines<'b> {
         let newest = state.newest(&prefix).into_iter().next();
         let newest = newest.and_then(|newest| Baseline::open(state, &newest.name).ok());
         let base = newest.map(|baseline| baseline.known.digest());
-        Baselines { place: Some((state, prefix)), spool: Some(spool), most: 1, base, ..Baselines::none() }
+        let spool = keeps(round).then_some(spool);
+        Baselines { place: Some((state, prefix)), spool, most: 1, base, ..Baselines::none() }
     }
 
     /// At a server, to which several clients may come; `base` is what the client has that asked.
@@ -59,7 +60,7 @@ impl<'b> Baselines<'b> {
         base: Option<[u8; 32]>,
     ) -> Baselines<'b> {
         let (place, most) = (Some((state, prefix(names, round))), limits::BASELINES_ALIKE);
-        Baselines { place, spool: Some(spool), most, base, ..Baselines::none() }
+        Baselines { place, spool: keeps(round).then_some(spool), most, base, ..Baselines::none() }
     }
 
     /// Where nothing can be kept.
@@ -107,7 +108,7 @@ impl<'b> Baselines<'b> {
     /// next one is sent as a whole.
     pub fn after(&self, round: &Round, spec: &Spec, digest: [u8; 32], report: &Report) {
         let Some((state, prefix)) = &self.place else { return };
-        let well = report.exit() == Exit::Ok && !round.flags.has(Flags::DRY_RUN);
+        let well = report.exit() == Exit::Ok && keeps(round);
         if !well || (spec.bytes().len() as u64) < limits::BASELINE {
             return;
         }
@@ -132,6 +133,11 @@ impl<'b> Baselines<'b> {
             state.forget_oldest(NAME, limits::BASELINES, limits::BASELINE_BYTES);
         }
     }
+}
+
+/// Whether what such a round tells may be kept.
+fn keeps(round: &Round) -> bool {
+    !round.flags.has(Flags::DRY_RUN)
 }
 
 /// What the names of rounds that are alike begin with.

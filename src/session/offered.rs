@@ -15,8 +15,6 @@ pub(super) struct Offered<S = Spec> {
     pub(super) spec: S,
     /// BLAKE3 of its text.
     pub(super) digest: [u8; 32],
-    /// How many entries it is said to have; nothing else passes when it is checked.
-    pub(super) entries: u32,
     /// Whether the sender could read everything that its specification is about.
     pub(super) whole: bool,
     /// Entries of types that are not carried.
@@ -34,6 +32,8 @@ pub(super) struct Offered<S = Spec> {
 /// A specification of which no line is checked yet.
 pub(super) struct Unchecked {
     text: Digested,
+    /// How many entries it is said to have; nothing else passes when it is checked.
+    entries: u32,
     /// The baseline of which it is made, if it is, and in what it differs from that.
     base: Option<(Known, Renewal)>,
 }
@@ -59,18 +59,23 @@ impl Offered<Unchecked> {
         again.ok_or_else(|| WireError::Violation("something else than a whole specification").into())
     }
 
+    /// How many entries it is said to have.
+    pub(super) const fn entries(&self) -> u32 {
+        self.spec.entries
+    }
+
     /// Checks every line of the specification, and that it says nothing of what the round is not about.
     pub(super) fn seal(self, scope: &Scope) -> Result<Offered, Error> {
         let named = |local: &Local| scope.filter().files().any(|(at, ..)| at == local.file);
         if !self.locals.iter().all(named) {
             return Err(WireError::Violation("rules of a file that the round does not name").into());
         }
-        let Unchecked { text, base } = self.spec;
+        let Unchecked { text, entries, base } = self.spec;
         let spec = match &base {
             Some((known, renewal)) => Spec::seal_renewed(text, known, renewal)?,
             None => Spec::seal(text.into_spool())?,
         };
-        if spec.len() != self.entries {
+        if spec.len() != entries {
             return Err(WireError::Malformed("another number of entries than was said").into());
         }
         // Of a whole tree everything may be said but what is reserved; what is below that would come after it.
@@ -85,8 +90,8 @@ impl Offered<Unchecked> {
         if foreign {
             return Err(WireError::Violation("an entry outside of the scope").into());
         }
-        let Offered { digest, entries, whole, skipped, problems, holes, doubt, locals, .. } = self;
-        Ok(Offered { spec, digest, entries, whole, skipped, problems, holes, doubt, locals })
+        let Offered { digest, whole, skipped, problems, holes, doubt, locals, .. } = self;
+        Ok(Offered { spec, digest, whole, skipped, problems, holes, doubt, locals })
     }
 }
 
@@ -170,11 +175,10 @@ impl Said {
                         baselines.note(told);
                     }
                     let Said { problems, doubt, rules: Rules { locals, .. }, .. } = std::mem::take(self);
-                    let spec = Unchecked { text, base };
+                    let spec = Unchecked { text, entries, base };
                     return Ok(Some(Offered {
                         spec,
                         digest,
-                        entries,
                         whole,
                         skipped,
                         problems,

@@ -81,7 +81,7 @@ fn offered(
     monitor: &mut dyn Monitor,
 ) -> Result<Offered, Error> {
     let offered = Offered::take(channel, &|| sink(receiver), receiver.baselines, monitor)?;
-    admit::count(offered.entries, receiver.root.policy())?;
+    admit::count(offered.entries(), receiver.root.policy())?;
     channel.while_working(|| offered.seal(scope))?
 }
 

@@ -142,7 +142,7 @@ struct Pieces<'s, 'c> {
 
 impl Write for Pieces<'_, '_> {
     fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
-        self.told.take(piece);
+        self.told.write_all(piece)?;
         match self.speaker.say(&(self.message)(piece)) {
             Ok(()) => Ok(piece.len()),
             Err(error) => {

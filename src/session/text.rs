@@ -3,7 +3,7 @@
 use crate::exit::Exit;
 use crate::limits;
 use crate::session::Error;
-use crate::session::baseline::{Baseline, Told};
+use crate::session::baseline::{Baseline, Packing, Told};
 use crate::session::edits::Edited;
 use crate::session::error::WRITE_SPEC;
 use crate::spec::{Digested, Renewal};
@@ -12,10 +12,13 @@ use crate::wire::WireError;
 use std::io::{self, Write};
 
 /// What comes, until its end.
-pub(super) struct Text {
-    decoder: zstd::stream::write::Decoder<'static, Shape>,
-    /// As it comes.
-    told: Told,
+pub(super) struct Text(zstd::stream::write::Decoder<'static, Unpacked>);
+
+/// What was decompressed.
+struct Unpacked {
+    shape: Shape,
+    /// To be kept.
+    packing: Packing,
 }
 
 /// What came.
@@ -24,7 +27,7 @@ pub(super) struct Complete {
     pub(super) text: Digested,
     /// In what it differs from the baseline, if it came as edits of one.
     pub(super) renewal: Option<Renewal>,
-    /// As it came.
+    /// What came, to be kept.
     pub(super) told: Told,
 }
 
@@ -48,31 +51,31 @@ impl Text {
 
     fn of(shape: Shape, told: Told) -> Result<Text, Error> {
         let failed = |error| Error::System("decompress the specification", error);
-        let mut decoder = zstd::stream::write::Decoder::new(shape).map_err(failed)?;
+        let unpacked = Unpacked { shape, packing: Packing::new(told) };
+        let mut decoder = zstd::stream::write::Decoder::new(unpacked).map_err(failed)?;
         decoder.window_log_max(limits::SPEC_WINDOW).map_err(failed)?;
-        Ok(Text { decoder, told })
+        Ok(Text(decoder))
     }
 
     pub(super) fn take(&mut self, piece: &[u8]) -> Result<(), Error> {
         let granted = (piece.len() as u64).saturating_mul(limits::SPEC_RATIO);
-        self.decoder.get_mut().sink().grant(granted);
-        let written = self.decoder.write_all(piece);
-        self.told.take(piece);
-        self.told.weigh(self.decoder.get_mut().sink().written());
+        self.sink().grant(granted);
+        let written = self.0.write_all(piece);
         self.checked(written)
     }
 
     /// The text, which has this digest.
     pub(super) fn end(mut self, digest: &[u8; 32]) -> Result<Complete, Error> {
-        let flushed = self.decoder.flush();
+        let flushed = self.0.flush();
         self.checked(flushed)?;
-        let (sink, renewal) = match self.decoder.into_inner() {
+        let Unpacked { shape, packing } = self.0.into_inner();
+        let (sink, renewal) = match shape {
             Shape::Whole(sink) => (*sink, None),
             Shape::Edits(edited) => edited.end().map(|(sink, renewal)| (sink, Some(renewal)))?,
         };
         let text = sink.into_text();
         if text.digest() == *digest {
-            Ok(Complete { text, renewal, told: self.told })
+            Ok(Complete { text, renewal, told: packing.finish() })
         } else {
             Err(WireError::Malformed("the specification is not the one that was sent").into())
         }
@@ -81,36 +84,36 @@ impl Text {
     /// Bytes of the text so far.
     #[cfg(test)]
     pub(super) fn written(&mut self) -> u64 {
-        self.decoder.get_mut().sink().written()
+        self.sink().written()
+    }
+
+    fn sink(&mut self) -> &mut Sink {
+        match &mut self.0.get_mut().shape {
+            Shape::Whole(sink) => sink,
+            Shape::Edits(edited) => edited.out(),
+        }
     }
 
     /// Tells an error of ours from what is no compressed text.
     fn checked(&mut self, done: io::Result<()>) -> Result<(), Error> {
-        let ours = self.decoder.get_mut().sink().failed.take();
+        let ours = self.sink().failed.take();
         let malformed = || WireError::Malformed("the specification does not decompress").into();
         done.map_err(|_| ours.unwrap_or_else(malformed))
     }
 }
 
-impl Shape {
-    fn sink(&mut self) -> &mut Sink {
-        match self {
-            Shape::Whole(sink) => sink,
-            Shape::Edits(edited) => edited.out(),
-        }
-    }
-}
-
-impl Write for Shape {
+impl Write for Unpacked {
     fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
-        match self {
-            Shape::Whole(sink) => sink.write(piece),
-            Shape::Edits(edited) => edited.write(piece),
+        match &mut self.shape {
+            Shape::Whole(sink) => sink.write_all(piece)?,
+            Shape::Edits(edited) => edited.write_all(piece)?,
         }
+        self.packing.take(piece);
+        Ok(piece.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        match self {
+        match &mut self.shape {
             Shape::Whole(sink) => sink.flush(),
             Shape::Edits(edited) => edited.flush(),
         }
@@ -120,8 +123,8 @@ impl Write for Shape {
 /// How much text there may be, besides what any specification can have.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Bounds {
-    /// Bytes that are free where it is spooled. What is described here takes as much once more, and what is kept of how it
-    /// came half of that.
+    /// Bytes that are free where it is spooled. What is described here takes as much once more, and what is kept of it half of
+    /// that.
     pub(super) free: Option<u64>,
     /// Entries that the module takes.
     pub(super) max_files: Option<u32>,

@@ -200,23 +200,27 @@ impl Spec {
         self.map.bytes().get(start..next.saturating_sub(1)).unwrap_or_default()
     }
 
-    /// How many lines from this one on say the same as those of another specification from there on, in the same words, and
-    /// of nothing but their paths: of no file that has several names, and of no directory the contents of which are left
-    /// alone.
+    /// How many lines from this one on say the same as those of another specification from there on, in the same words.
     #[must_use]
     pub(crate) fn repeats(&self, index: Index, other: &Spec, at: Index) -> u32 {
-        let (text, first) = (self.text_from(index), index.get());
-        let starts = self.offsets.get(first as usize..).unwrap_or_default();
+        let text = self.text_from(index);
+        let starts = self.offsets.get(index.get() as usize..).unwrap_or_default();
         let Some((start, ends)) = starts.split_first() else { return 0 };
         let same = common_beginning(text, other.text_from(at));
         let lines = ends.partition_point(|end| (end - start) as usize <= same);
-        let count = u32::try_from(lines + usize::from(same == text.len())).unwrap_or_default();
+        u32::try_from(lines + usize::from(same == text.len())).unwrap_or_default()
+    }
+
+    /// How many of so many lines from this one on come before the first that says something of more than its path: of a
+    /// file that has several names, or of a directory the contents of which are left alone.
+    #[must_use]
+    pub(crate) fn alone(&self, index: Index, count: u32) -> u32 {
         let others = [Keyword::Inode, Keyword::Ignore];
         if !others.iter().any(|keyword| self.keywords.contains(*keyword)) {
             return count;
         }
         let carries = |at: &u32| {
-            let line = self.line(Index::of(first + at));
+            let line = self.line(Index::of(index.get() + at));
             others.iter().any(|keyword| line::carries(line, *keyword))
         };
         (0..count).find(carries).unwrap_or(count)

@@ -181,14 +181,16 @@ fn what_repeats_is_counted_up_to_the_first_line_that_does_not() {
         let cut = seal(&(0..other).fold(HEAD.to_string(), |text, at| text + &file(at, "", 0))).unwrap();
         assert_eq!((count(&plain, 0, &cut, 0), count(&cut, 0, &plain, 0)), (other + 1, other + 1));
     }
-    // What is said of more than the path of its line is not passed over, though it is the same.
+    // What is said of more than the path of its line.
     for other in ["type=dir ignore", "type=file size=7 time=1.000000000 inode=7 resdevice=native,1,2"] {
         let marked =
             spec(&|at| if at % 100 == 50 { format!("./f{at:05} {other}\n") } else { file(at, "", 0) });
+        let alone = |from, count| marked.alone(marked.index(from).unwrap(), count);
+        assert_eq!(count(&marked, 0, &marked, 0), 501);
         assert_eq!(
-            [0, 51, 52, 152].map(|from| count(&marked, from, &marked, from)),
-            [51, 0, 99, 99],
-            "{other}"
+            [alone(0, 501), alone(0, 51), alone(0, 9), alone(51, 400), alone(52, 400)],
+            [51, 51, 9, 0, 99]
         );
     }
+    assert_eq!(plain.alone(Index::ROOT, 501), 501);
 }

@@ -34,7 +34,7 @@ const PART: usize = 8 + DIGEST;
 /// Bytes of what stands behind that: how many parts there are, what is known of the text, who wrote it, and a digest.
 const END: usize = 1 + Known::BYTES + WRITER.len() + DIGEST;
 /// Compression of what is kept: it is to take less time than what it saves.
-const LEVEL: i32 = 1;
+pub(super) const LEVEL: i32 = 1;
 
 pub(super) fn damaged() -> io::Error {
     io::ErrorKind::InvalidData.into()
