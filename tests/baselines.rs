@@ -78,7 +78,8 @@ impl Kept {
     }
 }
 
-fn specs(dir: &Path) -> Vec<PathBuf> {
+/// The specifications that are kept in this directory.
+pub fn specs(dir: &Path) -> Vec<PathBuf> {
     let names = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
     names.filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with("spec-")).collect()
 }

@@ -147,6 +147,7 @@ pub(super) fn digits(bytes: &[u8]) -> impl Iterator<Item = u8> {
     bytes.iter().flat_map(|byte| pair_of(*byte))
 }
 
+/// Both digits of a byte.
 fn pair_of(byte: u8) -> [u8; 2] {
     [byte >> 4, byte & 15].map(|half| half + if half < 10 { b'0' } else { b'a' - 10 })
 }

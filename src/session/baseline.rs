@@ -17,7 +17,7 @@ use std::io;
 use std::sync::{Mutex, PoisonError};
 
 pub(super) use file::Baseline;
-pub(super) use told::{Packing, Told};
+pub(super) use told::{LEVEL, Packing, Told};
 
 /// The specifications that are kept of rounds that are alike: of one user, one tree, one scope and one way to describe
 /// it.

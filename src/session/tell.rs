@@ -3,7 +3,7 @@
 use crate::digest::Content;
 use crate::limits;
 use crate::report::Monitor;
-use crate::session::baseline::Told;
+use crate::session::baseline::{LEVEL, Told};
 use crate::session::{Baselines, Error, Offer, edits};
 use crate::spec::Spec;
 use crate::wire::{Channel, Message, Speaker, WireError};
@@ -17,9 +17,6 @@ pub struct Said {
     /// Whether it was told by its difference from another one.
     edited: bool,
 }
-
-/// Compression of the specification: stronger levels are slower and, on this text, no smaller.
-const LEVEL: i32 = 1;
 
 /// Turn 1: says what we have.
 ///

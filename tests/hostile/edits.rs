@@ -2,6 +2,7 @@
 
 use super::peer::Peer;
 use super::target::{assert_clean_push, attack, session, site};
+use crate::baselines::specs;
 use smsync::exit::Exit;
 use smsync::path::RelPath;
 use smsync::report::{Doubt, Why};
@@ -106,6 +107,40 @@ fn a_bomb_of_edits_does_not_go_off() {
         assert_eq!(outcome.code, i32::from(Exit::Protocol.code()), "{outcome:?}");
     }
     assert_clean_push(&site);
+}
+
+/// Two decoders may make two texts of a frame that a peer made: none of its bytes is kept, but what our own encoder makes
+/// of the text that was checked.
+#[test]
+fn what_is_kept_is_not_what_the_peer_compressed() {
+    let site = site();
+    let text = kept();
+    // A window of 2^27 bytes, which a decoder looks at only if it does not decode all at once; the size; one raw block.
+    let size = u32::try_from(text.len()).unwrap();
+    let block = &(size << 3 | 1).to_le_bytes()[..3];
+    let head = [&[0x28, 0xb5, 0x2f, 0xfd, 0x80, 0x88][..], &size.to_le_bytes(), block].concat();
+    let frame = [&head[..], text.as_bytes()].concat();
+    let first = session(&site, |peer| {
+        peer.open_path("m", "");
+        peer.round(Direction::Push, Flags::NONE);
+        peer.say(&[Message::Spec(&frame), end(&text)]);
+        assert!(peer.hears(&Message::Report(Default::default())));
+        peer.say(&[Message::Bye]);
+    });
+    assert_eq!(first.code, 0, "{first:?}");
+    let specs: Vec<_> = site.states().flat_map(|dir| specs(&dir)).collect();
+    assert_eq!(specs.len(), 1, "{specs:?}");
+    let bytes = std::fs::read(&specs[0]).unwrap();
+    assert!(!bytes.windows(head.len()).any(|part| part == head) && bytes.len() < text.len());
+    // And it is good for edits.
+    let next = format!("{text}./e type=dir mode=0755 time=7.000000000\n");
+    let script = b"=202\n+./e type=dir mode=0755 time=7.000000000\n";
+    let second = session(&site, |peer| {
+        edits(peer, digest(&text), script, end(&next));
+        assert!(peer.hears(&Message::Report(Default::default())));
+        peer.say(&[Message::Bye]);
+    });
+    assert_eq!(second.code, 0, "{second:?}");
 }
 
 #[test]

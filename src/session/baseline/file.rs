@@ -2,6 +2,7 @@
 
 use crate::digest::{Content, Through};
 use crate::limits;
+use crate::session::baseline::LEVEL;
 use crate::session::baseline::redone::Redone;
 use crate::spec::{Known, Spec};
 use crate::sys::{Buffer, Dir, Draft, File};
@@ -33,8 +34,6 @@ const DIGEST: usize = 32;
 const PART: usize = 8 + DIGEST;
 /// Bytes of what stands behind that: how many parts there are, what is known of the text, who wrote it, and a digest.
 const END: usize = 1 + Known::BYTES + WRITER.len() + DIGEST;
-/// Compression of what is kept: it is to take less time than what it saves.
-pub(super) const LEVEL: i32 = 1;
 
 pub(super) fn damaged() -> io::Error {
     io::ErrorKind::InvalidData.into()

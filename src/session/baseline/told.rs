@@ -1,10 +1,13 @@
 //! What a round tells of a specification, compressed once: as it leaves, or as it comes, while there is time.
 
-use super::file::LEVEL;
 use crate::limits;
 use crate::sys::{Dir, Map, Spool};
 use std::io::{self, Write};
 use zstd::stream::write::Encoder;
+
+/// Compression of specifications, on their way and where they are kept: stronger levels are slower and, on this text, no
+/// smaller.
+pub(in crate::session) const LEVEL: i32 = 1;
 
 /// A text, or edits of another one, as our encoder packs them.
 #[derive(Debug, Default)]
