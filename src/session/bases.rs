@@ -117,21 +117,24 @@ fn block(smaller: u64, larger: u64) -> Option<usize> {
     (smaller >= limits::DELTA && block <= most).then_some(block)
 }
 
-/// The digests of the whole blocks of a file, by as many threads as there are processors, or as are to be had.
+/// The digests of the whole blocks of a file, by as many threads as there are processors, or as are to be had. Each takes
+/// the next piece when it is done with one: all of them end together, and a disk reads from one place on.
 fn sums(file: &File, size: u64, digests: &BlockDigests) -> io::Result<Vec<BlockSum>> {
     let count = usize::try_from(size / digests.block() as u64).unwrap_or_default();
     let mut sums = vec![BlockSum::default(); count];
-    let share = count.div_ceil(process::parallelism()).max(1);
-    let parts = Mutex::new((0..).step_by(share).zip(sums.chunks_mut(share)));
+    let at_once = (PIECE / digests.block()).max(1);
+    let pieces = count.div_ceil(at_once);
+    let left = Mutex::new((0..).step_by(at_once).zip(sums.chunks_mut(at_once)));
     let work = || -> io::Result<()> {
+        let mut buffer = Buffer::new(at_once * digests.block());
         loop {
-            let next = parts.lock().unwrap_or_else(PoisonError::into_inner).next();
-            let Some(part) = next else { return Ok(()) };
-            part_of_sums(file, digests, part)?;
+            let next = left.lock().unwrap_or_else(PoisonError::into_inner).next();
+            let Some((first, sums)) = next else { return Ok(()) };
+            sums_from(file, digests, first, sums, &mut buffer)?;
         }
     };
     thread::scope(|scope| {
-        let threads = (share..count).step_by(share);
+        let threads = 1..process::parallelism().min(pieces);
         let threads: Vec<_> = threads.filter_map(|_| Builder::new().spawn_scoped(scope, work).ok()).collect();
         let own = work();
         threads.into_iter().fold(own, |done, thread| match thread.join() {
@@ -142,27 +145,26 @@ fn sums(file: &File, size: u64, digests: &BlockDigests) -> io::Result<Vec<BlockS
     Ok(sums)
 }
 
-fn part_of_sums(
+/// The digests of the blocks from this number on; the buffer has room for all of them.
+fn sums_from(
     file: &File,
     digests: &BlockDigests,
-    (first, sums): (usize, &mut [BlockSum]),
+    first: usize,
+    sums: &mut [BlockSum],
+    buffer: &mut Buffer,
 ) -> io::Result<()> {
     let block = digests.block();
-    let at_once = (PIECE / block).max(1);
-    let mut buffer = Buffer::new(at_once * block);
-    for (number, sums) in (first..).step_by(at_once).zip(sums.chunks_mut(at_once)) {
-        let space = buffer.get_mut(..sums.len() * block).unwrap_or_default();
-        let mut done = 0;
-        while done < space.len() {
-            let rest = space.get_mut(done..).unwrap_or_default();
-            match file.read_at(rest, (number * block + done) as u64)? {
-                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-                read => done += read,
-            }
+    let space = buffer.get_mut(..sums.len() * block).unwrap_or_default();
+    let mut done = 0;
+    while done < space.len() {
+        let rest = space.get_mut(done..).unwrap_or_default();
+        match file.read_at(rest, (first * block + done) as u64)? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            read => done += read,
         }
-        for (sum, block) in sums.iter_mut().zip(space.chunks(block)) {
-            *sum = digests.of(block);
-        }
+    }
+    for (sum, block) in sums.iter_mut().zip(space.chunks(block)) {
+        *sum = digests.of(block);
     }
     Ok(())
 }
