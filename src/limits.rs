@@ -144,7 +144,7 @@ pub const NAMELESS: usize = 16;
 /// Threads that write files at once in one round: more gain nothing, and each holds as many descriptors as a path has
 /// components.
 pub const HANDS: usize = 4;
-/// Threads of one scan: more would only wait for each other in the kernel.
+/// Threads that read one tree at once: more would only wait for each other in the kernel.
 pub const SCANNERS: usize = 8;
 /// Names that one thread has looked at before others begin to help it: what is less is over before they have started.
 pub const SCAN_ALONE: u32 = 512;

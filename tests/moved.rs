@@ -114,6 +114,32 @@ fn little_travels() {
     }
 }
 
+/// All are asked about, by several threads on both sides: what has its own contents still is not sent.
+#[test]
+fn a_tree_is_touched() {
+    for pull in [false, true] {
+        let pair = pair(pull, many);
+        let mut changed = 0;
+        for (number, entry) in (0..).zip(walk(&pair.site.src())) {
+            let path = pair.site.src().join(entry.0);
+            if !path.is_file() {
+                continue;
+            }
+            if number % 50 == 7 {
+                let bytes = fs::read(&path).unwrap();
+                fs::write(&path, bytes.iter().map(|byte| !byte).collect::<Vec<_>>()).unwrap();
+                changed += u64::from(!bytes.is_empty());
+            }
+            set_time(&path, 1_500_000_000 + number, 5);
+        }
+        assert!(changed > 9, "{changed}");
+        let output = pair.smsync(pull, &["--json"]);
+        assert_exit(&output, 0);
+        assert_eq!(sums(&output)[0], changed, "pull {pull}");
+        assert_equal(&pair.site);
+    }
+}
+
 /// Each line: what is done at the source, which options, and the files sent and copied.
 #[test]
 fn only_what_is_the_same_is_not_sent() {

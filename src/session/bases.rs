@@ -4,16 +4,14 @@ use crate::digest::{BlockDigests, BlockSum};
 use crate::install::{Basis, Known};
 use crate::limits;
 use crate::plan::{Action, Plan};
-use crate::session::Error;
+use crate::session::{Error, worker};
 use crate::spec::{Index, Kind, Spec};
-use crate::sys::{Buffer, File, process};
+use crate::sys::{Buffer, File};
 use crate::tree::{Cursor, Root};
 use crate::wire::{Message, Speaker};
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
-use std::sync::{Mutex, PoisonError};
-use std::thread::{self, Builder};
 
 /// Older files, by the wanted ones.
 #[derive(Debug)]
@@ -117,31 +115,17 @@ fn block(smaller: u64, larger: u64) -> Option<usize> {
     (smaller >= limits::DELTA && block <= most).then_some(block)
 }
 
-/// The digests of the whole blocks of a file, by as many threads as there are processors, or as are to be had. Each takes
-/// the next piece when it is done with one: all of them end together, and a disk reads from one place on.
+/// The digests of the whole blocks of a file, which all threads read from one place on: so a disk likes it best.
 fn sums(file: &File, size: u64, digests: &BlockDigests) -> io::Result<Vec<BlockSum>> {
     let count = usize::try_from(size / digests.block() as u64).unwrap_or_default();
     let mut sums = vec![BlockSum::default(); count];
     let at_once = (PIECE / digests.block()).max(1);
-    let pieces = count.div_ceil(at_once);
-    let left = Mutex::new((0..).step_by(at_once).zip(sums.chunks_mut(at_once)));
-    let work = || -> io::Result<()> {
+    let pieces = (0..).step_by(at_once).zip(sums.chunks_mut(at_once));
+    let done = worker::spread(pieces, |mut pieces| {
         let mut buffer = Buffer::new(at_once * digests.block());
-        loop {
-            let next = left.lock().unwrap_or_else(PoisonError::into_inner).next();
-            let Some((first, sums)) = next else { return Ok(()) };
-            sums_from(file, digests, first, sums, &mut buffer)?;
-        }
-    };
-    thread::scope(|scope| {
-        let threads = 1..process::parallelism().min(pieces);
-        let threads: Vec<_> = threads.filter_map(|_| Builder::new().spawn_scoped(scope, work).ok()).collect();
-        let own = work();
-        threads.into_iter().fold(own, |done, thread| match thread.join() {
-            Ok(other) => done.and(other),
-            Err(panic) => std::panic::resume_unwind(panic),
-        })
-    })?;
+        pieces.try_for_each(|(first, sums)| sums_from(file, digests, first, sums, &mut buffer))
+    });
+    done.into_iter().collect::<io::Result<()>>()?;
     Ok(sums)
 }
 

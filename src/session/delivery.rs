@@ -1,95 +1,23 @@
 //! Turn 3: a worker reads the wanted files right into records, and the connection sends them.
 
 mod delta;
+mod digests;
+
+pub(super) use digests::{digest, digests};
 
 use crate::digest::Content;
 use crate::limits;
 use crate::report::{Carried, Monitor, Progress, Transfer};
 use crate::session::blocks::Blocks;
 use crate::session::digesting::{Begun, Digesting, beginning};
-use crate::session::ranges::{Beginning, Questions, Ranges};
-use crate::session::{Error, moves, worker};
+use crate::session::ranges::{Beginning, Ranges};
+use crate::session::{Error, worker};
 use crate::spec::{Entry, Index, Time};
-use crate::sys::{self, Buffer, File, Stat, clock};
+use crate::sys::{self, File, Stat, clock};
 use crate::tree::{Opener, Remembered, Root};
 use crate::wire::{Batch, Channel, Message, Packer};
-use std::io::{self, Read};
-use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
-
-/// Answers on their way from the reading worker to the connection.
-const ANSWERS_AHEAD: usize = 1024;
-
-/// Answers `Ask`: the digests of these files. One that cannot be read or that changed gets no answer, unless it was asked
-/// about together with others.
-pub(super) fn digests(
-    connection: &mut Channel,
-    (root, remembered): (&Root, &Remembered<'_>),
-    asked: &Questions<'_>,
-) -> Result<(), Error> {
-    let Questions { single, together, .. } = asked;
-    // Every one is a regular file, or the worker would leave it out.
-    let _ = (single.total()?, together.total()?);
-    std::thread::scope(|scope| {
-        // Made in here, so that it goes when the connection breaks: by that the worker knows that it may end.
-        let (done, from_worker) = sync_channel(ANSWERS_AHEAD);
-        worker::start(scope, move || {
-            let (mut opener, mut buffer) = (Opener::new(root, false), Buffer::new(limits::RECORD));
-            for (index, entry) in single.entries() {
-                if let Ok(digest) = digest(&mut opener, &entry, remembered, &mut buffer)
-                    && done.send(Message::Digest { index: index.get(), digest }).is_err()
-                {
-                    return;
-                }
-            }
-            let each = together.entries();
-            let each = each
-                .map(|(_, entry)| digest(&mut opener, &entry, remembered, &mut buffer).unwrap_or([0; 32]));
-            for digest in moves::together(each) {
-                if done.send(Message::Together { digest }).is_err() {
-                    return;
-                }
-            }
-        })?;
-        let mut speaker = connection.speak();
-        while let Some(answer) = speaker.await_worker(&from_worker)? {
-            speaker.say(&answer)?;
-        }
-        speaker.say(&Message::DigestsEnd)?;
-        Ok(speaker.end()?)
-    })
-}
-
-/// The digest of a file of the tree, if it is still what its specification says. `buffer` is for reading.
-pub(super) fn digest(
-    opener: &mut Opener<'_>,
-    entry: &Entry<'_>,
-    remembered: &Remembered<'_>,
-    buffer: &mut Buffer,
-) -> io::Result<[u8; 32]> {
-    let begun = clock::now();
-    let (mut file, stat) = opener.open(&entry.path)?;
-    let changed = || io::Error::from_raw_os_error(libc::ESTALE);
-    if entry.size != Some(stat.size) || entry.time != Some(time(&stat)) {
-        return Err(changed());
-    }
-    if let Some(digest) = remembered.digest(&stat) {
-        return Ok(digest);
-    }
-    let mut content = Content::new();
-    loop {
-        let read = file.read(buffer)?;
-        if read == 0 {
-            break;
-        }
-        content.update(buffer.get(..read).unwrap_or_default());
-    }
-    if !file.stat()?.same_contents(&stat) {
-        return Err(changed());
-    }
-    let digest = content.finish();
-    remembered.learn(&stat, begun, &digest);
-    Ok(digest)
-}
+use std::io;
+use std::sync::mpsc::{Receiver, Sender, channel};
 
 fn time(stat: &Stat) -> Time {
     Time { sec: stat.mtime.0, nsec: stat.mtime.1 }

@@ -6,7 +6,7 @@ use crate::limits;
 use crate::plan::{Moves, Pair, Plan, PlanStep, differences};
 use crate::session::spare::Here;
 use crate::session::turns::name;
-use crate::session::{Error, delivery};
+use crate::session::{Error, delivery, worker};
 use crate::spec::{Index, Spec};
 use crate::sys::{Buffer, clock};
 use crate::tree::{Cursor, Opener, Remembered};
@@ -27,15 +27,11 @@ pub(super) struct Source {
 /// What is digested is what is wanted if the sender's digest is the same.
 type Answer = (Index, [u8; 32]);
 
-/// The digests of these digests, so many of them together: who knows the same ones need not be told each.
-pub(super) fn together(digests: impl Iterator<Item = [u8; 32]>) -> impl Iterator<Item = [u8; 32]> {
-    let mut digests = digests.peekable();
-    std::iter::from_fn(move || {
-        let _ = digests.peek()?;
-        let mut content = Content::new();
-        digests.by_ref().take(limits::TOGETHER).for_each(|digest| content.update(&digest));
-        Some(content.finish())
-    })
+/// The digest of these digests, of [`limits::TOGETHER`] files at most: who knows the same ones need not be told each.
+pub(super) fn together(digests: impl Iterator<Item = [u8; 32]>) -> [u8; 32] {
+    let mut content = Content::new();
+    digests.for_each(|digest| content.update(&digest));
+    content.finish()
 }
 
 /// Digests of what is here.
@@ -102,10 +98,14 @@ impl Question<'_> {
         let (heard, own) = std::thread::scope(|scope| {
             let (done, worker) = std::sync::mpsc::sync_channel(1);
             let work = move || {
-                let mut own = Own::new(here);
-                let read: Vec<_> = likely.iter().map(|pair| own.digest(pair.have).ok()).collect();
-                let sums = together(read.iter().map(|read| read.map_or([0; 32], |(digest, _)| digest)));
-                let sums = sums.collect::<Vec<_>>();
+                let mut read = vec![None; likely.len()];
+                worker::spread(likely.iter().zip(&mut read), |pairs| {
+                    let mut own = Own::new(here);
+                    pairs.for_each(|(pair, read)| *read = own.digest(pair.have).ok());
+                });
+                let digest = |read: &Option<([u8; 32], _)>| read.map_or([0; 32], |(digest, _)| digest);
+                let sums = read.chunks(limits::TOGETHER).map(|row| together(row.iter().map(digest)));
+                let sums: Vec<_> = sums.collect();
                 // Nobody waits for it any more when the connection broke.
                 let _ = done.send((sums, read));
             };
@@ -148,25 +148,29 @@ impl Question<'_> {
         speaker.say(&Message::AskEnd)?;
         speaker.end()?;
         let (theirs, _) = answers(channel, &wants, 0)?;
-        let (found, unlike) = channel.while_working(|| {
-            let mut own = Own::new(self.here);
-            let (mut found, mut unlike) = (Vec::new(), Vec::new());
-            let mut pairs = pairs.iter();
-            for (want, digest) in theirs {
-                let pair = pairs.find(|pair| pair.want == want);
-                let read = pair.and_then(|pair| Some((pair, own.digest(pair.have).ok()?)));
-                match read.filter(|(_, (ours, _))| *ours == digest) {
-                    Some((pair, (_, known))) => {
-                        self.here.arrivals.note(want, &digest);
-                        found.push((want, self.source(pair, known)));
+        let mut pairs = pairs.iter();
+        let answers = theirs.into_iter().map(|answer| (pairs.find(|pair| pair.want == answer.0), answer));
+        let compared = channel.while_working(|| {
+            worker::spread(answers, |answers| {
+                let mut own = Own::new(self.here);
+                let (mut found, mut unlike) = (Vec::new(), Vec::new());
+                for (pair, (want, digest)) in answers {
+                    let read = pair.and_then(|pair| Some((pair, own.digest(pair.have).ok()?)));
+                    match read.filter(|(_, (ours, _))| *ours == digest) {
+                        Some((pair, (_, known))) => {
+                            self.here.arrivals.note(want, &digest);
+                            found.push((want, self.source(pair, known)));
+                        }
+                        None => unlike.push((want, digest)),
                     }
-                    None => unlike.push((want, digest)),
                 }
-            }
-            (found, unlike)
+                (found, unlike)
+            })
         })?;
-        answered.found.extend(found);
-        answered.single.extend(unlike);
+        for (found, unlike) in compared {
+            answered.found.extend(found);
+            answered.single.extend(unlike);
+        }
         Ok(())
     }
 
@@ -190,28 +194,28 @@ impl Question<'_> {
     /// Compares what is as long as these files, and has perhaps their contents.
     pub(super) fn compare(&self, answers: &[Answer]) -> HashMap<Index, Source> {
         let Question { here, moves, .. } = *self;
-        let mut own = Own::new(here);
-        // Each is read once, whatever it is compared with: those of one length stand together.
-        let mut read: HashMap<Index, Option<([u8; 32], Known)>> = HashMap::new();
-        let mut length = None;
         let mut sorted: Vec<&Answer> = answers.iter().collect();
-        sorted.sort_unstable_by_key(|(want, _)| (here.want.entry(*want).size, *want));
-        let mut found = HashMap::new();
-        for (at, digest) in sorted {
-            let want = here.want.entry(*at);
-            if std::mem::replace(&mut length, want.size) != want.size {
-                read.clear();
+        sorted.sort_by_cached_key(|(want, _)| (here.want.size(*want), *want));
+        let as_long = sorted.chunk_by(|one, other| here.want.size(one.0) == here.want.size(other.0));
+        let found = worker::spread(as_long, |as_long| {
+            let (mut own, mut found) = (Own::new(here), Vec::new());
+            for answers in as_long {
+                // Each is read once, whatever it is compared with.
+                let mut read: HashMap<Index, Option<([u8; 32], Known)>> = HashMap::new();
+                for (at, digest) in answers {
+                    let same = moves.as_long(&here.want.entry(*at)).find_map(|have| {
+                        let read = read.entry(have).or_insert_with(|| own.digest(have).ok());
+                        read.filter(|(ours, _)| ours == digest).map(|(_, known)| (have, known))
+                    });
+                    if let Some((have, known)) = same {
+                        here.arrivals.note(*at, digest);
+                        found.push((*at, self.source(&Pair { want: *at, have }, known)));
+                    }
+                }
             }
-            let same = moves.as_long(&want).find_map(|have| {
-                let read = read.entry(have).or_insert_with(|| own.digest(have).ok());
-                read.filter(|(ours, _)| ours == digest).map(|(_, known)| (have, known))
-            });
-            if let Some((have, known)) = same {
-                here.arrivals.note(*at, digest);
-                found.insert(*at, self.source(&Pair { want: *at, have }, known));
-            }
-        }
-        found
+            found
+        });
+        found.into_iter().flatten().collect()
     }
 
     fn source(&self, pair: &Pair, known: Known) -> Source {

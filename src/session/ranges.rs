@@ -102,7 +102,8 @@ impl<'s> Ranges<'s> {
         self.spec
     }
 
-    fn indices(&self) -> impl Iterator<Item = Index> + use<'_, 's> {
+    /// They themselves.
+    pub(super) fn indices(&self) -> impl Iterator<Item = Index> + use<'_, 's> {
         let numbers = self.ranges.iter().flat_map(|(first, end)| *first..*end);
         numbers.filter_map(|number| self.spec.index(number))
     }

@@ -7,7 +7,7 @@ use crate::plan::{Action, Moves, Plan, PlanStep, Rules};
 use crate::report::Aspects;
 use crate::session::arrivals::Arrivals;
 use crate::session::moves::{Answered, Question, Source};
-use crate::session::{Error, delivery, moves};
+use crate::session::{Error, delivery, moves, worker};
 use crate::spec::{Index, Spec};
 use crate::sys::Buffer;
 use crate::tree::{Opener, Remembered, Root};
@@ -126,10 +126,10 @@ impl Here<'_> {
         answers: &[(Index, [u8; 32])],
         left: &Left,
     ) -> (Staged, HashSet<Index>) {
-        let (mut arrived, mut same) = (Staged::default(), HashSet::new());
-        let (mut opener, mut buffer) = (Opener::new(self.root, true), Buffer::new(limits::RECORD));
+        let mut arrived = Staged::default();
         let mut places = self.stage.map(|stage| Places::new(stage, self.want, self.fresh));
         let mut answers = answers.iter().peekable();
+        let mut maybe_same = Vec::new();
         for step in asked {
             let Some((_, digest)) = answers.next_if(|(want, _)| *want == step.want) else { continue };
             let entry = self.want.entry(step.want);
@@ -139,14 +139,21 @@ impl Here<'_> {
             if let (true, Some(size), Some(time)) = (taken, entry.size, entry.time) {
                 self.arrivals.note(step.want, digest);
                 arrived.insert(step.want, &entry, Arrived { size, time });
-            } else if let Some(at) = step.have.filter(|_| touched(step))
-                && delivery::digest(&mut opener, &self.have.entry(at), self.remembered, &mut buffer)
-                    .is_ok_and(|have| have == *digest)
-            {
-                self.arrivals.note(step.want, digest);
-                same.insert(step.want);
+            } else if let Some(at) = step.have.filter(|_| touched(step)) {
+                maybe_same.push((step.want, at, digest));
             }
         }
+        let same = worker::spread(maybe_same.into_iter(), |maybe_same| {
+            let (mut opener, mut buffer) = (Opener::new(self.root, true), Buffer::new(limits::RECORD));
+            let mut is_same = |at: Index, digest: &[u8; 32]| {
+                let own = delivery::digest(&mut opener, &self.have.entry(at), self.remembered, &mut buffer);
+                own.is_ok_and(|own| own == *digest)
+            };
+            let same = maybe_same.filter(|(_, at, digest)| is_same(*at, digest));
+            let noted = same.inspect(|(want, _, digest)| self.arrivals.note(*want, digest));
+            noted.map(|(want, ..)| want).collect::<Vec<_>>()
+        });
+        let same = same.into_iter().flatten().collect();
         (arrived, same)
     }
 }
