@@ -144,7 +144,8 @@ pub const NAMELESS: usize = 16;
 /// Threads that write files at once in one round: more gain nothing, and each holds as many descriptors as a path has
 /// components.
 pub const HANDS: usize = 4;
-/// Threads that read one tree at once: more would only wait for each other in the kernel.
+/// Threads that read one tree at once: more would only wait for each other in the kernel. Outside of a scan, each holds
+/// two descriptors for each directory on its way at most.
 pub const SCANNERS: usize = 8;
 /// Names that one thread has looked at before others begin to help it: what is less is over before they have started.
 pub const SCAN_ALONE: u32 = 512;
@@ -154,7 +155,7 @@ pub const SCAN_NAMES: usize = 256;
 pub const SCAN_SIBLINGS: usize = 8;
 /// Directories of the whole way that are: each is held open, and so is each of the way itself.
 pub const SCAN_DIRECTORIES: usize = 48;
-/// Files that are examined by one thread at a time.
+/// Files that are examined, or digested, by one thread at a time.
 pub const SCAN_BATCH: usize = 32;
 /// Bytes of them where contents are read.
 pub const SCAN_BATCH_BYTES: u64 = 1 << 20;

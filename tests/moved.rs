@@ -9,7 +9,7 @@ use crate::common::{Site, assert_exit, end_object};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::process::Output;
+use std::process::{Command, Output};
 
 /// A tree with files of many sizes, all of their own contents, at both ends.
 fn pair(pull: bool, fill: impl Fn(&Path)) -> Pair {
@@ -136,6 +136,31 @@ fn a_tree_is_touched() {
         let output = pair.smsync(pull, &["--json"]);
         assert_exit(&output, 0);
         assert_eq!(sums(&output)[0], changed, "pull {pull}");
+        assert_equal(&pair.site);
+    }
+}
+
+/// One thread has enough descriptors for so deep a tree, but several have not.
+#[test]
+fn a_deep_tree_is_touched_and_descriptors_are_few() {
+    let deep = |at: &Path| at.join(vec!["d"; 100].join("/"));
+    for pull in [false, true] {
+        let pair = pair(pull, |at| many(&deep(at)));
+        for name in fs::read_dir(deep(&pair.site.src()).join("old/3")).unwrap() {
+            set_time(&name.unwrap().path(), 1_500_000_000, 5);
+        }
+        let whole = pair.site.smsync();
+        let mut command = Command::new("prlimit");
+        command.arg("--nofile=150:150").arg(whole.get_program()).args(whole.get_args());
+        command.envs(whole.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        if pull {
+            command.args(["--json", "pull"]).arg(pair.inetd.remote("source")).arg(pair.site.dst());
+        } else {
+            command.args(["--json", "push"]).arg(pair.site.src()).arg(pair.inetd.remote("m"));
+        }
+        let output = command.output().unwrap();
+        assert_exit(&output, 0);
+        assert_eq!(sums(&output)[..2], [0, 0], "pull {pull}");
         assert_equal(&pair.site);
     }
 }

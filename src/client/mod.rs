@@ -14,6 +14,7 @@ mod transfer;
 use crate::exit::Exit;
 use crate::path::RelPath;
 use crate::report::Report;
+use crate::sys;
 use crate::terms::Keeping;
 use crate::wire::{Flags, Message, WireError};
 use clap::Parser;
@@ -34,6 +35,8 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> Exit {
         Ok(options) => options,
         Err(error) => return told(&hinted(error)),
     };
+    // With fewer it is slower, and nothing else.
+    let _ = sys::process::take_descriptors();
     let mut show = Show::new(&options);
     let exit = match run(&options, &mut show) {
         Ok(exit) => exit,

@@ -163,7 +163,7 @@ fn unlockable(error: StageError) -> Lacking {
 fn before_it(log: &Log) {
     log.confine();
     let _ = sys::ids::boot_id();
-    let _ = sys::process::parallelism();
+    let _ = (sys::process::parallelism(), sys::process::descriptors());
     let _ = sys::clock::stamping();
     let _ = sys::xattr::Sight::ours();
     sys::fault::before_confinement();

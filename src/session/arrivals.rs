@@ -3,14 +3,14 @@
 
 use crate::limits;
 use crate::path::RelPath;
+use crate::session::worker;
 use crate::spec::{Index, Spec, Time};
-use crate::sys::{Dir, FileKind, Spool, Stat, clock, ids, process};
+use crate::sys::{Dir, FileKind, Spool, Stat, clock, ids};
 use crate::tree::{Cursor, Remembered, Root, is_settled};
 use std::collections::VecDeque;
 use std::io::Write;
 use std::ops::RangeInclusive;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::thread::{self, Builder};
 
 /// Files of which the digest is known and that are about to change their places, or their times.
 #[derive(Debug)]
@@ -83,15 +83,9 @@ impl<'a> Arrivals<'a> {
         clock::wait_until_past(placed, limits::TICK);
         let look = Look { root, want, changed: begun..=placed, now: clock::now(), remembered };
         let records = map.bytes().as_chunks::<RECORD>().0;
-        let threads = process::parallelism().min(limits::SCANNERS);
-        let mut parts = records.chunks(records.len().div_ceil(threads).max(limits::SCAN_ALONE as usize));
-        let first = parts.next().unwrap_or_default();
-        thread::scope(|scope| {
-            for part in parts {
-                // Where no thread is to be had, they will be read when they are asked about.
-                let _ = Builder::new().spawn_scoped(scope, || look.at(part));
-            }
-            look.at(first);
+        // Neighbours have their directories in common.
+        worker::spread(records.chunks(limits::SCAN_ALONE as usize), |parts| {
+            parts.for_each(|part| look.at(part))
         });
     }
 }

@@ -123,7 +123,9 @@ fn sums(file: &File, size: u64, digests: &BlockDigests) -> io::Result<Vec<BlockS
     let pieces = (0..).step_by(at_once).zip(sums.chunks_mut(at_once));
     let done = worker::spread(pieces, |mut pieces| {
         let mut buffer = Buffer::new(at_once * digests.block());
-        pieces.try_for_each(|(first, sums)| sums_from(file, digests, first, sums, &mut buffer))
+        let read = pieces.try_for_each(|(first, sums)| sums_from(file, digests, first, sums, &mut buffer));
+        // What cannot be read is no help, and so the others need not read on.
+        read.inspect_err(|_| pieces.end())
     });
     done.into_iter().collect::<io::Result<()>>()?;
     Ok(sums)

@@ -72,7 +72,8 @@ pub(super) struct Question<'q> {
 /// What came of it.
 #[derive(Default)]
 pub(super) struct Answered {
-    /// Digests of what was not found: those that were asked for one by one, and then those of the second time.
+    /// Digests of what was not found: those that were asked for one by one, and then, in any order, those of the second
+    /// time.
     pub(super) single: Vec<Answer>,
     /// What was found.
     pub(super) found: HashMap<Index, Source>,

@@ -18,14 +18,16 @@ pub(super) fn start<'s, T: Send + 's>(
     Builder::new().spawn_scoped(scope, work).map_err(|error| Error::System(START, error))
 }
 
-/// Does what there is to do on this thread and on others, as many as there are processors, or as are to be had: each takes
-/// the next when it is done with one, so that all of them end together. Gives back what came of it on each.
+/// Does what there is to do on this thread and on others: each takes the next when it is done with one, so that all of
+/// them end together. There are as many as there are processors, [`limits::SCANNERS`] at most, and no more than are to be
+/// had, or than have descriptors for the deepest tree. Gives back what came of it on each.
 pub(super) fn spread<I: Iterator + Send, R: Send>(todo: I, work: impl Fn(&Shared<I>) -> R + Sync) -> Vec<R> {
     let most = todo.size_hint().1.unwrap_or(usize::MAX);
-    let todo = Shared(Mutex::new(todo));
+    let todo = Shared(Mutex::new(Some(todo)));
     let work = || work(&todo);
     thread::scope(|scope| {
-        let others = 1..process::parallelism().min(limits::SCANNERS).min(most);
+        let open = process::descriptors() / (2 * limits::DEPTH);
+        let others = 1..process::parallelism().min(limits::SCANNERS).min(open).min(most);
         let others: Vec<_> = others.filter_map(|_| Builder::new().spawn_scoped(scope, work).ok()).collect();
         let mut done = vec![work()];
         for other in others {
@@ -36,13 +38,24 @@ pub(super) fn spread<I: Iterator + Send, R: Send>(todo: I, work: impl Fn(&Shared
 }
 
 /// What several threads take from.
-pub(super) struct Shared<I>(Mutex<I>);
+pub(super) struct Shared<I>(Mutex<Option<I>>);
+
+impl<I> Shared<I> {
+    /// Nothing more is to be done.
+    pub(super) fn end(&self) {
+        *self.left() = None;
+    }
+
+    fn left(&self) -> MutexGuard<'_, Option<I>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 impl<I: Iterator> Iterator for &Shared<I> {
     type Item = I::Item;
 
     fn next(&mut self) -> Option<I::Item> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).next()
+        self.left().as_mut()?.next()
     }
 }
 
@@ -99,6 +112,17 @@ mod tests {
         assert_eq!(counts.iter().sum::<usize>(), 10_000);
         assert!(done.into_iter().eq(0..10_000));
         assert_eq!(spread(std::iter::empty::<u8>(), |todo| todo.count()), [0]);
+    }
+
+    #[test]
+    fn what_is_ended_is_not_gone_on_with() {
+        let done = spread(0..1_000_000_000_000u64, |mut todo| {
+            let last = todo.find(|number| *number > 100);
+            todo.end();
+            (last, todo.next())
+        });
+        assert!(done.iter().all(|(_, next)| next.is_none()), "{done:?}");
+        assert!(done.iter().any(|(last, _)| last.is_some()), "{done:?}");
     }
 
     /// The later ones are there before the earlier ones, and every other one has nothing to say.

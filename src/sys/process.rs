@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
-use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions};
+use rustix::process::{Pid, PidfdFlags, Resource, Rlimit, Signal, WaitOptions};
 
 /// The bits of modes that what we make does not get: our umask.
 #[must_use]
@@ -26,6 +26,25 @@ pub fn umask() -> u32 {
 /// have.
 pub fn no_umask() {
     rustix::process::umask(rustix::fs::Mode::empty());
+}
+
+/// Lets this process have as many descriptors at once as it may: threads that read or write a tree hold one for each
+/// directory on their way.
+///
+/// # Errors
+/// The kernel refuses.
+pub fn take_descriptors() -> io::Result<()> {
+    let files = rustix::process::getrlimit(Resource::Nofile);
+    Ok(rustix::process::setrlimit(Resource::Nofile, Rlimit { current: files.maximum, ..files })?)
+}
+
+/// How many descriptors this process can have at once.
+#[must_use]
+pub fn descriptors() -> usize {
+    // A process that confined itself cannot ask.
+    static LIMIT: OnceLock<usize> = OnceLock::new();
+    let limit = || rustix::process::getrlimit(Resource::Nofile).current;
+    *LIMIT.get_or_init(|| limit().and_then(|limit| limit.try_into().ok()).unwrap_or(usize::MAX))
 }
 
 /// Ends (SIGTERM) the process of this number, if `still` says, once we hold on to it, that it is the one that is meant:

@@ -17,6 +17,7 @@ use rustix::process::{DumpableBehavior, Resource, Rlimit};
 
 use crate::limits;
 use crate::sys::notify::Supervisor;
+use crate::sys::process;
 
 /// Who is at the other end of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,9 +100,7 @@ pub(crate) fn start() -> io::Result<Start> {
     rustix::process::chdir("/")?;
     // The memory holds secrets: no core file, and no tracing by others with our user id.
     rustix::process::setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
-    // Threads that write at once hold a descriptor for each directory on their way.
-    let files = rustix::process::getrlimit(Resource::Nofile);
-    rustix::process::setrlimit(Resource::Nofile, Rlimit { current: files.maximum, ..files })?;
+    process::take_descriptors()?;
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     SigSet::empty().thread_set_mask()?;
     // The listener starts itself by another name, and killall(1) should still find it.

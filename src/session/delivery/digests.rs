@@ -1,4 +1,4 @@
-//! Turn 2a at the sender: the digests of files that the receiver may have already, read by all processors.
+//! Turn 2a at the sender: the digests of files that the receiver may have already, read by several threads.
 
 use super::time;
 use crate::digest::Content;
@@ -9,16 +9,11 @@ use crate::session::{Error, moves};
 use crate::spec::{Entry, Index, Spec};
 use crate::sys::{Buffer, clock};
 use crate::tree::{Opener, Remembered, Root};
-use crate::wire::{Channel, Message};
+use crate::wire::{Channel, Message, Speaker, WireError};
 use std::io::{self, Read};
 use std::sync::mpsc::sync_channel;
 
-/// Files that one thread reads before another's answers may follow: few that are large, or many that are small, of which
-/// each is read in less time than two threads need to wait for each other.
-const LOAD: usize = 32;
-/// Bytes of them, but for the last.
-const LOAD_BYTES: u64 = 1 << 20;
-/// Loads on their way from the reading threads to the connection.
+/// What several threads read on its way to the connection, so much of it at a time.
 const AHEAD: usize = 32;
 
 /// A file that is asked about.
@@ -38,8 +33,12 @@ pub(in crate::session) fn digests(
 ) -> Result<(), Error> {
     let Questions { single, together, .. } = asked;
     // Every one is a regular file, or the readers would leave it out.
-    let (one, other) = (single.total()?.files_total, together.total()?.files_total);
-    let most = usize::try_from(one.saturating_add(other)).unwrap_or(usize::MAX);
+    let (one, other) = (single.total()?, together.total()?);
+    let files = one.files_total.saturating_add(other.files_total);
+    let is_small = files <= limits::SCAN_BATCH as u64
+        && one.bytes_total.saturating_add(other.bytes_total) < limits::SCAN_BATCH_BYTES;
+    // No more batches than files: one needs no second thread.
+    let most = if is_small { 1 } else { usize::try_from(files).unwrap_or(usize::MAX) };
     std::thread::scope(|scope| {
         // Made in here, so that it goes when the connection breaks: by that the readers know that they may end.
         let (done, from_readers) = sync_channel(AHEAD);
@@ -47,17 +46,16 @@ pub(in crate::session) fn digests(
             let (spec, turn) = (single.spec(), Turn::default());
             let single = single.indices().map(|index| Asked { index, together: false });
             let together = together.indices().map(|index| Asked { index, together: true });
-            // No more loads than files: one needs no second thread.
-            let loads = loads(spec, single.chain(together)).take(most).enumerate();
-            worker::spread(loads, |loads| {
+            let todo = batches(spec, single.chain(together)).take(most).enumerate();
+            worker::spread(todo, |batches| {
                 let (mut opener, mut buffer) = (Opener::new(root, false), Buffer::new(limits::RECORD));
                 let mut answer = |asked: Asked| {
                     let digest = digest(&mut opener, &spec.entry(asked.index), remembered, &mut buffer);
                     (asked, digest.ok())
                 };
-                for (number, load) in loads {
+                for (number, batch) in batches {
                     let place = turn.place(number);
-                    let answers: Vec<_> = load.into_iter().map(&mut answer).collect();
+                    let answers: Vec<_> = batch.into_iter().map(&mut answer).collect();
                     place.wait();
                     if done.send(answers).is_err() {
                         return;
@@ -65,7 +63,6 @@ pub(in crate::session) fn digests(
                 }
             });
         })?;
-        let from_readers = from_readers;
         let mut speaker = connection.speak();
         let mut row = Vec::with_capacity(limits::TOGETHER);
         while let Some(answers) = speaker.await_worker(&from_readers)? {
@@ -78,12 +75,12 @@ pub(in crate::session) fn digests(
                     (Asked { .. }, None) => {}
                 }
                 if row.len() == limits::TOGETHER {
-                    speaker.say(&Message::Together { digest: moves::together(row.drain(..)) })?;
+                    say_together(&mut speaker, &mut row)?;
                 }
             }
         }
         if !row.is_empty() {
-            speaker.say(&Message::Together { digest: moves::together(row.drain(..)) })?;
+            say_together(&mut speaker, &mut row)?;
         }
         speaker.say(&Message::DigestsEnd)?;
         Ok(speaker.end()?)
@@ -91,18 +88,23 @@ pub(in crate::session) fn digests(
 }
 
 /// What one thread reads at a time.
-fn loads(spec: &Spec, mut asked: impl Iterator<Item = Asked>) -> impl Iterator<Item = Vec<Asked>> {
+fn batches(spec: &Spec, mut asked: impl Iterator<Item = Asked>) -> impl Iterator<Item = Vec<Asked>> {
     std::iter::from_fn(move || {
-        let (mut load, mut bytes) = (Vec::new(), 0u64);
-        while load.len() < LOAD
-            && bytes < LOAD_BYTES
+        let (mut batch, mut bytes) = (Vec::new(), 0u64);
+        while batch.len() < limits::SCAN_BATCH
+            && bytes < limits::SCAN_BATCH_BYTES
             && let Some(next) = asked.next()
         {
             bytes = bytes.saturating_add(spec.size(next.index).unwrap_or_default());
-            load.push(next);
+            batch.push(next);
         }
-        (!load.is_empty()).then_some(load)
+        (!batch.is_empty()).then_some(batch)
     })
+}
+
+/// Says one digest of all that are in the row.
+fn say_together(speaker: &mut Speaker<'_>, row: &mut Vec<[u8; 32]>) -> Result<(), WireError> {
+    speaker.say(&Message::Together { digest: moves::together(row.drain(..)) })
 }
 
 /// The digest of a file of the tree, if it is still what its specification says. `buffer` is for reading.
