@@ -157,7 +157,7 @@ pub const SCAN_SIBLINGS: usize = 8;
 pub const SCAN_DIRECTORIES: usize = 48;
 /// Files that are examined, or digested, by one thread at a time.
 pub const SCAN_BATCH: usize = 32;
-/// Bytes of them where contents are read.
+/// Bytes of them where contents are read, but for the last.
 pub const SCAN_BATCH_BYTES: u64 = 1 << 20;
 /// Batches of files that wait to be described, each with its directory held open.
 pub const SCAN_BATCHES: usize = 32;

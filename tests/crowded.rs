@@ -1,4 +1,5 @@
-//! A user who may have only so many processes: where no thread is to be had, a round does without or says so.
+//! A user who may have only so many processes, or descriptors: where no thread is to be had, or none for it, a round does
+//! without or says so.
 
 use crate::common::{Inetd, SMSYNC, SMSYNCD, Site, is_root, output_within};
 use std::fs;
@@ -114,4 +115,42 @@ fn a_server_that_receives() {
 #[test]
 fn a_server_that_sends() {
     rounds("pull", SMSYNCD);
+}
+
+/// One thread has enough for so deep a tree, but several have not.
+#[test]
+fn a_deep_tree_and_few_descriptors() {
+    for (direction, of) in [("pull", SMSYNC), ("push", SMSYNCD)] {
+        let site = Site::new();
+        let (src, dst) = (site.src().display().to_string(), site.dst().display().to_string());
+        let deep = site.src().join(vec!["d"; 100].join("/"));
+        for number in 0..320u32 {
+            let dir = deep.join((number / 40).to_string());
+            fs::create_dir_all(&dir).unwrap();
+            fs::write(dir.join(number.to_string()), number.to_string().repeat(4000)).unwrap();
+        }
+        let config = site.path("smsyncd.conf");
+        if direction == "pull" {
+            fs::write(&config, site.server_conf("").replace(&dst, &src)).unwrap();
+        }
+        let program = move |program: &'static str| {
+            let mut command = Command::new("prlimit");
+            command.arg("--nofile=190:190").arg(program);
+            if of == program { command } else { Command::new(program) }
+        };
+        let inetd = Inetd::start(move || {
+            let mut command = program(SMSYNCD);
+            command.arg("-c").arg(&config);
+            command
+        });
+        let remote = inetd.remote("m");
+        let (from, to) = if direction == "pull" { (&remote, &dst) } else { (&src, &remote) };
+        let mut command = program(SMSYNC);
+        command.arg("-C").arg(site.path("smsync.conf")).args([direction, from, to]);
+        command.env("XDG_STATE_HOME", site.path("client-state")).env("TMPDIR", site.path("spool"));
+        let output = output_within(&mut command, LIMIT);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(0), "{direction}: {said}");
+        crate::common::facts::assert_same(&site.src(), &site.dst(), direction);
+    }
 }

@@ -151,7 +151,7 @@ fn a_deep_tree_is_touched_and_descriptors_are_few() {
         }
         let whole = pair.site.smsync();
         let mut command = Command::new("prlimit");
-        command.arg("--nofile=150:150").arg(whole.get_program()).args(whole.get_args());
+        command.arg("--nofile=190:190").arg(whole.get_program()).args(whole.get_args());
         command.envs(whole.get_envs().filter_map(|(name, value)| Some((name, value?))));
         if pull {
             command.args(["--json", "pull"]).arg(pair.inetd.remote("source")).arg(pair.site.dst());

@@ -35,7 +35,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> Exit {
         Ok(options) => options,
         Err(error) => return told(&hinted(error)),
     };
-    // With fewer it is slower, and nothing else.
+    // With fewer there are fewer threads.
     let _ = sys::process::take_descriptors();
     let mut show = Show::new(&options);
     let exit = match run(&options, &mut show) {

@@ -159,7 +159,7 @@ fn unlockable(error: StageError) -> Lacking {
     Lacking::plain(error.exit(), error.to_string())
 }
 
-/// What is read from files once and must be known before they are out of reach.
+/// What is read from files once, or asked of the kernel, and must be known before they are out of reach.
 fn before_it(log: &Log) {
     log.confine();
     let _ = sys::ids::boot_id();

@@ -9,7 +9,6 @@ use crate::session::admit;
 use crate::session::intake::{Intake, full};
 use crate::session::worker;
 use crate::spec::Index;
-use crate::sys::process;
 use crate::wire::{Record, Whole, WireError};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
@@ -58,7 +57,7 @@ impl<'h> Hands<'h> {
         scope: &'s Scope<'s, '_>,
         done: &Sender<(Record, Progress)>,
     ) -> Result<(), Error> {
-        for number in 0..process::parallelism().min(limits::HANDS) {
+        for number in 0..worker::threads(limits::HANDS, limits::DEPTH) {
             let done = done.clone();
             // It ends with this thread: by that the connection knows that nothing more comes back.
             let hand = worker::start(scope, move || self.work(&done));

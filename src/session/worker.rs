@@ -18,16 +18,24 @@ pub(super) fn start<'s, T: Send + 's>(
     Builder::new().spawn_scoped(scope, work).map_err(|error| Error::System(START, error))
 }
 
+/// Descriptors that a round holds besides those of its threads.
+const BESIDES: usize = 64;
+
+/// How many threads may do one thing at once, each of which holds so many descriptors at most: one at least.
+pub(super) fn threads(limit: usize, each: usize) -> usize {
+    let room = process::descriptors().saturating_sub(BESIDES) / each;
+    process::parallelism().min(limit).min(room).max(1)
+}
+
 /// Does what there is to do on this thread and on others: each takes the next when it is done with one, so that all of
-/// them end together. There are as many as there are processors, [`limits::SCANNERS`] at most, and no more than are to be
-/// had, or than have descriptors for the deepest tree. Gives back what came of it on each.
+/// them end together. There are [`limits::SCANNERS`] at most, and no more than are to be had, or than have descriptors for
+/// two ways of any depth. Gives back what came of it on each.
 pub(super) fn spread<I: Iterator + Send, R: Send>(todo: I, work: impl Fn(&Shared<I>) -> R + Sync) -> Vec<R> {
     let most = todo.size_hint().1.unwrap_or(usize::MAX);
     let todo = Shared(Mutex::new(Some(todo)));
     let work = || work(&todo);
     thread::scope(|scope| {
-        let open = process::descriptors() / (2 * limits::DEPTH);
-        let others = 1..process::parallelism().min(limits::SCANNERS).min(open).min(most);
+        let others = 1..threads(limits::SCANNERS, 2 * limits::DEPTH).min(most);
         let others: Vec<_> = others.filter_map(|_| Builder::new().spawn_scoped(scope, work).ok()).collect();
         let mut done = vec![work()];
         for other in others {

@@ -13,7 +13,7 @@ use crate::wire::{Channel, Message, Speaker, WireError};
 use std::io::{self, Read};
 use std::sync::mpsc::sync_channel;
 
-/// What several threads read on its way to the connection, so much of it at a time.
+/// Batches of answers on their way from the reading threads to the connection.
 const AHEAD: usize = 32;
 
 /// A file that is asked about.
