@@ -4,7 +4,7 @@
 use crate::common::{Inetd, SMSYNC, SMSYNCD, Site, is_root, output_within};
 use std::fs;
 use std::os::unix::fs::chown;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -49,21 +49,18 @@ fn site(user: u32, his: &[&str]) -> Site {
     site
 }
 
-/// A push or a pull with so many processes for the client or the server: its exit code, and what both said.
-fn round(direction: &str, of: &'static str, user: u32, number: u32) -> Option<i32> {
-    let his: &[&str] = match of {
-        SMSYNC => &["client-state", "smsync.conf"],
-        _ => &["log", "state", "state.kept", "smsyncd.conf"],
-    };
-    let site = site(user, his);
+/// A push or a pull by programs that are made so.
+fn run(
+    site: &Site,
+    direction: &str,
+    program: impl Fn(&'static str) -> Command + Copy + Send + 'static,
+) -> Output {
     let (src, dst) = (site.src().display().to_string(), site.dst().display().to_string());
     let config = site.path("smsyncd.conf");
     if direction == "pull" {
         // In its place, so that it keeps its owner.
         fs::write(&config, site.server_conf("").replace(&dst, &src)).unwrap();
     }
-    let program =
-        move |program| if of == program { bounded(user, number, of) } else { Command::new(program) };
     let inetd = Inetd::start(move || {
         let mut command = program(SMSYNCD);
         command.arg("-c").arg(&config);
@@ -76,6 +73,19 @@ fn round(direction: &str, of: &'static str, user: u32, number: u32) -> Option<i3
     command.env("XDG_STATE_HOME", site.path("client-state")).env("TMPDIR", site.path("spool"));
     let output = output_within(command.stdin(Stdio::null()), LIMIT);
     inetd.ended_within(LIMIT);
+    output
+}
+
+/// A push or a pull with so many processes for the client or the server: its exit code, and what both said.
+fn round(direction: &str, of: &'static str, user: u32, number: u32) -> Option<i32> {
+    let his: &[&str] = match of {
+        SMSYNC => &["client-state", "smsync.conf"],
+        _ => &["log", "state", "state.kept", "smsyncd.conf"],
+    };
+    let site = site(user, his);
+    let program =
+        move |program| if of == program { bounded(user, number, of) } else { Command::new(program) };
+    let output = run(&site, direction, program);
     let said = format!("{number}: {}{}", String::from_utf8_lossy(&output.stderr), site.log());
     assert!(!said.contains("our bug") && !said.contains("panicked"), "{said}");
     match output.status.code() {
@@ -122,33 +132,17 @@ fn a_server_that_sends() {
 fn a_deep_tree_and_few_descriptors() {
     for (direction, of) in [("pull", SMSYNC), ("push", SMSYNCD)] {
         let site = Site::new();
-        let (src, dst) = (site.src().display().to_string(), site.dst().display().to_string());
         let deep = site.src().join(vec!["d"; 100].join("/"));
         for number in 0..320u32 {
             let dir = deep.join((number / 40).to_string());
             fs::create_dir_all(&dir).unwrap();
             fs::write(dir.join(number.to_string()), number.to_string().repeat(4000)).unwrap();
         }
-        let config = site.path("smsyncd.conf");
-        if direction == "pull" {
-            fs::write(&config, site.server_conf("").replace(&dst, &src)).unwrap();
-        }
-        let program = move |program: &'static str| {
+        let output = run(&site, direction, move |program| {
             let mut command = Command::new("prlimit");
             command.arg("--nofile=190:190").arg(program);
             if of == program { command } else { Command::new(program) }
-        };
-        let inetd = Inetd::start(move || {
-            let mut command = program(SMSYNCD);
-            command.arg("-c").arg(&config);
-            command
         });
-        let remote = inetd.remote("m");
-        let (from, to) = if direction == "pull" { (&remote, &dst) } else { (&src, &remote) };
-        let mut command = program(SMSYNC);
-        command.arg("-C").arg(site.path("smsync.conf")).args([direction, from, to]);
-        command.env("XDG_STATE_HOME", site.path("client-state")).env("TMPDIR", site.path("spool"));
-        let output = output_within(&mut command, LIMIT);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(0), "{direction}: {said}");
         crate::common::facts::assert_same(&site.src(), &site.dst(), direction);

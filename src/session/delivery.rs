@@ -1,4 +1,5 @@
-//! Turn 3: a worker reads the wanted files right into records, and the connection sends them.
+//! What the sender reads of its files: in turn 2a for their digests; in turn 3 a worker reads the wanted ones right into
+//! records, and the connection sends them.
 
 mod delta;
 mod digests;

@@ -1,4 +1,4 @@
-//! Turn 2a at the sender: the digests of files that the receiver may have already, read by several threads.
+//! Turn 2a: the digest of a file, at either side, and at the sender the answers, for which several threads read.
 
 use super::time;
 use crate::digest::Content;
