@@ -2,7 +2,7 @@
 //!
 //! `SMSYNC_FAULT=abort:N` ends the process at the N-th point, counted from 1; `SMSYNC_FAULT=ERRNO:N` makes the N-th
 //! fail with that number; with the name of a call for N, each point of that call. Several are separated by commas.
-//! `SMSYNC_FAULT_FIRED=FILE` is written when one happened, with the name of the call. A release build has no such points.
+//! `SMSYNC_FAULT_FIRED=FILE` gets a line with the name of the call when one happened. A release build has no such points.
 
 use std::io;
 
@@ -28,7 +28,7 @@ pub fn before_confinement() {
 
 #[cfg(debug_assertions)]
 mod armed {
-    use std::fs::File;
+    use std::fs::{File, OpenOptions};
     use std::io::{self, Write};
     use std::sync::OnceLock;
     use std::sync::atomic::{AtomicU64, Ordering};
@@ -48,8 +48,11 @@ mod armed {
     static FIRED: OnceLock<Option<File>> = OnceLock::new();
     static PASSED: AtomicU64 = AtomicU64::new(0);
 
+    /// What is there stays: a session and its broker may both meet the fault, and what the one wrote may be read while
+    /// the other opens it.
     fn fired() -> Option<File> {
-        File::create(std::env::var_os("SMSYNC_FAULT_FIRED")?).ok()
+        let path = std::env::var_os("SMSYNC_FAULT_FIRED")?;
+        OpenOptions::new().append(true).create(true).open(path).ok()
     }
 
     pub(super) fn open() {
@@ -74,7 +77,7 @@ mod armed {
         });
         let Some(fault) = met else { return Ok(()) };
         if let Some(mut file) = FIRED.get_or_init(fired).as_ref() {
-            file.write_all(call.as_bytes())?;
+            file.write_all(format!("{call}\n").as_bytes())?;
         }
         match fault.errno {
             None => std::process::abort(),

@@ -263,9 +263,9 @@ impl Drop for Inetd {
     }
 }
 
-/// The call that met a fault, by the file that says so; a confined process makes it before it knows.
+/// The first call that met a fault, by the file that says so; a confined process makes it before it knows.
 pub fn fired(path: &Path) -> Option<String> {
-    fs::read_to_string(path).ok().filter(|call| !call.is_empty())
+    fs::read_to_string(path).ok()?.lines().next().map(str::to_owned)
 }
 
 /// Waits for the end of a process until the deadline, and kills it then.
