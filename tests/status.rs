@@ -61,6 +61,25 @@ fn half_sent(site: &Site) -> (Inetd, Gate, Child) {
     (inetd, gate, client)
 }
 
+/// What the first one still has to remember is much when the second one is over.
+#[test]
+fn the_later_of_two_rounds_is_the_last_one() {
+    let site = site();
+    for number in 0..5_000 {
+        fs::write(site.src().join(format!("{number}")), "contents").unwrap();
+    }
+    let inetd = site.serve();
+    assert_exit(&site.smsync().arg("push").arg(site.src()).arg(inetd.remote("m")).output().unwrap(), 0);
+    let (to, from) = (site.path("pulled"), inetd.remote("m/small"));
+    assert_exit(&site.smsync().args(["pull", &from]).arg(&to).output().unwrap(), 0);
+    inetd.ended_within(LIMIT);
+    let said = status_at_rest(&site);
+    assert_eq!(said["modules"][0]["last"]["direction"], "pull", "{said}");
+    let log = site.log();
+    let rounds: Vec<_> = log.lines().filter(|line| line.contains(", exit 0")).collect();
+    assert!(rounds[0].contains("push to m") && rounds[1].contains("pull from m/small"), "{rounds:?}");
+}
+
 #[test]
 fn a_session_in_progress_is_shown_until_it_ends() {
     let site = site();

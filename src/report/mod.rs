@@ -45,6 +45,9 @@ pub trait Monitor: Send {
 
     /// Bytes of contents and whole files so far, of those expected.
     fn progress(&mut self, progress: &Progress);
+
+    /// The round is over: both sides know how it went. What a side does after that is for rounds to come.
+    fn over(&mut self, _: &Report) {}
 }
 
 /// How far the transfer of contents is.

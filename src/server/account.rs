@@ -26,6 +26,8 @@ pub(super) struct Account<'a> {
     push: bool,
     /// Whether it only says what it would do.
     dry: bool,
+    /// When it began, until it is over.
+    began: Option<Instant>,
     /// Why a round that fails now is one that was turned away, if it is.
     door: Option<Reason>,
 }
@@ -43,7 +45,7 @@ pub(super) const fn is_turned_away(error: &Error) -> bool {
 impl<'a> Account<'a> {
     /// Of a session that has opened a module.
     pub(super) fn new(broker: &'static Broker, log: &'a Log) -> Account<'a> {
-        Account { broker, log, told: Instant::now(), push: false, dry: false, door: None }
+        Account { broker, log, told: Instant::now(), push: false, dry: false, began: None, door: None }
     }
 
     /// What fails from now on is turned away for this reason; or fails by itself.
@@ -52,12 +54,12 @@ impl<'a> Account<'a> {
     }
 
     /// A round begins now.
-    pub(super) fn begin(&mut self, round: &Round) -> Instant {
+    pub(super) fn begin(&mut self, round: &Round) {
         self.push = round.direction == Direction::Push;
         self.dry = round.flags.has(Flags::DRY_RUN);
-        let began = Instant::now();
-        self.tell(began, 0, 0);
-        began
+        let now = Instant::now();
+        self.began = Some(now);
+        self.tell(now, 0, 0);
     }
 
     /// It is so far.
@@ -82,30 +84,33 @@ impl<'a> Account<'a> {
         }
     }
 
-    /// It ended. A dry run did nothing, and is not remembered as the last that did something.
-    pub(super) fn end(&mut self, round: &Round, began: Instant, ended: &Result<Report, Error>) {
-        if let (Err(error), Some(door)) = (ended, self.door)
-            && is_turned_away(error)
-        {
+    /// It is over.
+    pub(super) fn over(&mut self, report: &Report) {
+        self.end(report, report.exit(), None);
+    }
+
+    /// It failed, unless it was over before.
+    pub(super) fn failed(&mut self, error: &Error) {
+        if let Some(door) = self.door.filter(|_| is_turned_away(error)) {
             self.note(&Note::Refused(door));
         }
-        if !round.flags.has(Flags::DRY_RUN) {
-            let (report, error) = match ended {
-                Ok(report) => (*report, None),
-                Err(error) => (Report::default(), Some(error)),
-            };
-            let sum = Sum {
-                push: round.direction == Direction::Push,
-                seconds: began.elapsed().as_secs_f64(),
-                files: report.files,
-                bytes: report.bytes,
-                removed: report.removed,
-                problems: report.problems,
-                exit: error.map_or_else(|| report.exit(), Error::exit).code(),
-            };
-            let short = |error: &Error| error.to_string().chars().take(limits::WHY).collect();
-            self.note(&Note::Round(sum, error.map(short)));
-        }
+        let short = error.to_string().chars().take(limits::WHY).collect();
+        self.end(&Report::default(), error.exit(), Some(short));
+    }
+
+    /// A dry run did nothing, and is not remembered as the last that did something.
+    fn end(&mut self, report: &Report, exit: Exit, error: Option<String>) {
+        let Some(began) = self.began.take().filter(|_| !self.dry) else { return };
+        let sum = Sum {
+            push: self.push,
+            seconds: began.elapsed().as_secs_f64(),
+            files: report.files,
+            bytes: report.bytes,
+            removed: report.removed,
+            problems: report.problems,
+            exit: exit.code(),
+        };
+        self.note(&Note::Round(sum, error));
     }
 }
 

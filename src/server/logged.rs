@@ -1,17 +1,23 @@
 //! Tells the log what happens in a round.
 
-use crate::report::{Census, Change, Monitor, Problem, Progress, Refusal, Side, Transfer, Unsupported};
+use crate::report::{
+    Census, Change, Monitor, Problem, Progress, Refusal, Report, Side, Transfer, Unsupported,
+};
 use crate::server::account::Account;
 use crate::server::config::Module;
 use crate::server::config::log_format::Where;
 use crate::server::door::Visitor;
 use crate::server::log::Log;
+use std::time::Instant;
 
 /// A round that is logged.
 pub(super) struct Logged<'l, 'a> {
     pub(super) log: &'l Log,
     /// Whose it is, in words.
     pub(super) session: String,
+    /// What it does, in words that end before a number of files, and since when.
+    pub(super) what: String,
+    pub(super) started: Instant,
     pub(super) module: &'l Module,
     /// What the client is in this round.
     pub(super) client: Side,
@@ -60,5 +66,20 @@ impl Monitor for Logged<'_, '_> {
 
     fn progress(&mut self, progress: &Progress) {
         self.account.go_on(progress);
+    }
+
+    fn over(&mut self, report: &Report) {
+        self.log.notice(format_args!(
+            "{}: {}{} files, {} bytes, {} removed, {} problems, {:.1} s, exit {}",
+            self.session,
+            self.what,
+            report.files,
+            report.bytes,
+            report.removed,
+            report.problems,
+            self.started.elapsed().as_secs_f64(),
+            report.exit().code(),
+        ));
+        self.account.over(report);
     }
 }

@@ -86,8 +86,11 @@ impl Session<'_> {
         let client = if round.direction == Direction::Push { Side::Sender } else { Side::Receiver };
         let (session, visitor) = (self.to_string(), &self.visitor);
         let below = shown(path.as_bytes());
-        let mut monitor = Logged { log: self.log, session, module, client, visitor, below, account };
-        let started = Instant::now();
+        // What was only compared must not read in the log like what was done.
+        let tried = if round.flags.has(Flags::DRY_RUN) { "dry run of a " } else { "" };
+        let (what, started) = (format!("{tried}{}", self.wish), Instant::now());
+        let mut monitor =
+            Logged { log: self.log, session, what, started, module, client, visitor, below, account };
         let names = [self.visitor.user(), &module.name].map(|name| name.as_bytes().to_vec());
         let names = [&names[..], &[path.as_bytes().to_vec()]].concat();
         let baselines = match state {
@@ -97,7 +100,7 @@ impl Session<'_> {
         let remembered =
             state.as_ref().ok().and_then(|state| Remembered::of(state, spool, tree.root.dir()).ok());
         let remembered = remembered.unwrap_or(Remembered::none());
-        let report = match round.direction {
+        match round.direction {
             Direction::Push => {
                 let lacks = |Lacking { exit, told, reason }: &Lacking| {
                     self.log.error(format_args!("{self}: module {}: {reason}", module.name));
@@ -116,7 +119,7 @@ impl Session<'_> {
                     remembered: &remembered,
                     baselines: &baselines,
                 };
-                receive(channel, &receiver, round, &mut monitor)?
+                receive(channel, &receiver, round, &mut monitor)
             }
             Direction::Pull => {
                 let mut keywords = round.keywords.for_transfer();
@@ -164,22 +167,9 @@ impl Session<'_> {
                 if !round.flags.has(Flags::DRY_RUN) {
                     remembered.keep();
                 }
-                report
+                Ok(report)
             }
-        };
-        // What was only compared must not read in the log like what was done.
-        let tried = if round.flags.has(Flags::DRY_RUN) { "dry run of a " } else { "" };
-        self.log.notice(format_args!(
-            "{self}: {tried}{}{} files, {} bytes, {} removed, {} problems, {:.1} s, exit {}",
-            self.wish,
-            report.files,
-            report.bytes,
-            report.removed,
-            report.problems,
-            started.elapsed().as_secs_f64(),
-            report.exit().code(),
-        ));
-        Ok(report)
+        }
     }
 
     /// The trees of the module in which a round lets us look for files. One that is missing has none.

@@ -193,7 +193,7 @@ impl Session<'_> {
                 Message::Round(round) => {
                     let round = ahead.join(round)?;
                     self.wish.direction = Some(round.direction);
-                    let began = account.begin(&round);
+                    account.begin(&round);
                     let asked = (&round, held.take());
                     let ended = self.take(
                         channel,
@@ -202,8 +202,7 @@ impl Session<'_> {
                         asked,
                         &mut welcome,
                     );
-                    account.end(&round, began, &ended);
-                    let report = ended?;
+                    let report = ended.inspect_err(|error| account.failed(error))?;
                     self.transfers.add(&report);
                     exit = exit.max_of(report.exit());
                 }

@@ -86,7 +86,9 @@ pub fn receive(
         let report = removal.refuse(channel, report, &problems, &refusal, monitor)?;
         // A sender that would remove what has arrived says that it did not.
         let taken = round.remove_source && !round.flags.has(Flags::DRY_RUN);
-        return if taken { moving::hear(channel, report, monitor) } else { Ok(report) };
+        let report = if taken { moving::hear(channel, report, monitor)? } else { report };
+        monitor.over(&report);
+        return Ok(report);
     }
     report.problems += prepared.refused.count();
     let arrivals = Arrivals::new(receiver.spool, receiver.remembered);

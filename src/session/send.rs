@@ -138,10 +138,14 @@ pub fn deliver(
                     Message::Unsupported(lost) => monitor.unsupported(told.unsupported(&lost)?),
                     Message::Change(change) => monitor.change(told.change(&change)?),
                     Message::Have { place, first, count } if taking => had.add(place, first, count)?,
-                    Message::Report(report) if taking => {
-                        return moving::take_away(channel, source.0, &had, offer.begun, report, monitor);
+                    Message::Report(mut report) => {
+                        if taking {
+                            report =
+                                moving::take_away(channel, source.0, &had, offer.begun, report, monitor)?;
+                        }
+                        monitor.over(&report);
+                        return Ok(report);
                     }
-                    Message::Report(report) => return Ok(report),
                     _ => return Err(broken().into()),
                 }
             }

@@ -151,5 +151,7 @@ pub(super) fn finish(
     }
     speaker.say(&Message::Report(report))?;
     speaker.end()?;
-    if taken { moving::hear(channel, report, monitor) } else { Ok(report) }
+    let report = if taken { moving::hear(channel, report, monitor)? } else { report };
+    monitor.over(&report);
+    Ok(report)
 }
