@@ -235,24 +235,33 @@ fn what_the_source_lost_is_no_problem_of_the_rest() {
 #[test]
 fn a_list_of_modules() {
     let (site, inetd) = new_site();
+    let dst = site.dst();
+    let module = |name: &str, read_only: &str| {
+        format!("[{name}]\npath = {}\nread only = {read_only}\nwrite only = yes\n", dst.display())
+    };
+    let more = [site.server_conf(""), module("wo", "no"), module("no", "yes")].concat();
+    site.write_private("smsyncd.conf", &more);
     let host = format!("127.0.0.1:{}", inetd.port);
     let output = run(&site, &["list", &host]);
     assert_exit(&output, 0);
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "m                rw  a test\nro               ro\n");
+    let listed =
+        "m                rw  a test\nro               ro\nwo               wo\nno               --\n";
+    assert_eq!(String::from_utf8_lossy(&output.stdout), listed);
     let output = run(&site, &["--json", "list", &format!("smsync://{host}/")]);
     assert_exit(&output, 0);
     let lines: Vec<serde_json::Value> = String::from_utf8_lossy(&output.stdout)
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
-    assert_eq!(
-        lines[0],
-        serde_json::json!({"event": "module", "name": "m", "comment": "a test", "read_only": false})
-    );
-    assert_eq!(
-        lines[1],
-        serde_json::json!({"event": "module", "name": "ro", "comment": "", "read_only": true})
-    );
+    let line = |name: &str, comment: &str, read_only: bool, write_only: bool| {
+        serde_json::json!({
+            "event": "module", "name": name, "comment": comment, "read_only": read_only, "write_only": write_only
+        })
+    };
+    assert_eq!(lines[0], line("m", "a test", false, false));
+    assert_eq!(lines[1], line("ro", "", true, false));
+    assert_eq!(lines[2], line("wo", "", false, true));
+    assert_eq!(lines[3], line("no", "", true, true));
     // What is not listed can be had by its name.
     assert_exit(&run(&site, &["pull", &inetd.remote("hidden"), site.path("back").to_str().unwrap()]), 0);
 }

@@ -202,8 +202,10 @@ fn list(options: &Options, host: &str, network: &Network, show: &mut Show) -> Re
         loop {
             match channel.listen().message()? {
                 Message::Motd(text) if count == 0 && !std::mem::replace(&mut told, true) => show.motd(&text),
-                Message::Module { name, comment, read_only } if count < crate::limits::MODULES => {
-                    show.module(&name, &comment, read_only);
+                Message::Module { name, comment, read_only, write_only }
+                    if count < crate::limits::MODULES =>
+                {
+                    show.module((&name, &comment), read_only, write_only);
                     count += 1;
                 }
                 Message::ModulesEnd => return Ok(()),

@@ -160,11 +160,18 @@ impl Show {
     }
 
     /// Says one module of a server.
-    pub(super) fn module(&self, name: &str, comment: &str, read_only: bool) {
+    pub(super) fn module(&self, (name, comment): (&str, &str), read_only: bool, write_only: bool) {
         if self.json {
-            event(&json!({"event": "module", "name": name, "comment": comment, "read_only": read_only}));
+            event(&json!({
+                "event": "module", "name": name, "comment": comment, "read_only": read_only, "write_only": write_only
+            }));
         } else {
-            let access = if read_only { "ro" } else { "rw" };
+            let access = match (read_only, write_only) {
+                (false, false) => "rw",
+                (true, false) => "ro",
+                (false, true) => "wo",
+                (true, true) => "--",
+            };
             line(format!("{:<16} {access}  {}", shown_text(name), shown_text(comment)).trim_end());
         }
     }

@@ -295,6 +295,7 @@ impl Session<'_> {
                 name: Cow::Borrowed(&module.name),
                 comment: Cow::Borrowed(&module.comment),
                 read_only: module.read_only,
+                write_only: module.write_only,
             })?;
         }
         speaker.say(&Message::ModulesEnd)?;

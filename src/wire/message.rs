@@ -36,6 +36,8 @@ pub enum Message<'a> {
         comment: Cow<'a, str>,
         /// Whether it can only be read.
         read_only: bool,
+        /// Whether it can only be written to.
+        write_only: bool,
     },
     /// No more modules.
     ModulesEnd,

@@ -88,8 +88,13 @@ fn samples() -> Vec<Message<'static>> {
         Message::List,
         Message::Welcome { single: RelPath::ROOT },
         Message::Welcome { single: path("a\u{1}b") },
-        Message::Module { name: text(limits::MODULE), comment: text(limits::TEXT), read_only: true },
-        Message::Module { name: text(0), comment: text(0), read_only: false },
+        Message::Module {
+            name: text(limits::MODULE),
+            comment: text(limits::TEXT),
+            read_only: true,
+            write_only: false,
+        },
+        Message::Module { name: text(0), comment: text(0), read_only: false, write_only: true },
         Message::ModulesEnd,
         Message::Motd(text(limits::MOTD)),
         round(Direction::Push, Flags::NONE, Vec::new(), &[]),
@@ -252,8 +257,13 @@ fn each_bound_holds_one_beyond_it() {
     let long = |limit: usize| Cow::<str>::Owned("x".repeat(limit + 1));
     let beyond = [
         Message::Open { module: long(limits::MODULE), path: RelPath::ROOT },
-        Message::Module { name: long(limits::MODULE), comment: "".into(), read_only: true },
-        Message::Module { name: "m".into(), comment: long(limits::TEXT), read_only: true },
+        Message::Module {
+            name: long(limits::MODULE),
+            comment: "".into(),
+            read_only: true,
+            write_only: false,
+        },
+        Message::Module { name: "m".into(), comment: long(limits::TEXT), read_only: true, write_only: false },
         Message::Motd(long(limits::MOTD)),
         Message::Abort { exit: Exit::Io, text: long(limits::TEXT) },
         Message::Abort { exit: Exit::Ok, text: "".into() },

@@ -205,7 +205,12 @@ fn a_server_does_not_drive_the_terminal() {
     for options in [&[][..], &["--json"]] {
         let evil = Evil::start(&site, |peer| {
             peer.hear();
-            peer.say(&[Message::Module { name: ESCAPES.into(), comment: ESCAPES.into(), read_only: true }]);
+            peer.say(&[Message::Module {
+                name: ESCAPES.into(),
+                comment: ESCAPES.into(),
+                read_only: true,
+                write_only: false,
+            }]);
             peer.say(&[Message::ModulesEnd]);
         });
         let output = run(site.smsync().args(options).args(["list", &format!("127.0.0.1:{}", evil.port)]));
@@ -232,7 +237,8 @@ fn what_a_server_tells_is_bounded() {
     assert_eq!(lines, 10_001, "as many as there may be, and the reason");
     let evil = Evil::start(&site, |peer| {
         peer.hear();
-        let module = Message::Module { name: "m".into(), comment: "".into(), read_only: true };
+        let module =
+            Message::Module { name: "m".into(), comment: "".into(), read_only: true, write_only: false };
         peer.say(&vec![module; 1025]);
         assert!(matches!(peer.finish(), Some((Exit::Protocol, _))));
     });

@@ -22,6 +22,7 @@ impl<'a> Message<'a> {
                 name: body.text(limits::MODULE)?,
                 comment: body.text(limits::TEXT)?,
                 read_only: body.bool()?,
+                write_only: body.bool()?,
             },
             5 => Message::ModulesEnd,
             6 => Message::Round(Round::decode(&mut body)?),

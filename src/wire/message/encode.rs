@@ -12,10 +12,11 @@ impl Message<'_> {
                 put_bytes(out, path.as_bytes());
             }
             Message::Welcome { single } => put_bytes(out, single.as_bytes()),
-            Message::Module { name, comment, read_only } => {
+            Message::Module { name, comment, read_only, write_only } => {
                 put_bytes(out, name.as_bytes());
                 put_bytes(out, comment.as_bytes());
                 out.push((*read_only).into());
+                out.push((*write_only).into());
             }
             Message::Motd(text) => put_bytes(out, text.as_bytes()),
             Message::Round(round) => round.encode(out),
