@@ -4,7 +4,6 @@ use crate::config::Durable;
 use crate::digest::Content;
 use crate::install::incoming::{specified, write_whole};
 use crate::install::{Arrived, Failure, Fresh, Incoming, Meta, Stage, at};
-use crate::limits;
 use crate::path::RelPath;
 use crate::report::Step;
 use crate::spec::{Entry, Index, Spec, Time};
@@ -151,8 +150,8 @@ impl<'s> Places<'s> {
         Ok((file, mode))
     }
 
-    /// Takes over the file left for this entry, if its contents have this digest; gives it the entry's metadata, and
-    /// flushes it if that is the policy: who wrote it may not have come so far.
+    /// Takes over the file left for this entry, if its contents, which are read into this memory, have this digest; gives
+    /// it the entry's metadata, and flushes it if that is the policy: who wrote it may not have come so far.
     ///
     /// # Errors
     /// What failed. That it is not the right file is `Ok(false)`.
@@ -160,7 +159,7 @@ impl<'s> Places<'s> {
         &mut self,
         index: Index,
         entry: &Entry<'_>,
-        digest: &[u8; 32],
+        (digest, buffer): (&[u8; 32], &mut Buffer),
         meta: &Meta<'_>,
         durable: Durable,
     ) -> Result<bool, Failure> {
@@ -171,9 +170,8 @@ impl<'s> Places<'s> {
             return Ok(false);
         }
         let mut content = Content::new();
-        let mut buffer = Buffer::new(limits::RECORD);
         loop {
-            let read = file.read(&mut buffer).map_err(at(Step::Write))?;
+            let read = file.read(buffer).map_err(at(Step::Write))?;
             if read == 0 {
                 break;
             }

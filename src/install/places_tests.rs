@@ -73,7 +73,8 @@ fn what_is_taken_over_is_what_was_specified() {
         let entry = Entry { digests, ..want.entry(index(&want, "f")) };
         let digest = blake3::hash(text.as_bytes());
         let mut places = Places::new(&stage, &want, &fresh);
-        places.take_over(index(&want, "f"), &entry, digest.as_bytes(), &meta, Durable::None).unwrap()
+        let with = (digest.as_bytes(), &mut Buffer::new(4));
+        places.take_over(index(&want, "f"), &entry, with, &meta, Durable::None).unwrap()
     };
     assert!(take("hello", None) && !take("hellO", None));
     // sha1sum(1) of "hello", and of nothing.

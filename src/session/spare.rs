@@ -8,7 +8,7 @@ use crate::report::Aspects;
 use crate::session::arrivals::Arrivals;
 use crate::session::moves::{Answered, Question, Source};
 use crate::session::{Error, delivery, moves, worker};
-use crate::spec::{Index, Spec};
+use crate::spec::{Entry, Index, Spec};
 use crate::sys::Buffer;
 use crate::tree::{Opener, Remembered, Root};
 use crate::wire::Channel;
@@ -126,34 +126,52 @@ impl Here<'_> {
         answers: &[(Index, [u8; 32])],
         left: &Left,
     ) -> (Staged, HashSet<Index>) {
-        let mut arrived = Staged::default();
-        let mut places = self.stage.map(|stage| Places::new(stage, self.want, self.fresh));
         let mut answers = answers.iter().peekable();
-        let mut maybe_same = Vec::new();
-        for step in asked {
-            let Some((_, digest)) = answers.next_if(|(want, _)| *want == step.want) else { continue };
-            let entry = self.want.entry(step.want);
-            let taken = places.as_mut().filter(|_| left.whole.contains(step.want)).is_some_and(|places| {
-                places.take_over(step.want, &entry, digest, self.meta, self.durable).is_ok_and(|is| is)
-            });
-            if let (true, Some(size), Some(time)) = (taken, entry.size, entry.time) {
-                self.arrivals.note(step.want, digest);
-                arrived.insert(step.want, &entry, Arrived { size, time });
-            } else if let Some(at) = step.have.filter(|_| touched(step)) {
-                maybe_same.push((step.want, at, digest));
-            }
-        }
-        let same = worker::spread(maybe_same.into_iter(), |maybe_same| {
-            let (mut opener, mut buffer) = (Opener::new(self.root, true), Buffer::new(limits::RECORD));
-            let mut is_same = |at: Index, digest: &[u8; 32]| {
-                let own = delivery::digest(&mut opener, &self.have.entry(at), self.remembered, &mut buffer);
-                own.is_ok_and(|own| own == *digest)
-            };
-            let same = maybe_same.filter(|(_, at, digest)| is_same(*at, digest));
-            let noted = same.inspect(|(want, _, digest)| self.arrivals.note(*want, digest));
-            noted.map(|(want, ..)| want).collect::<Vec<_>>()
+        let answered = asked.iter().filter_map(|step| {
+            let (_, digest) = answers.next_if(|(want, _)| *want == step.want)?;
+            Some((step, digest))
         });
-        let same = same.into_iter().flatten().collect();
+        let found = worker::spread(answered, |answered| {
+            let mut places = self.stage.map(|stage| Places::new(stage, self.want, self.fresh));
+            let (mut opener, mut buffer) = (Opener::new(self.root, true), Buffer::new(limits::RECORD));
+            let (mut arrived, mut same) = (Staged::default(), Vec::new());
+            for (step, digest) in answered {
+                let places = places.as_mut().filter(|_| left.whole.contains(step.want));
+                if let Some((entry, as_what)) =
+                    places.and_then(|places| self.take_over(places, step.want, digest, &mut buffer))
+                {
+                    self.arrivals.note(step.want, digest);
+                    arrived.insert(step.want, &entry, as_what);
+                    continue;
+                }
+                let Some(at) = step.have.filter(|_| touched(step)) else { continue };
+                let own = delivery::digest(&mut opener, &self.have.entry(at), self.remembered, &mut buffer);
+                if own.is_ok_and(|own| own == *digest) {
+                    self.arrivals.note(step.want, digest);
+                    same.push(step.want);
+                }
+            }
+            (arrived, same)
+        });
+        let (mut arrived, mut same) = (Staged::default(), HashSet::new());
+        for (some_arrived, some_same) in found {
+            arrived.extend(some_arrived);
+            same.extend(some_same);
+        }
         (arrived, same)
+    }
+
+    /// Takes over the file that waits for this entry, if it has these contents.
+    fn take_over(
+        &self,
+        places: &mut Places<'_>,
+        index: Index,
+        digest: &[u8; 32],
+        buffer: &mut Buffer,
+    ) -> Option<(Entry<'_>, Arrived)> {
+        let entry = self.want.entry(index);
+        let (size, time) = (entry.size?, entry.time?);
+        let taken = places.take_over(index, &entry, (digest, buffer), self.meta, self.durable);
+        taken.is_ok_and(|taken| taken).then_some((entry, Arrived { size, time }))
     }
 }
