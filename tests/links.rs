@@ -57,7 +57,10 @@ fn groups_split_join_and_move() {
         fs::write(src.join("c"), "contents of its own").unwrap();
     });
     edit("mode of a group", 0, &|src| chmod(&src.join("p"), 0o600));
+    let inode = || fs::metadata(trees.site.dst().join("p")).unwrap().ino();
+    let before = inode();
     edit("time of a group", 0, &|src| set_time(&src.join("p"), 77, 7));
+    assert_eq!(inode(), before, "a group that was touched is copied");
     edit("contents of a group", 1, &|src| fs::write(src.join("b"), "of the group, once").unwrap());
     edit("the first gets other contents, another its mode", 1, &|src| {
         fs::remove_file(src.join("b")).unwrap();
@@ -110,6 +113,10 @@ fn groups_split_join_and_move() {
     fs::hard_link(&inside, &outside).unwrap();
     edit("mode of a link to the outside", 0, &|src| chmod(&src.join("c"), 0o604));
     assert_ne!(fs::metadata(&outside).unwrap().mode() & 0o7777, 0o604);
+    fs::remove_file(&outside).unwrap();
+    fs::hard_link(&inside, &outside).unwrap();
+    edit("time of a link to the outside", 0, &|src| set_time(&src.join("c"), 55, 5));
+    assert_ne!(fs::metadata(&outside).unwrap().mtime(), 55);
 }
 
 fn all(root: &Path) -> Vec<PathBuf> {

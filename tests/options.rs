@@ -239,13 +239,13 @@ fn a_list_of_modules() {
     let module = |name: &str, read_only: &str| {
         format!("[{name}]\npath = {}\nread only = {read_only}\nwrite only = yes\n", dst.display())
     };
-    let more = [site.server_conf(""), module("wo", "no"), module("no", "yes")].concat();
+    let off = module("off", "no").replace("write only = yes", "max connections = -1");
+    let more = [site.server_conf(""), module("wo", "no"), module("no", "yes"), off].concat();
     site.write_private("smsyncd.conf", &more);
     let host = format!("127.0.0.1:{}", inetd.port);
     let output = run(&site, &["list", &host]);
     assert_exit(&output, 0);
-    let listed =
-        "m                rw  a test\nro               ro\nwo               wo\nno               --\n";
+    let listed = "m                rw  a test\nro               ro\nwo               wo\nno               --\noff              --\n";
     assert_eq!(String::from_utf8_lossy(&output.stdout), listed);
     let output = run(&site, &["--json", "list", &format!("smsync://{host}/")]);
     assert_exit(&output, 0);
@@ -262,6 +262,7 @@ fn a_list_of_modules() {
     assert_eq!(lines[1], line("ro", "", true, false));
     assert_eq!(lines[2], line("wo", "", false, true));
     assert_eq!(lines[3], line("no", "", true, true));
+    assert_eq!(lines[4], line("off", "", true, true));
     // What is not listed can be had by its name.
     assert_exit(&run(&site, &["pull", &inetd.remote("hidden"), site.path("back").to_str().unwrap()]), 0);
 }
@@ -302,6 +303,7 @@ fn what_is_wrong_with_an_option_is_said_with_what_is_right() {
         (&["--timeout", "1s"], "a whole number of seconds is wanted"),
         (&["--contimeout", "0"], "a whole number of seconds, at least 1, is wanted"),
         (&["-avz"], "smsync does without being told what -aHAX asks rsync for"),
+        (&[".", "-z"], "options stand before the first or behind the last SRC or DEST"),
         (&["-vHz"], "smsync does without being told what -aHAX asks rsync for"),
     ] {
         let output = site.run(&[&["push"], options, &[".", "127.0.0.1::m"]].concat());

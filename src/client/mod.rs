@@ -50,12 +50,21 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> Exit {
     show.exit(exit)
 }
 
-/// Whoever comes from rsync(1) is told that what its letters ask for is done anyway, and not how to pass them as a value.
+/// Whoever comes from rsync(1) is told that what its letters ask for is done anyway, and not how to pass them as a value;
+/// and where options stand.
 fn hinted(mut error: clap::Error) -> clap::Error {
     const DONE: [&str; 4] = ["-a", "-H", "-A", "-X"];
-    let known = matches!(error.get(ContextKind::InvalidArg), Some(ContextValue::String(argument)) if DONE.contains(&argument.as_str()));
-    if error.kind() == ErrorKind::UnknownArgument && known {
-        let tip = "smsync does without being told what -aHAX asks rsync for: leave it out";
+    let tip = match error.get(ContextKind::InvalidArg) {
+        _ if error.kind() != ErrorKind::UnknownArgument => None,
+        Some(ContextValue::String(argument)) if DONE.contains(&argument.as_str()) => {
+            Some("smsync does without being told what -aHAX asks rsync for: leave it out")
+        }
+        Some(ContextValue::String(argument)) if !argument.starts_with('-') => {
+            Some("options stand before the first or behind the last SRC or DEST, not between them")
+        }
+        _ => None,
+    };
+    if let Some(tip) = tip {
         error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
     }
     error

@@ -68,7 +68,7 @@ impl Stage {
                 stat => stat?,
             };
             match (known.get(name.as_ref()).copied(), stat.kind) {
-                (Some(top), Some(FileKind::Dir)) => {
+                (Some(top), Some(FileKind::Dir)) if fresh.top(top) == Some(top) => {
                     search.tree(Level::open(dir, name, want.path(top).into_owned())?)?;
                 }
                 (Some(index), Some(FileKind::File))

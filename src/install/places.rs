@@ -150,8 +150,9 @@ impl<'s> Places<'s> {
         Ok((file, mode))
     }
 
-    /// Takes over the file left for this entry, if its contents, which are read into this memory, have this digest; gives
-    /// it the entry's metadata, and flushes it if that is the policy: who wrote it may not have come so far.
+    /// Takes over the file left for this entry, if its contents have this digest; gives it the entry's metadata, and
+    /// flushes it if that is the policy: who wrote it may not have come so far. Contents are read into the buffer, which
+    /// whoever takes over many files makes once.
     ///
     /// # Errors
     /// What failed. That it is not the right file is `Ok(false)`.

@@ -102,6 +102,8 @@ fn of_a_directory_that_was_being_built_the_finished_files_stay() {
     symlink("/", top.join("b/link")).unwrap();
     fs::set_permissions(top.join("b"), fs::Permissions::from_mode(0o000)).unwrap();
     fs::write(staged(place.path(), b"new-0"), "").unwrap();
+    // Nor is a directory of use where a file is to wait.
+    fs::create_dir_all(staged(place.path(), &Stage::waiting(&path("old/f"), SIZE, TIME)).join("x")).unwrap();
     let step = |name: &str, action| PlanStep {
         want: index(&want, name),
         have: None,

@@ -90,19 +90,26 @@ impl Plan {
     }
 
     /// Lets these wanted files keep the contents that are there, which were found to be theirs: what is to be set is
-    /// set in place, or in a copy where other names share the file.
-    pub fn keep_contents(&mut self, have: &Spec, same: &HashSet<Index>) {
-        // Those that were only asked about, and the other names that they have already.
+    /// set in place, or in a copy where names share the file that are not to become what it does.
+    pub fn keep_contents(&mut self, want: &Spec, have: &Spec, same: &HashSet<Index>) {
         let inode = |step: &PlanStep| step.have.and_then(|at| have.entry(at).inode);
-        let asked = self.steps.iter().filter(|step| step.aspects.is_empty() && same.contains(&step.want));
-        let idle: HashMap<Index, Option<InodeId>> = asked.map(|step| (step.want, inode(step))).collect();
+        let kept = self.steps.iter().filter(|step| same.contains(&step.want));
+        let linked = kept.clone().any(|step| inode(step).is_some());
+        let links = if linked { Links::new(want, have) } else { Links::default() };
+        let shared = |step: &PlanStep| step.have.is_some_and(|at| links.shared(&have.entry(at)));
+        // Those that stay where they are, of which some were only asked about.
+        let staying = kept.filter(|step| step.aspects.is_empty() || !shared(step));
+        let staying: HashMap<Index, Option<InodeId>> = staying.map(|step| (step.want, inode(step))).collect();
         self.steps.retain(|step| match step.action {
-            Action::Link(first) => idle.get(&first).is_none_or(|kept| kept.is_none() || *kept != inode(step)),
-            _ => !idle.contains_key(&step.want),
+            // The other names that they have already.
+            Action::Link(first) => {
+                staying.get(&first).is_none_or(|kept| kept.is_none() || *kept != inode(step))
+            }
+            _ => !(step.aspects.is_empty() && same.contains(&step.want)),
         });
         for step in self.steps.iter_mut().filter(|step| same.contains(&step.want)) {
-            let shared = step.have.is_some_and(|at| have.entry(at).inode.is_some());
-            step.action = if shared { Action::Detach } else { Action::Meta };
+            let stays = staying.contains_key(&step.want);
+            step.action = if stays { Action::Meta } else { Action::Detach };
         }
     }
 

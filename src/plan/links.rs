@@ -78,3 +78,7 @@ impl Links {
         have.inode.is_some_and(|id| self.parting.contains(&id) || self.shown.get(&id) != Some(&have.names()))
     }
 }
+
+#[cfg(test)]
+#[path = "links_tests.rs"]
+mod tests;

@@ -19,18 +19,18 @@ pub(super) fn spec(lines: &str) -> Spec {
     Spec::seal(spool).unwrap()
 }
 
-fn users(name: &[u8]) -> Option<u32> {
+pub(super) fn users(name: &[u8]) -> Option<u32> {
     (name == b"alice").then_some(1001)
 }
 
 /// What decides where nothing else is asked for.
-fn usual(owners: &Owners, delete: bool) -> Rules<'_> {
+pub(super) fn usual(owners: &Owners, delete: bool) -> Rules<'_> {
     let (comparison, tick) = (Comparison::default(), Tick::FINE);
     Rules { owners, delete, links: true, xattrs: true, comparison, tick }
 }
 
 /// The plan in words, a step a line, sorted as the plan is.
-fn plan(want: &str, have: &str, hidden: &[&str], delete: bool) -> Vec<String> {
+pub(super) fn plan(want: &str, have: &str, hidden: &[&str], delete: bool) -> Vec<String> {
     by(want, have, hidden, delete, Comparison::default())
 }
 
@@ -40,7 +40,10 @@ fn by(want: &str, have: &str, hidden: &[&str], delete: bool, comparison: Compari
     let hidden: Vec<RelPath<'_>> = hidden.iter().map(|path| RelPath::new(path.as_bytes()).unwrap()).collect();
     let owners = Owners::any(users, users);
     let rules = Rules { comparison, ..usual(&owners, delete) };
-    let plan = compare(&want, &have, &hidden, &rules);
+    in_words(&compare(&want, &have, &hidden, &rules), &want, &have)
+}
+
+pub(super) fn in_words(plan: &Plan, want: &Spec, have: &Spec) -> Vec<String> {
     let mut words: Vec<String> = plan
         .steps
         .iter()
@@ -57,10 +60,10 @@ fn by(want: &str, have: &str, hidden: &[&str], delete: bool, comparison: Compari
     words
 }
 
-const T1: &str = "time=1.000000000";
+pub(super) const T1: &str = "time=1.000000000";
 const T2: &str = "time=2.000000000";
 
-fn file(path: &str, rest: &str) -> String {
+pub(super) fn file(path: &str, rest: &str) -> String {
     format!("./{path} type=file {rest}\n")
 }
 
@@ -167,49 +170,6 @@ fn types_change() {
         plan(link, dir, &["x"], true),
         ["x Blocked(NotEmpty) type"],
         "not all of it is ours to remove"
-    );
-}
-
-#[test]
-fn hard_links() {
-    let linked = |inode: u32| format!("size=1 {T1} inode={inode} resdevice=native,8,1");
-    let counted =
-        |inode: u32, count: u32| format!("nlink={count} size=1 {T1} inode={inode} resdevice=native,9,9");
-    let single = format!("size=1 {T1}");
-    let ab = file("a", &linked(1)) + &file("b", &linked(1));
-    assert_eq!(plan(&ab, "", &[], false), ["a Fetch", "b Link a"]);
-    // Already one file, whatever its number here.
-    let same = file("a", &counted(77, 2)) + &file("b", &counted(77, 2));
-    assert!(plan(&ab, &same, &[], false).is_empty());
-    // Equal files that are not one.
-    let apart = file("a", &single) + &file("b", &single);
-    assert_eq!(plan(&ab, &apart, &[], false), ["b Link a hard links"]);
-    // One file that must become two, without a transfer.
-    assert_eq!(plan(&apart, &same, &[], false), ["b Detach hard links"]);
-    // Two groups where one was.
-    let want =
-        file("a", &linked(1)) + &file("b", &linked(1)) + &file("c", &linked(2)) + &file("d", &linked(2));
-    let have: String = ["a", "b", "c", "d"].iter().map(|path| file(path, &counted(7, 4))).collect();
-    assert_eq!(plan(&want, &have, &[], false), ["c Detach hard links", "d Link c hard links"]);
-    // A name outside of the tree: other metadata must not reach it.
-    let want = file("a", &format!("mode=0600 {single}"));
-    let have = file("a", &format!("mode=0644 {}", counted(7, 2)));
-    assert_eq!(plan(&want, &have, &[], false), ["a Detach permissions"]);
-    // All names are here: metadata are set in place.
-    let mode = |mode: &str, rest: &str| format!("mode={mode} {rest}");
-    let want = file("a", &mode("0600", &linked(1))) + &file("b", &mode("0600", &linked(1)));
-    let have = file("a", &mode("0644", &counted(7, 2))) + &file("b", &mode("0644", &counted(7, 2)));
-    assert_eq!(plan(&want, &have, &[], false), ["a Meta permissions"]);
-    // One of the names is to be another file: until it is, it must not get the other's metadata. The last one stays.
-    let want = file("a", &mode("0600", &single))
-        + &file("b", &format!("mode=0644 size=2 {T1}"))
-        + &file("c", &mode("0644", &single));
-    let have: String = ["a", "b", "c"].iter().map(|path| file(path, &mode("0644", &counted(7, 3)))).collect();
-    assert_eq!(plan(&want, &have, &[], false), ["a Detach permissions", "b Fetch size"]);
-    // So must a name that is extra.
-    assert_eq!(
-        plan(&want[..want.find("./b").unwrap()], &have, &[], true),
-        ["a Detach permissions", "b extra", "c extra"]
     );
 }
 

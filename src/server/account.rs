@@ -7,19 +7,22 @@ use super::refused::Reason;
 use super::roll::Last;
 use crate::exit::Exit;
 use crate::limits;
-use crate::report::{self, Report};
+use crate::report::{self, Refusal, Report};
 use crate::session::Error;
 use crate::sys::broker::Broker;
 use crate::sys::{error_words, process};
 use crate::wire::Flags;
 use crate::wire::message::{Direction, Round};
 use serde::{Deserialize, Serialize};
+use std::fmt::Display;
 use std::time::{Duration, Instant};
 
 /// The account of one session, which its broker takes down.
 pub(super) struct Account<'a> {
     broker: &'static Broker,
     log: &'a Log,
+    /// Whose it is, in words.
+    session: String,
     /// When the broker was told last how far it is.
     told: Instant,
     /// Which way the round goes.
@@ -28,6 +31,10 @@ pub(super) struct Account<'a> {
     dry: bool,
     /// When it began, until it is over.
     began: Option<Instant>,
+    /// Files and bytes so far.
+    so_far: (u64, u64),
+    /// Why it was stopped before it changed anything.
+    stopped: Option<String>,
     /// Why a round that fails now is one that was turned away, if it is.
     door: Option<Reason>,
 }
@@ -44,8 +51,9 @@ pub(super) const fn is_turned_away(error: &Error) -> bool {
 
 impl<'a> Account<'a> {
     /// Of a session that has opened a module.
-    pub(super) fn new(broker: &'static Broker, log: &'a Log) -> Account<'a> {
-        Account { broker, log, told: Instant::now(), push: false, dry: false, began: None, door: None }
+    pub(super) fn new(broker: &'static Broker, log: &'a Log, session: String) -> Account<'a> {
+        let (told, began, so_far, stopped) = (Instant::now(), None, (0, 0), None);
+        Account { broker, log, session, told, push: false, dry: false, began, so_far, stopped, door: None }
     }
 
     /// What fails from now on is turned away for this reason; or fails by itself.
@@ -59,19 +67,27 @@ impl<'a> Account<'a> {
         self.dry = round.flags.has(Flags::DRY_RUN);
         let now = Instant::now();
         self.began = Some(now);
-        self.tell(now, 0, 0);
+        (self.so_far, self.stopped) = ((0, 0), None);
+        self.tell(now);
     }
 
     /// It is so far.
     pub(super) fn go_on(&mut self, progress: &report::Progress) {
+        self.so_far = (progress.files, progress.bytes);
         let now = Instant::now();
         if now >= self.told + limits::ROLL {
-            self.tell(now, progress.files, progress.bytes);
+            self.tell(now);
         }
     }
 
-    fn tell(&mut self, now: Instant, files: u64, bytes: u64) {
+    /// It is stopped before it changes anything, since it would remove too much.
+    pub(super) fn stop(&mut self, refusal: &Refusal) {
+        self.stopped = Some(short(refusal));
+    }
+
+    fn tell(&mut self, now: Instant) {
         self.told = now;
+        let (files, bytes) = self.so_far;
         self.note(&Note::Progress(Progress { push: self.push, dry: self.dry, files, bytes }));
     }
 
@@ -79,14 +95,18 @@ impl<'a> Account<'a> {
     fn note(&self, note: &Note) {
         if let Err(error) = note.send(self.broker) {
             let reason = error_words(&error);
-            self.log.error(format_args!("ended: the broker of this process does not answer: {reason}"));
+            let session = &self.session;
+            self.log.error(format_args!(
+                "{session}: ended: the broker of this process does not answer: {reason}"
+            ));
             process::exit(Exit::Software.code());
         }
     }
 
     /// It is over.
     pub(super) fn over(&mut self, report: &Report) {
-        self.end(report, report.exit(), None);
+        let stopped = self.stopped.take();
+        self.end(report, report.exit(), stopped);
     }
 
     /// It failed, unless it was over before.
@@ -94,8 +114,8 @@ impl<'a> Account<'a> {
         if let Some(door) = self.door.filter(|_| is_turned_away(error)) {
             self.note(&Note::Refused(door));
         }
-        let short = error.to_string().chars().take(limits::WHY).collect();
-        self.end(&Report::default(), error.exit(), Some(short));
+        let (files, bytes) = self.so_far;
+        self.end(&Report { files, bytes, ..Report::default() }, error.exit(), Some(short(error)));
     }
 
     /// A dry run did nothing, and is not remembered as the last that did something.
@@ -112,6 +132,11 @@ impl<'a> Account<'a> {
         };
         self.note(&Note::Round(sum, error));
     }
+}
+
+/// As much of a reason as is told.
+fn short(reason: &impl Display) -> String {
+    reason.to_string().chars().take(limits::WHY).collect()
 }
 
 /// How a round went, in numbers.

@@ -44,6 +44,7 @@ impl Monitor for Logged<'_, '_> {
 
     fn refusal(&mut self, refusal: &Refusal) {
         self.log.warning(format_args!("{}: {}: {refusal}", self.session, self.module.name));
+        self.account.stop(refusal);
     }
 
     fn census(&mut self, _: &Census) {}

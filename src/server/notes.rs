@@ -2,7 +2,7 @@
 //!
 //! The session may be anybody's by now: what it sends is bounded in kind, in number and in what it can be made to say.
 
-use super::account::Sum;
+use super::account::{Sum, direction};
 use super::confine::Asked;
 use super::hooks::fault;
 use super::log::Log;
@@ -44,7 +44,7 @@ pub(super) struct Progress {
     pub(super) bytes: u64,
 }
 
-/// What became of a session that did not end by itself.
+/// What became of a round of a session that did not end by itself.
 const KILLED: &str = "its process was ended before it was done";
 
 impl Note {
@@ -207,14 +207,7 @@ impl broker::Notes for Taker {
     fn finish(&mut self) -> Outcome {
         // Who ends by itself says so.
         if !self.over {
-            let Taker { session, module, .. } = self;
-            self.log.error(format_args!("{session}: module {module}: {KILLED}"));
-        }
-        if let Some((progress, since)) = self.under_way.filter(|_| !self.over) {
-            let Progress { push, files, bytes, .. } = progress;
-            let (seconds, exit) = (since.elapsed().as_secs_f64(), Exit::System.code());
-            let sum = Sum { push, seconds, files, bytes, removed: 0, problems: 0, exit };
-            self.round(sum, Some(KILLED.into()));
+            self.killed();
         }
         self.end(0);
         self.presence.leave_roll();
@@ -236,6 +229,19 @@ impl broker::Notes for Taker {
 }
 
 impl Taker {
+    /// The process was ended: in the middle of a round, or of what comes before and after rounds.
+    fn killed(&mut self) {
+        let Taker { session, module, .. } = self;
+        let Some((Progress { push, files, bytes, .. }, since)) = self.under_way else {
+            return self.log.error(format_args!("{session}: module {module}: its process was ended"));
+        };
+        let way = direction(push);
+        self.log.error(format_args!("{session}: {way}, module {module}: {KILLED}"));
+        let (seconds, exit) = (since.elapsed().as_secs_f64(), Exit::System.code());
+        let sum = Sum { push, seconds, files, bytes, removed: 0, problems: 0, exit };
+        self.round(sum, Some(KILLED.into()));
+    }
+
     /// Says once how many records the session lost, and writes the rest.
     fn end(&mut self, lost: u64) {
         if std::mem::replace(&mut self.over, true) {
@@ -318,7 +324,7 @@ mod tests {
         assert_eq!(taker.finish(), Outcome { exit: None, files: 4, bytes: 42 });
         let log = fs::read_to_string(dir.path().join("log")).unwrap();
         assert_eq!(
-            log.matches("peer: module m: its process was ended before it was done").count(),
+            log.matches("peer: push, module m: its process was ended before it was done").count(),
             1,
             "{log}"
         );

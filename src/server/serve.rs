@@ -179,7 +179,7 @@ impl Session<'_> {
         let asked = Asked { config, module, visitor, session: &*self, log };
         let presence = Presence::enter(connection, homes.kept.as_ref().ok(), &asked);
         let places = confine(&asked, dir, homes, presence)?;
-        let mut account = Account::new(places.broker, log);
+        let mut account = Account::new(places.broker, log, who);
         self.transfers = Transfers::new(places.broker);
         let mut exit = Exit::Ok;
         let mut tree: Option<Tree> = None;
@@ -294,8 +294,8 @@ impl Session<'_> {
             speaker.say(&Message::Module {
                 name: Cow::Borrowed(&module.name),
                 comment: Cow::Borrowed(&module.comment),
-                read_only: module.read_only,
-                write_only: module.write_only,
+                read_only: module.read_only || module.is_disabled(),
+                write_only: module.write_only || module.is_disabled(),
             })?;
         }
         speaker.say(&Message::ModulesEnd)?;

@@ -57,7 +57,8 @@ impl<'h> Hands<'h> {
         scope: &'s Scope<'s, '_>,
         done: &Sender<(Record, Progress)>,
     ) -> Result<(), Error> {
-        for number in 0..worker::threads(limits::HANDS, limits::DEPTH) {
+        // Large files are written by another thread, which may stand deep in the stage, and in the tree for what it keeps.
+        for number in 0..worker::threads(limits::HANDS, limits::DEPTH, 2 * limits::DEPTH) {
             let done = done.clone();
             // It ends with this thread: by that the connection knows that nothing more comes back.
             let hand = worker::start(scope, move || self.work(&done));

@@ -15,11 +15,10 @@ use crate::session::basis::{self, Found};
 use crate::session::delivery::transfer;
 use crate::session::guard::Removal;
 use crate::session::intake::{self, Intake, Taken};
-use crate::session::moving;
 use crate::session::room;
 use crate::session::spare::{Here, Spared, spare};
 use crate::session::survey::{self, Sides, Survey};
-use crate::session::turns::{Changes, finish, forecast, want_files};
+use crate::session::turns::{Changes, finish, forecast, over, want_files};
 use crate::session::{Baselines, Error};
 use crate::spec::{Index, Keyword, Marks, Spec};
 use crate::sys::tick::{self, Tick};
@@ -85,10 +84,7 @@ pub fn receive(
         let problems: Vec<_> = prepared.refused.iter().chain(&scanned.problems).cloned().collect();
         let report = removal.refuse(channel, report, &problems, &refusal, monitor)?;
         // A sender that would remove what has arrived says that it did not.
-        let taken = round.remove_source && !round.flags.has(Flags::DRY_RUN);
-        let report = if taken { moving::hear(channel, report, monitor)? } else { report };
-        monitor.over(&report);
-        return Ok(report);
+        return over(channel, report, round, monitor);
     }
     report.problems += prepared.refused.count();
     let arrivals = Arrivals::new(receiver.spool, receiver.remembered);

@@ -78,7 +78,7 @@ pub(super) fn spare(channel: &mut Channel, here: &Here<'_>, plan: &mut Plan) -> 
         moved.extend(channel.while_working(|| question.compare(&open))?);
     }
     moves::once(&mut moved);
-    plan.keep_contents(here.have, &same);
+    plan.keep_contents(here.want, here.have, &same);
     let here_now = |index: &Index| same.contains(index) || moved.contains_key(index);
     let lacking: Vec<Index> = left.begun.into_iter().filter(|index| !here_now(index)).collect();
     let partial = channel.while_working(|| here.partial(&lacking))?;
@@ -110,12 +110,15 @@ impl Here<'_> {
     /// The beginnings of these files. What cannot be read is sent from its own beginning.
     fn partial(&self, begun: &[Index]) -> HashMap<Index, Partial> {
         let Some(stage) = self.stage else { return HashMap::new() };
-        let mut places = Places::new(stage, self.want, self.fresh);
-        let partial = |index: &Index| {
-            let partial = places.partial(*index, &self.want.entry(*index)).ok().flatten()?;
-            Some((*index, partial))
-        };
-        begun.iter().filter_map(partial).collect()
+        let partial = worker::spread(begun.iter(), |begun| {
+            let mut places = Places::new(stage, self.want, self.fresh);
+            let partial = |index: &Index| {
+                let partial = places.partial(*index, &self.want.entry(*index)).ok().flatten()?;
+                Some((*index, partial))
+            };
+            begun.filter_map(partial).collect::<Vec<_>>()
+        });
+        partial.into_iter().flatten().collect()
     }
 
     /// Finds the contents of these digests in the stage, or in the tree at the same path. What cannot be read is sent like

@@ -21,9 +21,10 @@ pub(super) fn start<'s, T: Send + 's>(
 /// Descriptors that a round holds besides those of its threads.
 const BESIDES: usize = 64;
 
-/// How many threads may do one thing at once, each of which holds so many descriptors at most: one at least.
-pub(super) fn threads(limit: usize, each: usize) -> usize {
-    let room = process::descriptors().saturating_sub(BESIDES) / each;
+/// How many threads may do one thing at once, each of which holds so many descriptors at most, where others hold so many
+/// meanwhile: one at least.
+pub(super) fn threads(limit: usize, each: usize, others: usize) -> usize {
+    let room = process::descriptors().saturating_sub(BESIDES + others) / each;
     process::parallelism().min(limit).min(room).max(1)
 }
 
@@ -35,7 +36,7 @@ pub(super) fn spread<I: Iterator + Send, R: Send>(todo: I, work: impl Fn(&Shared
     let todo = Shared(Mutex::new(Some(todo)));
     let work = || work(&todo);
     thread::scope(|scope| {
-        let others = 1..threads(limits::SCANNERS, 2 * limits::DEPTH).min(most);
+        let others = 1..threads(limits::SCANNERS, 2 * limits::DEPTH, 0).min(most);
         let others: Vec<_> = others.filter_map(|_| Builder::new().spawn_scoped(scope, work).ok()).collect();
         let mut done = vec![work()];
         for other in others {

@@ -14,10 +14,12 @@ pub fn errno(error: &io::Error) -> i32 {
     })
 }
 
-/// strerror(3).
+/// strerror(3), and what to do about it where that is not plain.
 #[must_use]
 pub fn errno_words(errno: i32) -> String {
-    nix::errno::Errno::from_raw(errno).desc().to_owned()
+    let words = nix::errno::Errno::from_raw(errno).desc();
+    let advice = if errno == libc::EMFILE { " (see the limit on open files)" } else { "" };
+    format!("{words}{advice}")
 }
 
 /// The same of an error, whoever made it.

@@ -20,7 +20,7 @@ pub fn point(call: &str) -> io::Result<()> {
     Ok(())
 }
 
-/// Opens the file that says that a fault happened, for a process that is about to confine itself: it is empty until then.
+/// Opens the file that says that a fault happened, for a process that is about to confine itself.
 pub fn before_confinement() {
     #[cfg(debug_assertions)]
     armed::open();

@@ -75,6 +75,10 @@ fn round(
     })
 }
 
+const fn module<'m>(name: Cow<'m, str>, comment: Cow<'m, str>) -> Message<'m> {
+    Message::Module { name, comment, read_only: true, write_only: false }
+}
+
 /// Every kind of message, at the edges of what it can say.
 fn samples() -> Vec<Message<'static>> {
     const FULL: [u8; 32] = [0xff; 32];
@@ -88,12 +92,7 @@ fn samples() -> Vec<Message<'static>> {
         Message::List,
         Message::Welcome { single: RelPath::ROOT },
         Message::Welcome { single: path("a\u{1}b") },
-        Message::Module {
-            name: text(limits::MODULE),
-            comment: text(limits::TEXT),
-            read_only: true,
-            write_only: false,
-        },
+        module(text(limits::MODULE), text(limits::TEXT)),
         Message::Module { name: text(0), comment: text(0), read_only: false, write_only: true },
         Message::ModulesEnd,
         Message::Motd(text(limits::MOTD)),
@@ -257,13 +256,8 @@ fn each_bound_holds_one_beyond_it() {
     let long = |limit: usize| Cow::<str>::Owned("x".repeat(limit + 1));
     let beyond = [
         Message::Open { module: long(limits::MODULE), path: RelPath::ROOT },
-        Message::Module {
-            name: long(limits::MODULE),
-            comment: "".into(),
-            read_only: true,
-            write_only: false,
-        },
-        Message::Module { name: "m".into(), comment: long(limits::TEXT), read_only: true, write_only: false },
+        module(long(limits::MODULE), "".into()),
+        module("m".into(), long(limits::TEXT)),
         Message::Motd(long(limits::MOTD)),
         Message::Abort { exit: Exit::Io, text: long(limits::TEXT) },
         Message::Abort { exit: Exit::Ok, text: "".into() },

@@ -283,6 +283,12 @@ impl Module {
         self.auth_users.as_ref().map_or(!self.read_only, |users| users.lets_write(!self.read_only))
     }
 
+    /// Whether nobody gets in.
+    #[must_use]
+    pub const fn is_disabled(&self) -> bool {
+        self.max_connections < 0
+    }
+
     /// Whether it goes by the names of hosts.
     #[must_use]
     pub fn names_hosts(&self) -> bool {
