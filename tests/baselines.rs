@@ -18,8 +18,9 @@ const NOTHING: u64 = 4096;
 
 /// A source, which is a module too, and a destination.
 struct Kept {
-    site: Site,
     inetd: Inetd,
+    /// Behind those who use it: it goes last.
+    site: Site,
 }
 
 impl Kept {

@@ -70,8 +70,9 @@ fn old(dst: &Path) {
 
 /// A source that is a module too, for a pull, and what is made of one old tree by rsync, by a push and by a pull.
 struct Trio {
-    site: Site,
     inetd: Inetd,
+    /// Behind those who use it: it goes last.
+    site: Site,
 }
 
 impl Trio {

@@ -17,9 +17,10 @@ enum Way {
 }
 
 struct Both {
-    site: Site,
     inetd: Inetd,
     way: Way,
+    /// Behind those who use it: it goes last.
+    site: Site,
 }
 
 impl Both {

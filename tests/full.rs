@@ -20,10 +20,11 @@ const ON_ITS_WAY: u64 = 16 << 20;
 
 /// A sender with the new tree of the crash test and ballast; what it goes to is for the test to mount.
 struct Full {
-    site: Site,
     inetd: Inetd,
     gate: Gate,
     new: Tree,
+    /// Behind those who use it: it goes last.
+    site: Site,
 }
 
 impl Full {
@@ -295,10 +296,10 @@ fn a_module_that_becomes_read_only_in_the_middle() {
         assert!(said.contains("write into the stage: Read-only file system"), "{said}");
     });
     disk.end();
+    let full = Full { gate: Gate::to(full.inetd.port), ..full };
     let _disk = Mounted::ext4(&image, &dst);
     let mut after = walk(&dst);
     after.retain(|path, _| !path.starts_with(".smsync"));
     assert_eq!(differences(&before, &after), "", "something shows");
-    let full = Full { gate: Gate::to(full.inetd.port), ..full };
     full.assert_converges(true, &dst, "when it is mounted again");
 }

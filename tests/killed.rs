@@ -23,9 +23,10 @@ const WRITERS: u64 = smsync::limits::HANDS as u64 + 1;
 
 /// A push of many files, with a hole of a gibibyte among them, and of a large one, which comes last.
 struct Push {
-    site: Site,
     inetd: Inetd,
     gate: Gate,
+    /// Behind those who use it: it goes last.
+    site: Site,
 }
 
 impl Push {

@@ -18,9 +18,10 @@ const LARGE: usize = 48 << 20;
 
 /// A push that can be stopped on its way.
 struct Moving {
-    site: Site,
     inetd: Inetd,
     gate: Gate,
+    /// Behind those who use it: it goes last.
+    site: Site,
 }
 
 impl Moving {

@@ -13,6 +13,9 @@ use std::os::unix::fs::{PermissionsExt, lchown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+mod place;
+use place::Place;
+
 /// Ordinary users: one who runs the server, and one whom nobody trusts.
 const USER: u32 = 65533;
 const THIRD: u32 = 65534;
@@ -211,11 +214,6 @@ fn rows() -> Vec<Row> {
     rows
 }
 
-/// A place in memory, below a sticky directory of root's.
-fn place() -> tempfile::TempDir {
-    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir_in("/tmp")).unwrap()
-}
-
 fn chmod(path: &Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }
@@ -351,7 +349,7 @@ fn the_permissions_of_what_the_server_is_configured_by() {
     let secret = keygen();
     let (mut tried, mut refused, mut wrong) = (0, 0, Vec::new());
     for row in rows().into_iter().filter(can_be_tried) {
-        let place = place();
+        let place = Place::new();
         let Some((name, config)) = lay(&row, place.path(), &secret) else { continue };
         let answer = answer(&row, &config, &name);
         tried += 1;
@@ -386,7 +384,7 @@ fn what_the_server_ends_with() {
         row.asker == asker && usual.iter().filter(|usual| !**usual).count() <= 1
     };
     for row in rows().into_iter().filter(alone).filter(can_be_tried) {
-        let place = place();
+        let place = Place::new();
         let Some((name, config)) = lay(&row, place.path(), &secret) else { continue };
         let output = Command::new(SMSYNCD).arg("--check").arg("-c").arg(config).output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr);

@@ -11,8 +11,9 @@ use std::process::Output;
 
 /// A source, two destinations that are alike, one for rsync and one for us, and a server for both directions.
 pub struct Pair {
-    pub site: Site,
     pub inetd: Inetd,
+    /// Behind those who use it: it goes last.
+    pub site: Site,
 }
 
 /// Removing as much as it takes.

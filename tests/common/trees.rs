@@ -8,8 +8,9 @@ use std::process::Output;
 
 /// A source and a module that is its copy.
 pub struct Trees {
-    pub site: Site,
     pub inetd: Inetd,
+    /// Behind those who use it: it goes last.
+    pub site: Site,
 }
 
 impl Trees {

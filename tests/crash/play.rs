@@ -20,7 +20,6 @@ pub(crate) enum Way {
 
 /// A site on which the scenario is played again and again.
 pub(crate) struct Play {
-    pub(crate) site: Site,
     pub(crate) way: Way,
     /// Where in the module the tree is.
     pub(crate) below: &'static str,
@@ -29,6 +28,8 @@ pub(crate) struct Play {
     pub(crate) old: Tree,
     pub(crate) new: Tree,
     pub(crate) beside: Tree,
+    /// Behind those who use it: it goes last.
+    pub(crate) site: Site,
 }
 
 impl Play {

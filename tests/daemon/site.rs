@@ -38,7 +38,6 @@ pub(crate) use rows;
 
 /// A site with a server of its own, and clients of several users.
 pub struct Daemon {
-    pub site: Site,
     pub port: u16,
     /// What starts its processes.
     pub by: By,
@@ -46,6 +45,8 @@ pub struct Daemon {
     pub address: String,
     secrets: Vec<(&'static str, String)>,
     starter: Option<Starter>,
+    /// Behind those who use it: it goes last.
+    pub site: Site,
 }
 
 impl Daemon {
