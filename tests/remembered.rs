@@ -16,8 +16,9 @@ const FILES: usize = 120;
 
 /// Two trees, and both programs watched.
 struct Watched {
-    site: Site,
     inetd: Inetd,
+    /// Behind those who use it: it goes last.
+    site: Site,
 }
 
 /// What came of a run.

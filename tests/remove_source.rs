@@ -42,8 +42,9 @@ fn old(dst: &Path) {
 
 /// Source and target, both of them modules too.
 struct Move {
-    site: Site,
     inetd: Inetd,
+    /// Behind those who use it: it goes last.
+    site: Site,
 }
 
 impl Move {

@@ -25,9 +25,10 @@ fn put(path: &Path, contents: &[u8], time: i64) {
 
 /// A module on a file system of its own.
 struct Place {
-    site: Site,
     inetd: Inetd,
     _mounted: Mounted,
+    /// Behind those who use it: it goes last.
+    site: Site,
 }
 
 impl Place {

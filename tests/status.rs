@@ -131,6 +131,15 @@ fn what_ends_badly_is_told() {
     assert_eq!(last["exit"], 69);
     assert!(last["error"].as_str().unwrap().contains("closed"), "{last}");
     assert!(metrics(&site).contains("smsyncd_rounds_total{module=\"m\",direction=\"push\",exit=\"69\"} 1\n"));
+    // What is stopped before it removes too much has a reason as well.
+    fs::write(site.dst().join("extra"), "").unwrap();
+    let mut push = site.smsync();
+    push.args(["push", "--delete", "--max-delete", "0"]).arg(site.src()).arg(inetd.remote("m"));
+    assert_exit(&push.output().unwrap(), 4);
+    inetd.ended_within(LIMIT);
+    let last = &status_at_rest(&site)["modules"][0]["last"];
+    assert_eq!(last["exit"], 4);
+    assert!(last["error"].as_str().is_some_and(|why| why.contains("--max-delete")), "{last}");
 }
 
 #[test]

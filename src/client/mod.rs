@@ -31,9 +31,10 @@ use transfer::{Asked, Request, Sides};
 /// Runs smsync.
 #[must_use]
 pub fn main(arguments: impl Iterator<Item = OsString>) -> Exit {
-    let options = match Options::try_parse_from(arguments) {
+    let arguments: Vec<OsString> = arguments.collect();
+    let options = match Options::try_parse_from(&arguments) {
         Ok(options) => options,
-        Err(error) => return told(&hinted(error)),
+        Err(error) => return told(&hinted(error, &arguments)),
     };
     // With fewer there are fewer threads.
     let _ = sys::process::take_descriptors();
@@ -52,14 +53,16 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> Exit {
 
 /// Whoever comes from rsync(1) is told that what its letters ask for is done anyway, and not how to pass them as a value;
 /// and where options stand.
-fn hinted(mut error: clap::Error) -> clap::Error {
+fn hinted(mut error: clap::Error, arguments: &[OsString]) -> clap::Error {
     const DONE: [&str; 4] = ["-a", "-H", "-A", "-X"];
+    // Others do not take any number of them.
+    let of_trees = || arguments.iter().any(|word| ["push", "pull", "check"].iter().any(|name| word == name));
     let tip = match error.get(ContextKind::InvalidArg) {
         _ if error.kind() != ErrorKind::UnknownArgument => None,
         Some(ContextValue::String(argument)) if DONE.contains(&argument.as_str()) => {
             Some("smsync does without being told what -aHAX asks rsync for: leave it out")
         }
-        Some(ContextValue::String(argument)) if !argument.starts_with('-') => {
+        Some(ContextValue::String(argument)) if !argument.starts_with('-') && of_trees() => {
             Some("options stand before the first or behind the last SRC or DEST, not between them")
         }
         _ => None,

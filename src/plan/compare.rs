@@ -91,26 +91,28 @@ impl Plan {
 
     /// Lets these wanted files keep the contents that are there, which were found to be theirs: what is to be set is
     /// set in place, or in a copy where names share the file that are not to become what it does.
-    pub fn keep_contents(&mut self, want: &Spec, have: &Spec, same: &HashSet<Index>) {
+    pub fn keep_contents(&mut self, want: &Spec, have: &Spec, same: &HashSet<Index>, rules: &Rules<'_>) {
         let inode = |step: &PlanStep| step.have.and_then(|at| have.entry(at).inode);
-        let kept = self.steps.iter().filter(|step| same.contains(&step.want));
-        let linked = kept.clone().any(|step| inode(step).is_some());
-        let links = if linked { Links::new(want, have) } else { Links::default() };
-        let shared = |step: &PlanStep| step.have.is_some_and(|at| links.shared(&have.entry(at)));
-        // Those that stay where they are, of which some were only asked about.
-        let staying = kept.filter(|step| step.aspects.is_empty() || !shared(step));
-        let staying: HashMap<Index, Option<InodeId>> = staying.map(|step| (step.want, inode(step))).collect();
+        let linked = self.steps.iter().any(|step| same.contains(&step.want) && inode(step).is_some());
+        let mut links = if linked { Links::new(want, have) } else { Links::default() };
+        let mut staying: HashMap<Index, Option<InodeId>> = HashMap::new();
+        for step in self.steps.iter_mut().filter(|step| same.contains(&step.want)) {
+            let file = step.have.filter(|_| linked).map(|at| (want.entry(step.want), have.entry(at)));
+            if file.is_some_and(|(want, have)| links.part(&want, &have, rules, &mut step.aspects)) {
+                step.action = Action::Detach;
+            } else {
+                step.action = Action::Meta;
+                staying.insert(step.want, inode(step));
+            }
+        }
         self.steps.retain(|step| match step.action {
             // The other names that they have already.
             Action::Link(first) => {
                 staying.get(&first).is_none_or(|kept| kept.is_none() || *kept != inode(step))
             }
-            _ => !(step.aspects.is_empty() && same.contains(&step.want)),
+            // Some were only asked about.
+            _ => !(step.aspects.is_empty() && staying.contains_key(&step.want)),
         });
-        for step in self.steps.iter_mut().filter(|step| same.contains(&step.want)) {
-            let stays = staying.contains_key(&step.want);
-            step.action = if stays { Action::Meta } else { Action::Detach };
-        }
     }
 
     /// The files to ask for, in tree order.
@@ -302,11 +304,7 @@ impl Compare<'_> {
             let action = if want.kind == Kind::File { Action::Fetch } else { Action::MakeNode };
             return self.step(index, Some(at), action, aspects);
         }
-        let shared = !aspects.is_empty() && self.links.shared(have);
-        // Where the specification does not tell which names are one file, those that are stay so.
-        let foreign = self.rules.links && !shared && !self.links.claim(want, have);
-        if shared || foreign {
-            aspects.note(Aspects::HARDLINK, foreign);
+        if self.links.part(want, have, self.rules, &mut aspects) {
             self.links.lead(want, index, None);
             let action = if want.kind == Kind::File { Action::Detach } else { Action::MakeNode };
             return self.step(index, Some(at), action, aspects);

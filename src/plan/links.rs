@@ -1,6 +1,7 @@
 //! Hard links on paper: which names are to be one file, and whether they are.
 
-use crate::plan::{Merge, Met};
+use crate::plan::{Merge, Met, Rules};
+use crate::report::Aspects;
 use crate::spec::{Entry, Index, InodeId, Spec};
 use std::collections::{HashMap, HashSet};
 
@@ -39,7 +40,9 @@ impl Links {
             let Some((kind, id)) = have.and_then(|(_, entry)| Some((entry.kind, entry.inode?))) else {
                 continue;
             };
-            let wanted = want.filter(|(_, entry)| entry.kind == kind).and_then(|(_, entry)| entry.inode);
+            // What is to be left alone must not become what another name does.
+            let joins = |entry: &Entry<'_>| entry.kind == kind && !entry.nochange;
+            let wanted = want.filter(|(_, entry)| joins(entry)).and_then(|(_, entry)| entry.inode);
             if wanted.is_none() || *groups.entry(id).or_insert(wanted) != wanted {
                 links.parting.insert(id);
             }
@@ -59,9 +62,25 @@ impl Links {
         }
     }
 
+    /// Whether the wanted file, which differs in these aspects, cannot be what is at `have`, but a copy: other names must not
+    /// get its metadata, or another wanted file is there already, which is one more aspect then.
+    pub(super) fn part(
+        &mut self,
+        want: &Entry<'_>,
+        have: &Entry<'_>,
+        rules: &Rules<'_>,
+        aspects: &mut Aspects,
+    ) -> bool {
+        let shared = !aspects.is_empty() && self.shared(have);
+        // Where the specification does not tell which names are one file, those that are stay so.
+        let foreign = rules.links && !shared && !self.claim(want, have);
+        aspects.note(Aspects::HARDLINK, foreign);
+        shared || foreign
+    }
+
     /// Whether the file at `have` may stay where it is for this wanted entry: it has one name only, or no other wanted
     /// file has taken it.
-    pub(super) fn claim(&mut self, want: &Entry<'_>, have: &Entry<'_>) -> bool {
+    fn claim(&mut self, want: &Entry<'_>, have: &Entry<'_>) -> bool {
         let Some(id) = have.inode else { return true };
         match self.claimed.get(&id) {
             None => {
@@ -74,7 +93,7 @@ impl Links {
 
     /// Whether the file has names that are not to become what this one does: outside of what the scan shows, or names of
     /// another file soon. Then its metadata are not ours to change.
-    pub(super) fn shared(&self, have: &Entry<'_>) -> bool {
+    fn shared(&self, have: &Entry<'_>) -> bool {
         have.inode.is_some_and(|id| self.parting.contains(&id) || self.shown.get(&id) != Some(&have.names()))
     }
 }

@@ -1,8 +1,8 @@
 //! Files of several names: what becomes of each of them.
 
-use crate::path::RelPath;
 use crate::plan::tests::{T1, file, in_words, plan, spec, users, usual};
-use crate::plan::{Owners, compare};
+use crate::plan::{Owners, Rules, compare};
+use crate::terms::{Comparison, Quick};
 use std::collections::HashSet;
 
 #[test]
@@ -51,13 +51,16 @@ fn hard_links() {
 #[test]
 fn what_is_found_to_be_the_same_stays_where_all_its_names_do() {
     let owners = Owners::any(users, users);
-    let kept = |want: &str, have: &str| {
+    let by = |quick, want: &str, have: &str| {
         let (want, have) = (spec(want), spec(have));
-        let mut plan = compare(&want, &have, &[], &usual(&owners, false));
-        let same = HashSet::from([want.find_index(&RelPath::new(b"a").unwrap()).unwrap()]);
-        plan.keep_contents(&want, &have, &same);
+        let usual = usual(&owners, false);
+        let rules = Rules { comparison: Comparison { quick, ..usual.comparison }, ..usual };
+        let mut plan = compare(&want, &have, &[], &rules);
+        let same: HashSet<_> = plan.wanted().collect();
+        plan.keep_contents(&want, &have, &same, &rules);
         in_words(&plan, &want, &have)
     };
+    let kept = |want: &str, have: &str| by(Quick::SizeAndTime, want, have);
     let linked = |path: &str, time: &str, names: u64| {
         let rest = format!("size=1 time={time}.000000000 inode=7 resdevice=native,8,1");
         file(path, &format!("nlink={names} {rest}"))
@@ -71,4 +74,16 @@ fn what_is_found_to_be_the_same_stays_where_all_its_names_do() {
     // A name that is not there yet is linked to what stays.
     let third = both("2", 3) + &linked("c", "2", 3);
     assert_eq!(kept(&third, &both("1", 2)), ["a Meta modification time", "c Link a"]);
+    // Nor is one that is to be left alone.
+    let left = linked("a", "2", 2) + &linked("b", "2", 2).replace("native,8,1", "native,8,1 nochange");
+    assert_eq!(kept(&left, &both("1", 2)), ["a Detach modification time"]);
+    // Nor one that is to be another file, which is no name of this one even if it is the same.
+    let single = |path, time: &str| file(path, &format!("size=1 time={time}.000000000"));
+    let apart = |time| single("a", time) + &single("b", time);
+    assert_eq!(
+        kept(&apart("2"), &both("1", 2)),
+        ["a Detach modification time", "b Detach modification time"]
+    );
+    assert_eq!(by(Quick::Never, &apart("1"), &both("1", 2)), ["b Detach hard links"]);
+    assert_eq!(by(Quick::Never, &both("1", 2), &both("1", 2)), [""; 0]);
 }

@@ -31,8 +31,6 @@ pub(super) struct Account<'a> {
     dry: bool,
     /// When it began, until it is over.
     began: Option<Instant>,
-    /// Files and bytes so far.
-    so_far: (u64, u64),
     /// Why it was stopped before it changed anything.
     stopped: Option<String>,
     /// Why a round that fails now is one that was turned away, if it is.
@@ -52,8 +50,8 @@ pub(super) const fn is_turned_away(error: &Error) -> bool {
 impl<'a> Account<'a> {
     /// Of a session that has opened a module.
     pub(super) fn new(broker: &'static Broker, log: &'a Log, session: String) -> Account<'a> {
-        let (told, began, so_far, stopped) = (Instant::now(), None, (0, 0), None);
-        Account { broker, log, session, told, push: false, dry: false, began, so_far, stopped, door: None }
+        let (told, began, stopped) = (Instant::now(), None, None);
+        Account { broker, log, session, told, push: false, dry: false, began, stopped, door: None }
     }
 
     /// What fails from now on is turned away for this reason; or fails by itself.
@@ -67,16 +65,15 @@ impl<'a> Account<'a> {
         self.dry = round.flags.has(Flags::DRY_RUN);
         let now = Instant::now();
         self.began = Some(now);
-        (self.so_far, self.stopped) = ((0, 0), None);
-        self.tell(now);
+        self.stopped = None;
+        self.tell(now, 0, 0);
     }
 
     /// It is so far.
     pub(super) fn go_on(&mut self, progress: &report::Progress) {
-        self.so_far = (progress.files, progress.bytes);
         let now = Instant::now();
         if now >= self.told + limits::ROLL {
-            self.tell(now);
+            self.tell(now, progress.files, progress.bytes);
         }
     }
 
@@ -85,9 +82,8 @@ impl<'a> Account<'a> {
         self.stopped = Some(short(refusal));
     }
 
-    fn tell(&mut self, now: Instant) {
+    fn tell(&mut self, now: Instant, files: u64, bytes: u64) {
         self.told = now;
-        let (files, bytes) = self.so_far;
         self.note(&Note::Progress(Progress { push: self.push, dry: self.dry, files, bytes }));
     }
 
@@ -114,8 +110,7 @@ impl<'a> Account<'a> {
         if let Some(door) = self.door.filter(|_| is_turned_away(error)) {
             self.note(&Note::Refused(door));
         }
-        let (files, bytes) = self.so_far;
-        self.end(&Report { files, bytes, ..Report::default() }, error.exit(), Some(short(error)));
+        self.end(&Report::default(), error.exit(), Some(short(error)));
     }
 
     /// A dry run did nothing, and is not remembered as the last that did something.

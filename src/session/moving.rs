@@ -8,8 +8,14 @@ use crate::session::ranges::Ranges;
 use crate::spec::{Entry, Kind, Spec, Time};
 use crate::sys::{self, Dir, FileKind, Stat};
 use crate::tree::{Cursor, Root};
-use crate::wire::{Channel, Message, WireError};
+use crate::wire::message::Round;
+use crate::wire::{Channel, Flags, Message, WireError};
 use std::io;
+
+/// Whether a round is to end with that.
+pub(super) const fn is_asked(round: &Round) -> bool {
+    round.remove_source && !round.flags.has(Flags::DRY_RUN)
+}
 
 /// What the receiver has, and where.
 #[derive(Debug)]

@@ -83,7 +83,7 @@ pub fn deliver(
     monitor: &mut dyn Monitor,
 ) -> Result<Report, Error> {
     let (spec, flags) = (&offer.spec, round.flags);
-    let taking = round.remove_source && !flags.has(Flags::DRY_RUN);
+    let taking = moving::is_asked(round);
     let mut had = Had::new(spec);
     let (mut asked, mut wanted) = (Some(Questions::new(spec)), Some(Ranges::new(spec)));
     let mut told = Told { itemized: flags.has(Flags::ITEMIZE), entries: spec.len(), ..Told::default() };

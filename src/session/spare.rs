@@ -78,7 +78,7 @@ pub(super) fn spare(channel: &mut Channel, here: &Here<'_>, plan: &mut Plan) -> 
         moved.extend(channel.while_working(|| question.compare(&open))?);
     }
     moves::once(&mut moved);
-    plan.keep_contents(here.want, here.have, &same);
+    channel.while_working(|| plan.keep_contents(here.want, here.have, &same, here.rules))?;
     let here_now = |index: &Index| same.contains(index) || moved.contains_key(index);
     let lacking: Vec<Index> = left.begun.into_iter().filter(|index| !here_now(index)).collect();
     let partial = channel.while_working(|| here.partial(&lacking))?;

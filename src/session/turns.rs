@@ -135,7 +135,7 @@ pub(super) fn finish(
             }
         }
     }
-    if takes_away(round) && report.problems == 0 && report.vanished == 0 {
+    if moving::is_asked(round) && report.problems == 0 && report.vanished == 0 {
         let place = moving::place(changes.root.dir())
             .map_err(|error| Error::System("examine the destination", error))?;
         // What was left as it was, for whatever reason, the sender keeps.
@@ -153,11 +153,6 @@ pub(super) fn finish(
     over(channel, report, round, monitor)
 }
 
-/// Whether the sender removes what has arrived, and then says so.
-fn takes_away(round: &Round) -> bool {
-    round.remove_source && !round.flags.has(Flags::DRY_RUN)
-}
-
 /// What comes after the report: nothing, unless there is turn 5.
 pub(super) fn over(
     channel: &mut Channel,
@@ -165,7 +160,7 @@ pub(super) fn over(
     round: &Round,
     monitor: &mut dyn Monitor,
 ) -> Result<Report, Error> {
-    let report = if takes_away(round) { moving::hear(channel, report, monitor)? } else { report };
+    let report = if moving::is_asked(round) { moving::hear(channel, report, monitor)? } else { report };
     monitor.over(&report);
     Ok(report)
 }
