@@ -1,16 +1,15 @@
 //! What is replaced or removed is kept where it is to be, and what is elsewhere already is not sent: as with rsync.
 
-use crate::common::mounted::{Mounted, may_mount};
 use crate::common::tree::set_time;
 use crate::common::walk::{Tree, differences, walk};
-use crate::common::{Inetd, Site, assert_exit, end_object, is_root, scenario, tool};
+use crate::common::{Inetd, Site, assert_exit, end_object, scenario, tool};
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::process::Output;
 
-fn push(site: &Site, inetd: &Inetd, options: &[&str], dest: &str) -> Output {
+pub fn push(site: &Site, inetd: &Inetd, options: &[&str], dest: &str) -> Output {
     let mut command = site.smsync();
     command.args(["--json", "push"]).args(options).arg(site.src()).arg(inetd.remote(dest));
     let output = command.output().unwrap();
@@ -18,7 +17,7 @@ fn push(site: &Site, inetd: &Inetd, options: &[&str], dest: &str) -> Output {
     output
 }
 
-fn rsync(options: &[&str], src: &Path, dst: &Path) {
+pub fn rsync(options: &[&str], src: &Path, dst: &Path) {
     let (src, dst) = (format!("{}/", src.display()), format!("{}/", dst.display()));
     let mut arguments = vec!["-aHAX", "-@-1"];
     arguments.extend(options);
@@ -183,113 +182,6 @@ fn a_name_without_room_for_a_suffix_is_kept_elsewhere() {
     assert_eq!(fs::read(site.dst().join("kept").join(&name)).unwrap(), b"old");
 }
 
-/// Which names are one file, in two trees together.
-fn sharing(a: &Path, b: &Path) -> Vec<String> {
-    let inode = |path: &Path| fs::symlink_metadata(path).map(|stat| (stat.dev(), stat.ino())).ok();
-    let mut shared: Vec<String> = walk(a)
-        .iter()
-        .filter(|(path, node)| node.is_file() && inode(&a.join(path)) == inode(&b.join(path)))
-        .map(|(path, _)| format!("{path:?}"))
-        .collect();
-    shared.sort();
-    shared
-}
-
-#[test]
-fn snapshots_share_what_rsyncs_share() {
-    for pull in [false, true] {
-        let site = Site::in_memory();
-        let inetd = site.serve();
-        let (source, here) =
-            if pull { (site.dst(), site.path("snapshots")) } else { (site.src(), site.dst()) };
-        let oracle = site.path("oracle");
-        for dir in [&oracle, &site.path("snapshots")] {
-            fs::create_dir(dir).unwrap();
-        }
-        fs::create_dir(source.join("d")).unwrap();
-        for name in ["same", "changed", "mode", "touched", "d/same"] {
-            fs::write(source.join(name), vec![b'x'; 5000]).unwrap();
-        }
-        fs::write(source.join("pair"), "two names").unwrap();
-        fs::hard_link(source.join("pair"), source.join("d/pair")).unwrap();
-        let run = |day: &str, options: &[&str]| {
-            let mut command = site.smsync();
-            match pull {
-                true => {
-                    command.args(["--json", "pull"]).args(options).arg(inetd.remote("m"));
-                    command.arg(here.join(day))
-                }
-                false => {
-                    command.args(["--json", "push"]).args(options).arg(&source);
-                    command.arg(inetd.remote(&format!("m/{day}")))
-                }
-            };
-            let output = command.output().unwrap();
-            inetd.ended();
-            assert_exit(&output, 0);
-            end_object(&output)
-        };
-        // The first day there is no day before.
-        let first = run("1", &["--link-dest", "../0"]);
-        assert_eq!(first["linked"], 1, "{first:?}");
-        rsync(&[], &source, &oracle.join("1"));
-        fs::write(source.join("changed"), vec![b'y'; 6000]).unwrap();
-        fs::set_permissions(source.join("mode"), fs::Permissions::from_mode(0o600)).unwrap();
-        fs::write(source.join("touched"), vec![b'x'; 5000]).unwrap();
-        let said = run("2", &["-n", "--link-dest", "../1"]);
-        let second = run("2", &["--link-dest", "../1"]);
-        rsync(&["--link-dest", "../1"], &source, &oracle.join("2"));
-        for at in ["1", "2"] {
-            assert_eq!(differences(&walk(&oracle.join(at)), &walk(&here.join(at))), "", "{at}");
-        }
-        let shared = sharing(&here.join("1"), &here.join("2"));
-        println!("{second:?}");
-        assert_eq!(shared, sharing(&oracle.join("1"), &oracle.join("2")));
-        assert_eq!(shared.len(), 4, "{shared:?}");
-        assert_eq!((&second["files"], &second["bytes"]), (&2.into(), &11_000.into()), "{second:?}");
-        assert_eq!((&second["copied"], &second["linked"]), (&1.into(), &4.into()), "{second:?}");
-        for sum in ["files", "bytes", "copied", "linked", "made"] {
-            assert_eq!(said[sum], second[sum], "{sum}");
-        }
-        // A day without changes costs no contents, and the day before is as it was.
-        let third = run("3", &["--link-dest", "../2", "--link-dest", "../1"]);
-        assert_eq!((&third["files"], &third["bytes"]), (&0.into(), &0.into()), "{third:?}");
-        assert_eq!(differences(&walk(&source), &walk(&here.join("3"))), "");
-        // With -c the time does not matter for the contents.
-        let touched = run("4", &["-c", "--link-dest", "../1"]);
-        assert_eq!(touched["files"], 1, "only what changed: {touched:?}");
-        assert_eq!(differences(&walk(&source), &walk(&here.join("4"))), "");
-        // To change one day is not to change the others.
-        fs::set_permissions(source.join("same"), fs::Permissions::from_mode(0o640)).unwrap();
-        let before = walk(&here.join("2"));
-        run("3", &[]);
-        assert_eq!(differences(&walk(&source), &walk(&here.join("3"))), "");
-        assert_eq!(differences(&before, &walk(&here.join("2"))), "");
-    }
-}
-
-#[test]
-fn links_come_from_nowhere_outside_of_the_module() {
-    let site = Site::in_memory();
-    let inetd = site.serve();
-    fs::write(site.src().join("f"), "f").unwrap();
-    for (dir, dest, code) in [
-        ("../..", "m/day", 64),
-        ("..", "m", 64),
-        ("/..", "m", 64),
-        ("/.smsync-versions", "m", 77),
-        ("/none", "m", 0),
-    ] {
-        assert_exit(&push(&site, &inetd, &["--link-dest", dir], dest), code);
-    }
-    std::os::unix::fs::symlink(site.src(), site.dst().join("out")).unwrap();
-    fs::remove_file(site.dst().join("f")).unwrap();
-    let output = push(&site, &inetd, &["--link-dest", "/out"], "m");
-    assert!(fs::metadata(site.dst().join("f")).is_err() || end_object(&output)["linked"] == 0, "{output:?}");
-    let many = ["--link-dest", "x"].repeat(21);
-    assert_exit(&push(&site, &inetd, &many, "m"), 64);
-}
-
 /// A file can have so many names and no more: what is too many is a copy, and stays one.
 #[test]
 fn a_name_too_many_becomes_a_copy() {
@@ -336,34 +228,4 @@ fn backups_where_nothing_can_have_two_names() {
         assert_eq!(fs::read_to_string(site.dst().join(name)).unwrap(), text, "{name}");
     }
     assert!(!site.dst().join("g").exists());
-}
-
-/// A link to another file system is none, and a copy is made.
-#[test]
-fn links_to_another_file_system_are_copies() {
-    if !may_mount("links_to_another_file_system_are_copies") {
-        return;
-    }
-    let site = Site::in_memory();
-    let inetd = site.serve();
-    fs::write(site.dst().join("f"), "not sent").unwrap();
-    fs::create_dir(site.path("elsewhere")).unwrap();
-    let _disk = Mounted::tmpfs(&site.path("elsewhere"), "size=1m");
-    tool(
-        "cp",
-        "coreutils",
-        &["-a"]
-            .map(OsStr::new)
-            .into_iter()
-            .chain([site.dst().join("f").as_os_str(), site.path("elsewhere").as_os_str()])
-            .collect::<Vec<_>>(),
-    );
-    let mut command = site.smsync();
-    command.args(["--json", "pull", "--link-dest"]).arg(site.path("elsewhere"));
-    let output = command.arg(inetd.remote("m")).arg(site.path("fetched")).output().unwrap();
-    assert_exit(&output, 0);
-    let sums = end_object(&output);
-    assert_eq!((&sums["copied"], &sums["files"]), (&1.into(), &0.into()), "{sums:?}");
-    assert_eq!(differences(&walk(&site.dst()), &walk(&site.path("fetched"))), "");
-    assert!(is_root());
 }

@@ -67,6 +67,7 @@ mod said;
 mod selection;
 mod sharing;
 mod slow;
+mod snapshots;
 mod spec;
 mod spec_check;
 mod starters;

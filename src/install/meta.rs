@@ -129,14 +129,14 @@ impl<'o> Meta<'o> {
 
     /// Looks what became of the time that was set, until it was seen that nanoseconds are kept.
     fn keeps_time(&self, file: &File, want: &Entry<'_>, time: Time) -> io::Result<()> {
-        // Some file systems keep hundreds of nanoseconds: a time that is one of those tells nothing.
-        if time.nsec.is_multiple_of(100) || self.keeps_time.load(Ordering::Relaxed) {
+        if time.nsec == 0 || self.keeps_time.load(Ordering::Relaxed) {
             return Ok(());
         }
-        if file.stat()?.mtime == (time.sec, time.nsec) {
-            self.keeps_time.store(true, Ordering::Relaxed);
-        } else {
+        if file.stat()?.mtime != (time.sec, time.nsec) {
             self.lose(want, &[Feature::Times]);
+        } else if !time.nsec.is_multiple_of(100) {
+            // Some file systems keep hundreds of nanoseconds: that one of those is kept tells nothing of others.
+            self.keeps_time.store(true, Ordering::Relaxed);
         }
         Ok(())
     }

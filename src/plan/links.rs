@@ -13,12 +13,40 @@ pub(super) struct Leader {
     pub(super) kept: Option<InodeId>,
 }
 
+/// Which wanted file stays in which inode that has several names, or becomes one more name of it.
+#[derive(Debug, Default)]
+pub struct Claims(HashMap<InodeId, Option<InodeId>>);
+
+impl Claims {
+    /// Those of the files that are here, whether or not they stay: at worst two that could be one are not.
+    #[must_use]
+    pub fn of(want: &Spec, have: &Spec) -> Claims {
+        let mut claims = Claims::default();
+        for Met { entries, .. } in Merge::new([want, have]) {
+            if let [Some((_, want)), Some((_, Entry { inode: Some(id), .. }))] = entries {
+                claims.claim(&want, id);
+            }
+        }
+        claims
+    }
+
+    /// Whether the wanted entry may be this file: no other wanted file has taken it.
+    pub fn claim(&mut self, want: &Entry<'_>, id: InodeId) -> bool {
+        match self.0.get(&id) {
+            None => {
+                self.0.insert(id, want.inode);
+                true
+            }
+            Some(owner) => owner.is_some() && *owner == want.inode,
+        }
+    }
+}
+
 /// Groups of names seen so far.
 #[derive(Debug, Default)]
 pub(super) struct Links {
     leaders: HashMap<InodeId, Leader>,
-    /// Which wanted file stays in which inode that has several names.
-    claimed: HashMap<InodeId, Option<InodeId>>,
+    claims: Claims,
     /// How many names of each such inode the receiver's tree shows.
     shown: HashMap<InodeId, u64>,
     /// Those of which not every name shown is to be one and the same file.
@@ -73,22 +101,10 @@ impl Links {
     ) -> bool {
         let shared = !aspects.is_empty() && self.shared(have);
         // Where the specification does not tell which names are one file, those that are stay so.
-        let foreign = rules.links && !shared && !self.claim(want, have);
+        let stays = |id| self.claims.claim(want, id);
+        let foreign = rules.links && !shared && !have.inode.is_none_or(stays);
         aspects.note(Aspects::HARDLINK, foreign);
         shared || foreign
-    }
-
-    /// Whether the file at `have` may stay where it is for this wanted entry: it has one name only, or no other wanted
-    /// file has taken it.
-    fn claim(&mut self, want: &Entry<'_>, have: &Entry<'_>) -> bool {
-        let Some(id) = have.inode else { return true };
-        match self.claimed.get(&id) {
-            None => {
-                self.claimed.insert(id, want.inode);
-                true
-            }
-            Some(owner) => owner.is_some() && *owner == want.inode,
-        }
     }
 
     /// Whether the file has names that are not to become what this one does: outside of what the scan shows, or names of

@@ -4,11 +4,11 @@ use crate::config::Durable;
 use crate::digest::{Digests, Hasher};
 use crate::install::{Adopted, Meta, Stage, is_final};
 use crate::limits;
-use crate::plan::{Rules, differences};
+use crate::plan::{Claims, Rules, differences};
 use crate::report::{Aspects, Report};
 use crate::session::Error;
 use crate::session::moves::Source;
-use crate::spec::{Entry, Index, Kind, Spec, Time, Xattrs};
+use crate::spec::{Entry, Index, InodeId, Kind, Spec, Time, Xattrs};
 use crate::sys::{Buffer, File, Stat, xattr};
 use crate::tree::{Cursor, Root};
 use std::collections::HashMap;
@@ -41,10 +41,10 @@ impl Found {
 }
 
 /// Looks for these files in the trees, in each at the same path; the first tree in which one is all alike goes before
-/// those that have its contents only.
+/// those that have its contents only, or that have as one file what are to be two.
 pub(super) fn find(
     trees: &[Root],
-    want: &Spec,
+    (want, have): (&Spec, &Spec),
     wanted: impl Iterator<Item = Index>,
     rules: &Rules<'_>,
 ) -> HashMap<Index, Found> {
@@ -53,27 +53,33 @@ pub(super) fn find(
         return found;
     }
     let mut cursors: Vec<_> = trees.iter().map(|root| Cursor::new(root, true)).collect();
+    let mut claims = rules.links.then(|| Claims::of(want, have));
     for index in wanted {
         let entry = want.entry(index);
         for (tree, cursor) in cursors.iter_mut().enumerate() {
             // What cannot be read there is sent.
-            match compare(cursor, &entry, rules) {
-                Ok(Some(true)) => {
-                    found.insert(index, Found::There { tree, alike: true });
-                    break;
-                }
-                Ok(Some(false)) => {
-                    found.entry(index).or_insert(Found::There { tree, alike: false });
-                }
-                Ok(None) | Err(_) => {}
+            let Ok(Some(same)) = compare(cursor, &entry, rules) else { continue };
+            let mut is_free = |id| claims.as_mut().is_none_or(|claims| claims.claim(&entry, id));
+            if same.alike && same.shared.is_none_or(&mut is_free) {
+                found.insert(index, Found::There { tree, alike: true });
+                break;
             }
+            found.entry(index).or_insert(Found::There { tree, alike: false });
         }
     }
     found
 }
 
-/// Whether the file there has the wanted contents, and if so, whether it is all alike.
-fn compare(cursor: &mut Cursor<'_>, want: &Entry<'_>, rules: &Rules<'_>) -> io::Result<Option<bool>> {
+/// A file that has the wanted contents.
+struct Same {
+    /// Whether it is all alike.
+    alike: bool,
+    /// Which it is, if it has several names.
+    shared: Option<InodeId>,
+}
+
+/// Looks whether the file there has the wanted contents.
+fn compare(cursor: &mut Cursor<'_>, want: &Entry<'_>, rules: &Rules<'_>) -> io::Result<Option<Same>> {
     let (holder, name) = cursor.holder(&want.path)?;
     let stat = holder.stat(name)?;
     let time = |stat: &Stat| Some(Time { sec: stat.mtime.0, nsec: stat.mtime.1 });
@@ -99,7 +105,7 @@ fn compare(cursor: &mut Cursor<'_>, want: &Entry<'_>, rules: &Rules<'_>) -> io::
     let proven = want.digests.agrees(&there.digests) == Some(true);
     let other = aspects.intersects(Aspects::SIZE.with(Aspects::DIGEST));
     let same = !other && (proven || !aspects.contains(Aspects::TIME));
-    Ok(same.then(|| aspects.is_empty()))
+    Ok(same.then(|| Same { alike: aspects.is_empty(), shared: InodeId::of_several_names(&stat) }))
 }
 
 fn digests(file: &mut File, want: &Entry<'_>) -> io::Result<Digests<'static>> {

@@ -117,8 +117,8 @@ pub fn receive(
     };
     let found = {
         let lacking = prepared.plan.wanted().filter(|index| !spared.arrived.contains(*index));
-        let elsewhere =
-            channel.while_working(|| basis::find(receiver.links, &prepared.want, lacking, rules))?;
+        let sides = (&prepared.want, &prepared.have);
+        let elsewhere = channel.while_working(|| basis::find(receiver.links, sides, lacking, rules))?;
         let moved = spared.moved.iter().map(|(index, source)| (*index, Found::Here(*source)));
         moved.chain(elsewhere).collect::<HashMap<_, _>>()
     };

@@ -3,7 +3,7 @@
 use crate::digest::Digests;
 use crate::path::RelPath;
 use crate::spec::Xattrs;
-use crate::sys::FileKind;
+use crate::sys::{FileKind, Stat};
 use std::borrow::Cow;
 
 /// The type of a path. A socket means nothing on another host: it is named, so that what has its path elsewhere is left
@@ -97,6 +97,16 @@ pub struct InodeId {
     pub device: Device,
     /// The file in it.
     pub inode: u64,
+}
+
+impl InodeId {
+    /// Which file has the name that stat(2) was asked about, if it has others.
+    #[must_use]
+    pub fn of_several_names(stat: &Stat) -> Option<InodeId> {
+        let (major, minor) = stat.dev;
+        let shared = stat.kind != Some(FileKind::Dir) && stat.nlink > 1;
+        shared.then_some(InodeId { device: Device { major, minor }, inode: stat.ino })
+    }
 }
 
 /// What a spec says of one path; `None` where it says nothing.

@@ -44,8 +44,7 @@ impl<W: Write> Walk<'_, W> {
         };
         let file = kind == Kind::File;
         let device = |(major, minor)| Device { major, minor };
-        let id = InodeId { device: device(stat.dev), inode: stat.ino };
-        let inode = (kind != Kind::Dir && stat.nlink > 1).then_some(id);
+        let inode = InodeId::of_several_names(stat);
         Entry {
             uid: Some(stat.uid).filter(|id| *id != u32::MAX),
             gid: Some(stat.gid).filter(|id| *id != u32::MAX),

@@ -1,0 +1,215 @@
+//! `--link-dest`: what another tree here has is one more name of that, as with rsync, and nothing else becomes one file.
+
+use crate::common::mounted::{Mounted, may_mount};
+use crate::common::tree::set_time;
+use crate::common::walk::{differences, walk};
+use crate::common::{Site, assert_exit, end_object, is_root, tool};
+use crate::keeping::{push, rsync};
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
+
+/// Which names are one file, in two trees together.
+fn sharing(a: &Path, b: &Path) -> Vec<String> {
+    let inode = |path: &Path| fs::symlink_metadata(path).map(|stat| (stat.dev(), stat.ino())).ok();
+    let mut shared: Vec<String> = walk(a)
+        .iter()
+        .filter(|(path, node)| node.is_file() && inode(&a.join(path)) == inode(&b.join(path)))
+        .map(|(path, _)| format!("{path:?}"))
+        .collect();
+    shared.sort();
+    shared
+}
+
+#[test]
+fn snapshots_share_what_rsyncs_share() {
+    for pull in [false, true] {
+        let site = Site::in_memory();
+        let inetd = site.serve();
+        let (source, here) =
+            if pull { (site.dst(), site.path("snapshots")) } else { (site.src(), site.dst()) };
+        let oracle = site.path("oracle");
+        for dir in [&oracle, &site.path("snapshots")] {
+            fs::create_dir(dir).unwrap();
+        }
+        fs::create_dir(source.join("d")).unwrap();
+        for name in ["same", "changed", "mode", "touched", "d/same"] {
+            fs::write(source.join(name), vec![b'x'; 5000]).unwrap();
+        }
+        fs::write(source.join("pair"), "two names").unwrap();
+        fs::hard_link(source.join("pair"), source.join("d/pair")).unwrap();
+        let run = |day: &str, options: &[&str]| {
+            let mut command = site.smsync();
+            match pull {
+                true => {
+                    command.args(["--json", "pull"]).args(options).arg(inetd.remote("m"));
+                    command.arg(here.join(day))
+                }
+                false => {
+                    command.args(["--json", "push"]).args(options).arg(&source);
+                    command.arg(inetd.remote(&format!("m/{day}")))
+                }
+            };
+            let output = command.output().unwrap();
+            inetd.ended();
+            assert_exit(&output, 0);
+            end_object(&output)
+        };
+        // The first day there is no day before.
+        let first = run("1", &["--link-dest", "../0"]);
+        assert_eq!(first["linked"], 1, "{first:?}");
+        rsync(&[], &source, &oracle.join("1"));
+        fs::write(source.join("changed"), vec![b'y'; 6000]).unwrap();
+        fs::set_permissions(source.join("mode"), fs::Permissions::from_mode(0o600)).unwrap();
+        fs::write(source.join("touched"), vec![b'x'; 5000]).unwrap();
+        let said = run("2", &["-n", "--link-dest", "../1"]);
+        let second = run("2", &["--link-dest", "../1"]);
+        rsync(&["--link-dest", "../1"], &source, &oracle.join("2"));
+        for at in ["1", "2"] {
+            assert_eq!(differences(&walk(&oracle.join(at)), &walk(&here.join(at))), "", "{at}");
+        }
+        let shared = sharing(&here.join("1"), &here.join("2"));
+        println!("{second:?}");
+        assert_eq!(shared, sharing(&oracle.join("1"), &oracle.join("2")));
+        assert_eq!(shared.len(), 4, "{shared:?}");
+        assert_eq!((&second["files"], &second["bytes"]), (&2.into(), &11_000.into()), "{second:?}");
+        assert_eq!((&second["copied"], &second["linked"]), (&1.into(), &4.into()), "{second:?}");
+        for sum in ["files", "bytes", "copied", "linked", "made"] {
+            assert_eq!(said[sum], second[sum], "{sum}");
+        }
+        // A day without changes costs no contents, and the day before is as it was.
+        let third = run("3", &["--link-dest", "../2", "--link-dest", "../1"]);
+        assert_eq!((&third["files"], &third["bytes"]), (&0.into(), &0.into()), "{third:?}");
+        assert_eq!(differences(&walk(&source), &walk(&here.join("3"))), "");
+        // With -c the time does not matter for the contents.
+        let touched = run("4", &["-c", "--link-dest", "../1"]);
+        assert_eq!(touched["files"], 1, "only what changed: {touched:?}");
+        assert_eq!(differences(&walk(&source), &walk(&here.join("4"))), "");
+        // To change one day is not to change the others.
+        fs::set_permissions(source.join("same"), fs::Permissions::from_mode(0o640)).unwrap();
+        let before = walk(&here.join("2"));
+        run("3", &[]);
+        assert_eq!(differences(&walk(&source), &walk(&here.join("3"))), "");
+        assert_eq!(differences(&before, &walk(&here.join("2"))), "");
+    }
+}
+
+#[test]
+fn links_come_from_nowhere_outside_of_the_module() {
+    let site = Site::in_memory();
+    let inetd = site.serve();
+    fs::write(site.src().join("f"), "f").unwrap();
+    for (dir, dest, code) in [
+        ("../..", "m/day", 64),
+        ("..", "m", 64),
+        ("/..", "m", 64),
+        ("/.smsync-versions", "m", 77),
+        ("/none", "m", 0),
+    ] {
+        assert_exit(&push(&site, &inetd, &["--link-dest", dir], dest), code);
+    }
+    std::os::unix::fs::symlink(site.src(), site.dst().join("out")).unwrap();
+    fs::remove_file(site.dst().join("f")).unwrap();
+    let output = push(&site, &inetd, &["--link-dest", "/out"], "m");
+    assert!(fs::metadata(site.dst().join("f")).is_err() || end_object(&output)["linked"] == 0, "{output:?}");
+    let many = ["--link-dest", "x"].repeat(21);
+    assert_exit(&push(&site, &inetd, &many, "m"), 64);
+}
+
+/// What is one file in the other tree is the file of one group of the source, and not of two.
+#[test]
+fn what_is_apart_stays_apart_whatever_is_one_file_elsewhere() {
+    for pull in [false, true] {
+        let site = Site::in_memory();
+        let inetd = site.serve();
+        let (source, here) =
+            if pull { (site.dst(), site.path("snapshots")) } else { (site.src(), site.dst()) };
+        for dir in ["0", "2"] {
+            fs::create_dir_all(here.join(dir)).unwrap();
+        }
+        // Two files, and three pairs of names.
+        let names = ["a", "b", "c", "d", "e", "f", "g", "h"];
+        for (name, of) in [("a", None), ("b", None), ("c", None), ("d", Some("c")), ("e", None)]
+            .into_iter()
+            .chain([("f", Some("e")), ("g", None), ("h", Some("g"))])
+        {
+            match of {
+                Some(of) => fs::hard_link(source.join(of), source.join(name)).unwrap(),
+                None => fs::write(source.join(name), "equal").unwrap(),
+            }
+            set_time(&source.join(name), 1_000_000_000, 5);
+        }
+        // In the other tree the two are one, and the pairs are one.
+        for (first, others) in [("a", vec!["b"]), ("c", vec!["d", "e", "f", "g", "h"])] {
+            fs::write(here.join("0").join(first), "equal").unwrap();
+            set_time(&here.join("0").join(first), 1_000_000_000, 5);
+            for other in others {
+                fs::hard_link(here.join("0").join(first), here.join("0").join(other)).unwrap();
+            }
+        }
+        // One of them is here already.
+        fs::hard_link(here.join("0/b"), here.join("2/b")).unwrap();
+        let inode = |at: &str| fs::metadata(here.join(at)).unwrap().ino();
+        for (day, copied, linked) in [("1", 3, 5), ("2", 3, 4)] {
+            let run = |options: &[&str]| {
+                let mut command = site.smsync();
+                command.args(["--json", if pull { "pull" } else { "push" }, "--link-dest", "../0"]);
+                match pull {
+                    true => command.args(options).arg(inetd.remote("m")).arg(here.join(day)),
+                    false => command.args(options).arg(&source).arg(inetd.remote(&format!("m/{day}"))),
+                };
+                let output = command.output().unwrap();
+                inetd.ended();
+                assert_exit(&output, 0);
+                end_object(&output)
+            };
+            let said = run(&["-n"]);
+            let done = run(&[]);
+            for sum in ["files", "copied", "linked", "made", "changed"] {
+                assert_eq!(said[sum], done[sum], "{day}: {sum}");
+            }
+            let sums = (&done["files"], &done["copied"], &done["linked"]);
+            assert_eq!(sums, (&0.into(), &copied.into(), &linked.into()), "{day}: {done:?}");
+            assert_eq!(differences(&walk(&source), &walk(&here.join(day))), "", "{day}");
+            let shared = sharing(&here.join("0"), &here.join(day));
+            assert_eq!(shared.len(), 3, "{day}: one of two, and one pair of three: {shared:?}");
+            let before = names.map(|name| inode(&format!("{day}/{name}")));
+            let again = run(&[]);
+            for sum in ["files", "copied", "linked", "made", "changed"] {
+                assert_eq!(again[sum], 0, "{day}: {sum}");
+            }
+            assert_eq!(names.map(|name| inode(&format!("{day}/{name}"))), before);
+        }
+    }
+}
+
+/// A link to another file system is none, and a copy is made.
+#[test]
+fn links_to_another_file_system_are_copies() {
+    if !may_mount("links_to_another_file_system_are_copies") {
+        return;
+    }
+    let site = Site::in_memory();
+    let inetd = site.serve();
+    fs::write(site.dst().join("f"), "not sent").unwrap();
+    fs::create_dir(site.path("elsewhere")).unwrap();
+    let _disk = Mounted::tmpfs(&site.path("elsewhere"), "size=1m");
+    tool(
+        "cp",
+        "coreutils",
+        &["-a"]
+            .map(OsStr::new)
+            .into_iter()
+            .chain([site.dst().join("f").as_os_str(), site.path("elsewhere").as_os_str()])
+            .collect::<Vec<_>>(),
+    );
+    let mut command = site.smsync();
+    command.args(["--json", "pull", "--link-dest"]).arg(site.path("elsewhere"));
+    let output = command.arg(inetd.remote("m")).arg(site.path("fetched")).output().unwrap();
+    assert_exit(&output, 0);
+    let sums = end_object(&output);
+    assert_eq!((&sums["copied"], &sums["files"]), (&1.into(), &0.into()), "{sums:?}");
+    assert_eq!(differences(&walk(&site.dst()), &walk(&site.path("fetched"))), "");
+    assert!(is_root());
+}
