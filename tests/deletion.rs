@@ -325,3 +325,41 @@ fn an_unreadable_subtree_protects_only_itself() {
         assert_eq!(walk(&both.receiver().join(name)).len(), 7, "{name}");
     }
 }
+
+/// Where one name cannot be removed, each is told for itself, in the log as to the user.
+#[test]
+fn what_is_left_is_not_told_as_removed() {
+    let mut tried = 0;
+    for point in 1.. {
+        let site = Site::in_memory();
+        site.write_private("smsyncd.conf", &site.server_conf("transfer logging = yes\nlog format = %o=%n"));
+        let (fault, fired) = (format!("{}:{point}", libc::EIO), site.path("fired"));
+        let inetd =
+            site.serve_with(&[("SMSYNC_FAULT", &fault), ("SMSYNC_FAULT_FIRED", fired.to_str().unwrap())]);
+        for (dir, name) in [(site.src(), "f"), (site.dst(), "f"), (site.dst(), "x"), (site.dst(), "y")] {
+            fs::write(dir.join(name), "").unwrap();
+        }
+        let src = site.src();
+        let command = ["--json", "push", "--delete", "--force-delete", src.to_str().unwrap()];
+        let output = site.run(&[&command[..], &[&inetd.remote("m")]].concat());
+        inetd.ended();
+        let Some(call) = crate::common::fired(&fired) else { break };
+        let left = ["x", "y"].map(|name| site.dst().join(name).exists());
+        if call != "unlinkat" || left[0] == left[1] {
+            continue;
+        }
+        tried += 1;
+        assert_exit(&output, 1);
+        let sums = end_object(&output);
+        assert_eq!((&sums["removed"], &sums["problems"]), (&1.into(), &1.into()), "{sums:?}");
+        let said = String::from_utf8(output.stdout).unwrap();
+        for (name, left) in ["x", "y"].into_iter().zip(left) {
+            let done = if left { "kept" } else { "removed" };
+            let line =
+                format!(r#"{{"aspects":[],"done":"{done}","event":"extra","path":"{name}","type":"file"}}"#);
+            assert!(said.contains(&line), "{line} in\n{said}");
+            assert_eq!(site.log().contains(&format!("del.={name}")), !left, "{name}: {}", site.log());
+        }
+    }
+    assert_eq!(tried, 2, "either of the two");
+}

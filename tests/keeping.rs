@@ -130,6 +130,51 @@ fn a_dry_run_counts_what_would_be_kept() {
     assert_eq!(differences(&walk(&site.src()), &now), "");
 }
 
+/// A directory that is not wanted stays for the backups in it, and is no extra then: what goes is told, and nothing else.
+#[test]
+fn a_directory_stays_for_the_backups_in_it() {
+    for in_the_way in [false, true] {
+        let site = Site::in_memory();
+        let words = "transfer logging = yes\nlog format = %o=%n";
+        site.write_private("smsyncd.conf", &site.server_conf(words));
+        let inetd = site.serve();
+        fs::create_dir_all(site.dst().join("b/empty")).unwrap();
+        for name in ["b/f", "x"] {
+            fs::write(site.dst().join(name), "old").unwrap();
+        }
+        if in_the_way {
+            // It cannot become a file with backups in it: then nothing goes.
+            fs::write(site.src().join("b"), "new").unwrap();
+        }
+        let (code, removed, extra) = if in_the_way { (1, 0, 3) } else { (0, 3, 0) };
+        let told = |options: &[&str]| {
+            let output = push(&site, &inetd, &[&["--delete", "--force-delete", "-b"], options].concat(), "m");
+            assert_exit(&output, code);
+            let sums = end_object(&output);
+            let of = (&sums["removed"], &sums["extra"]);
+            assert_eq!(of, (&removed.into(), &extra.into()), "{in_the_way} {options:?}: {sums:?}");
+            let said = String::from_utf8(output.stdout).unwrap();
+            let lines = said.lines().filter(|line| line.contains(r#""event":"extra""#));
+            let deed = if in_the_way { r#""done":"kept""# } else { r#""done":"removed""# };
+            lines
+                .inspect(|line| assert!(line.contains(deed), "{line}"))
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        };
+        let forecast = told(&["-n"]);
+        assert_eq!(forecast.len(), 3, "{forecast:?}");
+        assert_eq!(told(&[]), forecast);
+        assert_eq!(site.log().matches("del.=").count(), removed, "{}", site.log());
+        if !in_the_way {
+            let names: Vec<_> = walk(&site.dst()).into_keys().collect();
+            assert_eq!(names, ["b", "b/f~", "x~"].map(std::path::PathBuf::from));
+            let again = push(&site, &inetd, &["--delete", "--force-delete", "-b"], "m");
+            assert_exit(&again, 0);
+            assert_eq!(end_object(&again)["removed"], 0);
+        }
+    }
+}
+
 #[test]
 fn a_name_of_the_source_is_no_place_for_a_backup() {
     let site = Site::in_memory();

@@ -161,12 +161,6 @@ impl Keep<'_> {
         self.backup.is_none() && self.versions.is_none()
     }
 
-    /// Whether backups stay in the directory of what they are of.
-    #[must_use]
-    pub fn is_beside(&self) -> bool {
-        self.backup.is_some_and(|backup| backup.dir().is_root())
-    }
-
     /// The directory below the root in which this path's backup is.
     pub(super) fn place(&self, parent: &RelPath<'_>) -> Option<RelPath<'static>> {
         let backup = self.backup?;

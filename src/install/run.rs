@@ -53,6 +53,8 @@ pub struct Installed {
     pub report: Report,
     /// What failed.
     pub problems: Vec<Problem>,
+    /// Which extras are gone.
+    pub removed: Marks,
     /// What lost its name and takes long to be freed.
     pub nameless: Nameless,
 }
@@ -276,19 +278,16 @@ impl<'i> Run<'i> {
         }
         self.cursor.forget();
         // Deepest first. What went with a directory that was replaced is gone already.
-        let beside = self.install.keep.is_beside();
-        for extra in extras.iter().rev().map(|extra| self.install.have.entry(*extra)) {
+        for index in extras.iter().rev() {
+            let extra = self.install.have.entry(*index);
             match self.remove_one(&extra) {
-                // It holds what was kept of what it held.
-                Err((_, error)) if beside && error.raw_os_error() == Some(libc::ENOTEMPTY) => {
-                    self.done.report.extra += 1;
-                }
                 Err((_, error)) if !matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENOTDIR)) => {
                     self.failed(&extra.path, &(Step::Remove, error));
                 }
-                _ => self.done.report.removed += 1,
+                _ => self.done.removed.insert(*index),
             }
         }
+        self.done.report.removed += u64::from(self.done.removed.len());
     }
 
     fn remove_one(&mut self, extra: &Entry<'_>) -> Result<(), Failure> {

@@ -15,8 +15,8 @@ pub struct Outcome<'o> {
     pub taken_over: Marks,
     /// The wanted files that other trees here have; whether each becomes a link of that, and no copy.
     pub found: HashMap<Index, bool>,
-    /// Whether extras are removed.
-    pub removed: bool,
+    /// The extras that are removed.
+    pub removed: Marks,
 }
 
 impl Plan {
@@ -28,13 +28,13 @@ impl Plan {
         outcome: &'a Outcome<'a>,
     ) -> impl Iterator<Item = Change> + 'a {
         let steps = self.steps.iter().map(|step| change(step, want, have, outcome));
-        let deed = if outcome.removed { Deed::Removed } else { Deed::Kept };
-        steps.chain(self.extras(have, deed))
+        steps.chain(self.extras(have, &outcome.removed))
     }
 
-    /// The extras, of which this becomes, in tree order.
-    pub fn extras<'a>(&'a self, have: &'a Spec, deed: Deed) -> impl Iterator<Item = Change> + 'a {
+    /// The extras, of which these are removed, in tree order.
+    pub fn extras<'a>(&'a self, have: &'a Spec, removed: &'a Marks) -> impl Iterator<Item = Change> + 'a {
         self.extras.iter().map(move |extra| {
+            let deed = if removed.contains(*extra) { Deed::Removed } else { Deed::Kept };
             let entry = have.entry(*extra);
             Change {
                 kind: entry.kind.in_stat(),

@@ -4,7 +4,7 @@ use crate::path::RelPath;
 use crate::plan::links::Links;
 use crate::plan::{Merge, Met, Owners};
 use crate::report::Aspects;
-use crate::spec::{Entry, Index, InodeId, Kind, Spec, Time};
+use crate::spec::{Entry, Index, InodeId, Kind, Marks, Spec, Time};
 use crate::sys::tick::{self, Tick};
 use crate::terms::{Comparison, Quick};
 use std::collections::{HashMap, HashSet};
@@ -113,6 +113,13 @@ impl Plan {
             // Some were only asked about.
             _ => !(step.aspects.is_empty() && staying.contains_key(&step.want)),
         });
+    }
+
+    /// The extras that can go: none, where something that is wanted is blocked.
+    #[must_use]
+    pub fn removable(&self) -> Marks {
+        let blocked = self.steps.iter().any(|step| matches!(step.action, Action::Blocked(_)));
+        self.extras.iter().copied().filter(|_| !blocked).collect()
     }
 
     /// The files to ask for, in tree order.

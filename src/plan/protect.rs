@@ -8,12 +8,13 @@ use std::collections::HashSet;
 
 impl Plan {
     /// Leaves alone what is in the directory of backups; or, where they stand beside what they are of, everything extra
-    /// of which the name ends like theirs.
-    pub fn protect(&mut self, want: &Spec, have: &Spec, backup: &Backup) {
+    /// of which the name ends like theirs, and what will hold the backup of something extra if that is to be removed.
+    pub fn protect(&mut self, want: &Spec, have: &Spec, backup: &Backup, delete: bool) {
         let apart = !backup.dir().is_root();
         let in_dir = |path: &RelPath<'_>| apart && path.is_within(backup.dir());
         let is_backup =
             |path: &RelPath<'_>| path.split_last().is_some_and(|(_, name)| name.ends_with(backup.suffix()));
+        let is_dir = |at: Index| have.entry(at).kind == Kind::Dir;
         self.steps.retain(|step| !in_dir(&want.path(step.want)));
         let mut top: Option<RelPath<'_>> = None;
         let mut kept: Vec<RelPath<'_>> = Vec::new();
@@ -27,6 +28,8 @@ impl Plan {
                 }
                 spared.insert(*extra);
                 kept.push(path);
+            } else if !apart && delete && !is_dir(*extra) {
+                kept.push(path);
             }
         }
         if apart && have.find(backup.dir()).is_some() {
@@ -38,10 +41,10 @@ impl Plan {
             let next = kept.get(kept.partition_point(|kept| kept < path));
             next.is_some_and(|next| next.is_within(path))
         };
-        self.extras.retain(|extra| !spared.contains(extra) && !holds(&have.path(*extra)));
+        let stays = |extra: Index| spared.contains(&extra) || is_dir(extra) && holds(&have.path(extra));
+        self.extras.retain(|extra| !stays(*extra));
         for step in &mut self.steps {
             let path = want.path(step.want);
-            let is_dir = |at: Index| have.entry(at).kind == Kind::Dir;
             if want.entry(step.want).kind != Kind::Dir && step.have.is_some_and(is_dir) && holds(&path) {
                 step.action = Action::Blocked(Because::NotEmpty);
             }

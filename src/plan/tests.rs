@@ -184,7 +184,7 @@ fn changes_are_named() {
         owners: rules.owners,
         taken_over: Marks::default(),
         found: Default::default(),
-        removed: true,
+        removed: plan.extras.iter().copied().collect(),
     };
     let changes: Vec<_> = plan.changes(&want, &have, &outcome).collect();
     let fates: Vec<_> = changes.iter().map(|change| change.fate).collect();

@@ -3,9 +3,9 @@
 use crate::limits;
 use crate::path::{RelPath, Scope};
 use crate::plan::Plan;
-use crate::report::{Deed, Doubt, Monitor, Problem, Refusal, Report, Why};
+use crate::report::{Doubt, Monitor, Problem, Refusal, Report, Why};
 use crate::session::Error;
-use crate::spec::{Kind, Spec};
+use crate::spec::{Kind, Marks, Spec};
 use crate::terms::{FEW, Keeping, Limit};
 use crate::wire::{Channel, Message};
 
@@ -99,7 +99,7 @@ impl Removal<'_> {
         }
         monitor.refusal(refusal);
         speaker.say(&Message::Refusal(refusal.clone()))?;
-        for change in self.plan.extras(self.have, Deed::Kept).take(limits::REFUSED as usize) {
+        for change in self.plan.extras(self.have, &Marks::default()).take(limits::REFUSED as usize) {
             monitor.change(&change);
             speaker.say(&Message::Change(change))?;
         }

@@ -126,11 +126,11 @@ pub fn receive(
         owners: &owners,
         taken_over: spared.arrived.marks().clone(),
         found: found.iter().map(|(index, found)| (*index, found.is_linked())).collect(),
-        removed: prepared.delete,
+        removed: if prepared.delete { prepared.plan.removable() } else { Marks::default() },
     };
     let changes = |outcome| Changes { round, root: receiver.root, prepared: &prepared, meta: &meta, outcome };
     let Some(stage) = stage else {
-        forecast(&prepared, &found, keeps, &mut report);
+        forecast(&prepared, &found, &outcome.removed, keeps, &mut report);
         return finish(channel, report, &changes(outcome), &Problems::default(), monitor);
     };
     let Spared { arrived, partial, .. } = &spared;
@@ -171,16 +171,16 @@ pub fn receive(
     let tree = Tree { root: receiver.root, links: receiver.links, found: &found, keep: &keep };
     let done = run(channel, &tree, &prepared, intake, spared, &mut report, monitor);
     match done {
-        Ok((listed, _nameless)) => {
+        Ok(Done { listed, removed, nameless: _nameless }) => {
             let placed = sys::clock::now();
             // Unlocked first: whoever reads the report may come back at once.
             drop(stage);
-            outcome.removed &= report.extra == 0;
-            if monitor.wants_transfers() && outcome.removed && listed.count() == 0 {
-                for extra in &prepared.plan.extras {
-                    monitor.transfer(&transfer(&prepared.have.entry(*extra), Carried::Removed));
+            if monitor.wants_transfers() {
+                for extra in removed.iter() {
+                    monitor.transfer(&transfer(&prepared.have.entry(extra), Carried::Removed));
                 }
             }
+            outcome.removed = removed;
             // Before the report: the sender's next round may build on it.
             if prepared.scanned.problems.is_empty() {
                 let said = prepared.said.as_ref().unwrap_or(&prepared.want);
@@ -272,7 +272,7 @@ fn prepare(
         plan = compare(&want, &have, &scanned.hidden, &Rules { tick, ..rules });
     }
     if let Some(backup) = &round.keeping.backup {
-        plan.protect(&want, &have, backup);
+        plan.protect(&want, &have, backup, delete);
     }
     Ok(Prepared { want, said, refused, have, scanned, plan, delete, tick })
 }
@@ -303,8 +303,18 @@ struct Tree<'t> {
     keep: &'t Keep<'t>,
 }
 
-/// Asks for what is not here, takes it in and installs. Gives back what failed, and what vanished; and what is to be freed
-/// when nobody waits any more.
+/// How it went, besides the sums.
+#[derive(Default)]
+struct Done {
+    /// What failed, and what vanished.
+    listed: Problems,
+    /// The extras that are gone.
+    removed: Marks,
+    /// What is to be freed when nobody waits any more.
+    nameless: Nameless,
+}
+
+/// Asks for what is not here, takes it in and installs.
 fn run(
     channel: &mut Channel,
     tree: &Tree<'_>,
@@ -313,7 +323,7 @@ fn run(
     Spared { mut arrived, partial, .. }: Spared,
     report: &mut Report,
     monitor: &mut dyn Monitor,
-) -> Result<(Problems, Nameless), Error> {
+) -> Result<Done, Error> {
     let Prepared { want, have, plan, .. } = prepared;
     let Intake { stage, fresh, meta, durable, .. } = intake;
     report.resumed = arrived.marks().len().into();
@@ -323,7 +333,7 @@ fn run(
         channel.while_working(|| basis::adopt(trees, (want, have), tree.found, staging, report))??;
     let here = |index: &Index| arrived.contains(*index) || found.contains_key(index);
     let wanted: Marks = plan.wanted().filter(|index| !here(index)).collect();
-    let (mut listed, mut nameless) = (Problems::default(), Nameless::default());
+    let mut done = Done::default();
     if !wanted.is_empty() {
         want_files(channel, &wanted, &partial, intake.bases)?;
         let taken = intake::take(channel, intake, &wanted, partial, monitor)?;
@@ -338,26 +348,26 @@ fn run(
             }
         }
         arrived.extend(new);
-        problems.iter().chain(vanished.iter()).for_each(|problem| listed.push(problem.clone()));
+        problems.iter().chain(vanished.iter()).for_each(|problem| done.listed.push(problem.clone()));
     }
     // What vanished while it was read may have gone to a name that this specification does not have. What the sender
     // could not examine at all is spared by the specification itself.
-    let delete = prepared.delete && listed.count() == 0;
+    let delete = prepared.delete && done.listed.count() == 0;
     let (root, keep) = (tree.root, tree.keep);
     let (arrived, found) = (&arrived, &found);
     let install =
         Install { root, stage, want, have, plan, meta, durable, fresh, arrived, found, keep, delete };
     if !install.is_idle() {
         let installed = channel.while_working(|| install.run())?;
-        let Installed { report: sums, problems, nameless: left } =
+        let Installed { report: sums, problems, removed, nameless } =
             installed.map_err(|(doing, error)| Error::Disk(doing, error))?;
-        nameless = left;
         *report = report.plus(&Report { problems: problems.len() as u64, ..sums });
-        problems.into_iter().for_each(|problem| listed.push(problem));
+        (done.removed, done.nameless) = (removed, nameless);
+        problems.into_iter().for_each(|problem| done.listed.push(problem));
     } else {
         report.extra += plan.extras.len() as u64;
         stage.clear().map_err(StageError::Io)?;
     }
     (report.unowned, report.unsupported) = (meta.unowned(), meta.unsupported());
-    Ok((listed, nameless))
+    Ok(done)
 }

@@ -65,8 +65,14 @@ pub(super) fn name<'m>(
     Ok(())
 }
 
-/// What a run would do.
-pub(super) fn forecast(prepared: &Prepared, found: &HashMap<Index, Found>, keeps: bool, report: &mut Report) {
+/// What a run would do, that removes this.
+pub(super) fn forecast(
+    prepared: &Prepared,
+    found: &HashMap<Index, Found>,
+    removed: &Marks,
+    keeps: bool,
+    report: &mut Report,
+) {
     let is_kept = |at: Index| keeps && prepared.have.entry(at).kind != Kind::Dir;
     for step in &prepared.plan.steps {
         let replaces = !matches!(step.action, Action::Detach | Action::Meta | Action::Blocked(_));
@@ -86,13 +92,9 @@ pub(super) fn forecast(prepared: &Prepared, found: &HashMap<Index, Found>, keeps
             Action::Blocked(_) => report.problems += 1,
         }
     }
-    let extras = prepared.plan.extras.len() as u64;
-    if prepared.delete {
-        report.removed += extras;
-        report.kept += prepared.plan.extras.iter().filter(|extra| is_kept(**extra)).count() as u64;
-    } else {
-        report.extra += extras;
-    }
+    report.removed += u64::from(removed.len());
+    report.kept += removed.iter().filter(|extra| is_kept(*extra)).count() as u64;
+    report.extra += prepared.plan.extras.len() as u64 - u64::from(removed.len());
 }
 
 /// What is itemised in the last turn.

@@ -44,10 +44,6 @@ impl Run<'_> {
         let below = have.iter().skip_while(|(_, entry)| entry.path <= *path);
         let below = below.take_while(|(_, entry)| entry.path.is_within(path));
         for (_, entry) in below.filter(|(_, entry)| entry.kind != Kind::Dir) {
-            // Beside what they are of, backups would be in the way themselves.
-            if self.install.keep.is_beside() {
-                return Err((Step::Place, io::Error::from_raw_os_error(libc::ENOTEMPTY)));
-            }
             self.keep(&entry.path)?;
         }
         Ok(())
