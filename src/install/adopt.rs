@@ -4,41 +4,31 @@ use crate::config::Durable;
 use crate::install::{Failure, Meta, Stage, at};
 use crate::limits;
 use crate::report::Step;
-use crate::spec::{Entry, Time};
+use crate::spec::{Entry, Index, Time};
 use crate::sys::{Buffer, Dir, File, Stat};
 use std::io::{self, Read, Write};
 
-/// How a file was made of another one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Adopted {
-    /// The number in its name in the stage.
-    pub number: u64,
-    /// Whether it is the same file, and no copy.
-    pub linked: bool,
-}
-
 impl Stage {
-    /// Makes the file that has this name in `holder` what `want` says: by one more name for it, if it is all that
-    /// already and can have another, and otherwise by a copy.
+    /// Makes the file that has this name in `holder` what the wanted entry says: by one more name for it, if it is all
+    /// that already and can have another, and otherwise by a copy. Says whether it is the same file, and no copy.
     ///
     /// # Errors
     /// It cannot be read any more, or there is no room.
     pub fn adopt(
         &self,
         (holder, name): (&Dir, &[u8]),
-        want: &Entry<'_>,
+        (index, want): (Index, &Entry<'_>),
         alike: bool,
         meta: &Meta<'_>,
         durable: Durable,
-    ) -> Result<Adopted, Failure> {
-        let number = self.number();
-        let new = Stage::numbered(number);
+    ) -> Result<bool, Failure> {
+        let new = Stage::made(index);
         let dir = self.dir().map_err(at(Step::Write))?;
         if alike && holder.make_hard_link(name, dir, &new).is_ok() {
-            return Ok(Adopted { number, linked: true });
+            return Ok(true);
         }
         copy((holder, name), (dir, &new), want, meta, durable)?;
-        Ok(Adopted { number, linked: false })
+        Ok(false)
     }
 }
 

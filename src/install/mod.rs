@@ -19,7 +19,6 @@ mod stage;
 mod staged;
 mod unlock;
 
-pub use adopt::Adopted;
 pub use basis::Basis;
 pub use durable::for_files;
 pub use fresh::Fresh;
@@ -27,7 +26,7 @@ pub use incoming::{Arrived, Incoming};
 pub use keep::{Keep, Versions};
 pub use left::Left;
 pub use meta::Meta;
-pub use moved::Known;
+pub use moved::{Known, Mark};
 pub use nameless::Nameless;
 pub use partial::Partial;
 pub use places::Places;

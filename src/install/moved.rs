@@ -5,18 +5,24 @@ use crate::config::Durable;
 use crate::install::adopt::copy_open;
 use crate::install::{Failure, Meta, Stage, at};
 use crate::report::Step;
-use crate::spec::{Entry, Time};
+use crate::spec::{Entry, Index, Time};
 use crate::sys::{Dir, Stat};
+use std::hash::{BuildHasher, RandomState};
 use std::io;
+use std::sync::LazyLock;
 
 /// What tells that a file is the one that was looked at, and was not written to since.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Known {
     inode: u64,
     size: u64,
     time: (i64, u32),
     changed: (i64, u32),
 }
+
+/// The hash of what is [`Known`] of a file, which nobody outside of this process can foresee.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark(u64);
 
 impl Known {
     /// Of what lstat(2) says.
@@ -31,6 +37,13 @@ impl Known {
         self.changed
     }
 
+    /// What is kept of it, where there may be millions.
+    #[must_use]
+    pub fn mark(&self) -> Mark {
+        static STATE: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+        Mark(STATE.hash_one(self))
+    }
+
     /// Whether a specification describes it.
     #[must_use]
     pub fn is_of(&self, entry: &Entry<'_>) -> bool {
@@ -39,36 +52,35 @@ impl Known {
 }
 
 impl Stage {
-    /// Makes the file that has this name in `holder` what `want` says: by one more name for it, if it `goes` from there
-    /// later in this round, and otherwise by a copy. Gives back the number in its name in the stage.
+    /// Makes the file that has this name in `holder` what the wanted entry says: by one more name for it, if it `goes`
+    /// from there later in this round, and otherwise by a copy.
     ///
     /// # Errors
     /// It is not what it was, or there is no room.
     pub fn move_in(
         &self,
         (holder, name): (&Dir, &[u8]),
-        (known, goes): (&Known, bool),
-        want: &Entry<'_>,
+        (mark, goes): (Mark, bool),
+        (index, want): (Index, &Entry<'_>),
         meta: &Meta<'_>,
         durable: Durable,
-    ) -> Result<u64, Failure> {
-        let number = self.number();
-        let new = Stage::numbered(number);
+    ) -> Result<(), Failure> {
+        let new = Stage::made(index);
         let dir = self.dir().map_err(at(Step::Write))?;
         let (old, stat) = holder.open_file(name).map_err(at(Step::Read))?;
-        if Known::of(&stat) != *known {
+        let known = Known::of(&stat);
+        if known.mark() != mark {
             return Err((Step::Read, io::Error::from_raw_os_error(libc::ESTALE)));
         }
         if goes && stat.nlink == 1 && holder.make_hard_link(name, dir, &new).is_ok() {
             let linked = dir.stat(&new).map_err(at(Step::Write))?;
             // The new name changed nothing but when it was changed.
-            if (Known { changed: known.changed, ..Known::of(&linked) }) == *known {
-                return Ok(number);
+            if (Known { changed: known.changed, ..Known::of(&linked) }) == known {
+                return Ok(());
             }
             dir.remove(&new).map_err(at(Step::Write))?;
         }
-        copy_open(old, &stat, (dir, &new), want, meta, durable)?;
-        Ok(number)
+        copy_open(old, &stat, (dir, &new), want, meta, durable)
     }
 }
 
@@ -92,19 +104,27 @@ mod tests {
         let meta = Meta::new(&owners, false);
         let path = RelPath::new(&b"g"[..]).unwrap();
         let want = Entry { mode: Some(0o600), ..Entry::new(path, Kind::File) };
-        let move_in =
-            |known: &Known, goes| stage.move_in((&module, b"f"), (known, goes), &want, &meta, Durable::None);
+        let new = Stage::made(Index::ROOT);
+        let move_in = |known: &Known, goes| {
+            let (from, what, to) = ((&module, &b"f"[..]), (known.mark(), goes), (Index::ROOT, &want));
+            stage.move_in(from, what, to, &meta, Durable::None)?;
+            let text = fs::read(at("module/.smsync/new-0")).unwrap();
+            let staged = stage.dir().unwrap().stat(&new).unwrap();
+            stage.dir().unwrap().remove(&new).unwrap();
+            Ok::<_, Failure>((text, staged))
+        };
         let known = || Known::of(&module.stat(b"f").unwrap());
         let before = known();
-        let copy = move_in(&before, false).unwrap();
-        let staged = |number| stage.dir().unwrap().stat(&Stage::numbered(number)).unwrap();
-        assert!(staged(copy).nlink == 1 && staged(copy).ino != before.inode);
-        assert_eq!(fs::read(at("module/.smsync").join(format!("new-{copy}"))).unwrap(), b"hello");
-        let link = move_in(&before, true).unwrap();
-        assert!(staged(link).ino == before.inode);
-        // It has two names now, and was changed by that.
+        let (text, copy) = move_in(&before, false).unwrap();
+        assert!(copy.nlink == 1 && copy.ino != before.inode);
+        assert_eq!(text, b"hello");
+        let (_, link) = move_in(&before, true).unwrap();
+        assert!(link.ino == before.inode);
+        // It had two names, and was changed by that.
+        std::thread::sleep(crate::limits::TICK);
+        fs::hard_link(at("module/f"), at("module/other")).unwrap();
         assert!(move_in(&before, true).is_err());
-        assert!(staged(move_in(&known(), true).unwrap()).ino != before.inode);
+        assert!(move_in(&known(), true).unwrap().1.ino != before.inode);
         let before = known();
         std::thread::sleep(crate::limits::TICK);
         fs::write(at("module/f"), "HELLO").unwrap();

@@ -38,8 +38,8 @@ pub struct Install<'i> {
     pub fresh: &'i Fresh,
     /// The files that wait in the stage.
     pub arrived: &'i Staged,
-    /// Files that were found elsewhere and wait in the stage under numbers.
-    pub found: &'i HashMap<Index, u64>,
+    /// Files that were found elsewhere and wait in the stage, under names of their own.
+    pub found: &'i Marks,
     /// What is kept of what is replaced or removed.
     pub keep: &'i Keep<'i>,
     /// Whether extras are to be removed, if everything else works.
@@ -111,8 +111,8 @@ struct Run<'i> {
     cursor: Cursor<'i>,
     /// Where things wait that others are made of.
     places: Places<'i>,
-    /// What else than arrived files waits in the stage by itself, by the number in its name there.
-    made: HashMap<Index, u64>,
+    /// What else than arrived files waits in the stage by itself.
+    made: Marks,
     /// Whether anything else than arrived files waits in the stage.
     prepared: bool,
     /// How many new names were made for a file that stays where it is, by the entry of its first name.

@@ -5,7 +5,7 @@ use crate::install::meta::FILE_MODE;
 use crate::install::{remove, unlock};
 use crate::limits;
 use crate::path::RelPath;
-use crate::spec::{Entry, Time};
+use crate::spec::{Entry, Index, Time};
 use crate::sys::{self, Dir, FileKind, Lock, LockFile};
 use crate::tree::STAGE;
 use std::collections::HashSet;
@@ -195,14 +195,14 @@ impl Stage {
         [b"tree-", short(&hash).as_slice()].concat()
     }
 
-    /// A new number, for the name of something that is made here.
-    pub(super) fn number(&self) -> u64 {
-        self.serial.fetch_add(1, Ordering::Relaxed)
+    /// The name under which what is made here for an entry waits.
+    pub(super) fn made(index: Index) -> Vec<u8> {
+        format!("new-{}", index.get()).into_bytes()
     }
 
-    /// The name that belongs to a number.
-    pub(super) fn numbered(number: u64) -> Vec<u8> {
-        format!("new-{number}").into_bytes()
+    /// A name that was not used yet, for what is kept.
+    pub(super) fn free_name(&self) -> Vec<u8> {
+        format!("kept-{}", self.serial.fetch_add(1, Ordering::Relaxed)).into_bytes()
     }
 
     /// Removes the stage and all that is in it.

@@ -3,8 +3,7 @@
 use crate::plan::Owners;
 use crate::plan::compare::{Action, Plan, PlanStep};
 use crate::report::{Aspects, Change, Deed, Fate};
-use crate::spec::{Device, Entry, Index, Keyword, Marks, Spec, Time};
-use std::collections::HashMap;
+use crate::spec::{Device, Entry, Keyword, Marks, Spec, Time};
 
 /// What became of a plan, or would become of it, besides what it says itself.
 #[derive(Debug)]
@@ -13,8 +12,10 @@ pub struct Outcome<'o> {
     pub owners: &'o Owners,
     /// The wanted files that an interrupted run had left in the stage.
     pub taken_over: Marks,
-    /// The wanted files that other trees here have; whether each becomes a link of that, and no copy.
-    pub found: HashMap<Index, bool>,
+    /// The wanted files that become one more name of what another tree here has.
+    pub linked: Marks,
+    /// Those that become copies of what is here.
+    pub copied: Marks,
     /// The extras that are removed.
     pub removed: Marks,
 }
@@ -55,11 +56,9 @@ fn change(step: &PlanStep, want: &Spec, have: &Spec, outcome: &Outcome<'_>) -> C
     let there = step.have.map(|at| have.entry(at));
     let deed = match step.action {
         Action::Fetch if outcome.taken_over.contains(step.want) => Deed::TakenOver,
-        Action::Fetch => match outcome.found.get(&step.want) {
-            Some(true) => Deed::Linked,
-            Some(false) => Deed::Copied,
-            None => Deed::Sent,
-        },
+        Action::Fetch if outcome.linked.contains(step.want) => Deed::Linked,
+        Action::Fetch if outcome.copied.contains(step.want) => Deed::Copied,
+        Action::Fetch => Deed::Sent,
         Action::Detach => Deed::Copied,
         Action::MakeDir | Action::MakeNode => Deed::Made,
         Action::Link(_) => Deed::Linked,

@@ -4,10 +4,9 @@ use crate::path::RelPath;
 use crate::plan::links::Links;
 use crate::plan::{Merge, Met, Owners};
 use crate::report::Aspects;
-use crate::spec::{Entry, Index, InodeId, Kind, Marks, Spec, Time};
+use crate::spec::{Entry, Index, Kind, Marks, Spec, Time};
 use crate::sys::tick::{self, Tick};
 use crate::terms::{Comparison, Quick};
-use std::collections::{HashMap, HashSet};
 
 /// What is to be done at one path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,27 +90,35 @@ impl Plan {
 
     /// Lets these wanted files keep the contents that are there, which were found to be theirs: what is to be set is
     /// set in place, or in a copy where names share the file that are not to become what it does.
-    pub fn keep_contents(&mut self, want: &Spec, have: &Spec, same: &HashSet<Index>, rules: &Rules<'_>) {
-        let inode = |step: &PlanStep| step.have.and_then(|at| have.entry(at).inode);
-        let linked = self.steps.iter().any(|step| same.contains(&step.want) && inode(step).is_some());
+    pub fn keep_contents(&mut self, want: &Spec, have: &Spec, same: &Marks, rules: &Rules<'_>) {
+        if same.is_empty() {
+            return;
+        }
+        let is_linked = |at: Index| have.entry(at).inode.is_some();
+        let linked =
+            self.steps.iter().any(|step| same.contains(step.want) && step.have.is_some_and(is_linked));
         let mut links = if linked { Links::new(want, have) } else { Links::default() };
-        let mut staying: HashMap<Index, Option<InodeId>> = HashMap::new();
-        for step in self.steps.iter_mut().filter(|step| same.contains(&step.want)) {
-            let file = step.have.filter(|_| linked).map(|at| (want.entry(step.want), have.entry(at)));
-            if file.is_some_and(|(want, have)| links.part(&want, &have, rules, &mut step.aspects)) {
+        let mut staying: Vec<(Index, Option<Index>)> = Vec::new();
+        for step in self.steps.iter_mut().filter(|step| same.contains(step.want)) {
+            let there = step.have.filter(|_| linked).map(|at| (at, have.entry(at)));
+            if there.is_some_and(|(at, have)| links.part(step.want, (at, &have), rules, &mut step.aspects)) {
                 step.action = Action::Detach;
             } else {
                 step.action = Action::Meta;
-                staying.insert(step.want, inode(step));
+                staying.push((step.want, step.have));
             }
         }
+        let stays = |want: Index| {
+            let at = staying.binary_search_by_key(&want, |(want, _)| *want).ok()?;
+            staying.get(at).map(|(_, have)| *have)
+        };
         self.steps.retain(|step| match step.action {
             // The other names that they have already.
             Action::Link(first) => {
-                staying.get(&first).is_none_or(|kept| kept.is_none() || *kept != inode(step))
+                !stays(first).flatten().zip(step.have).is_some_and(|(one, other)| links.are_one(one, other))
             }
             // Some were only asked about.
-            _ => !(step.aspects.is_empty() && staying.contains_key(&step.want)),
+            _ => !step.aspects.is_empty() || stays(step.want).is_none(),
         });
     }
 
@@ -263,10 +270,10 @@ impl Compare<'_> {
 
     /// How to make what is not there.
     fn make(&mut self, index: Index, want: &Entry<'_>) -> Action {
-        if let Some(leader) = self.links.leader(want) {
+        if let Some(leader) = self.links.leader(index) {
             return Action::Link(leader.want);
         }
-        self.links.lead(want, index, None);
+        self.links.lead(index, None);
         match want.kind {
             Kind::Dir => Action::MakeDir,
             Kind::File => Action::Fetch,
@@ -288,9 +295,9 @@ impl Compare<'_> {
         }
         let mut aspects = self.metadata(want, have);
         aspects = aspects.with(contents(want, have));
-        if let Some(leader) = self.links.leader(want) {
+        if let Some(leader) = self.links.leader(index) {
             // The same file as the group's first name, and that one stays: whatever else differs is set there.
-            if leader.kept.is_some() && leader.kept == have.inode {
+            if leader.kept.is_some_and(|kept| self.links.are_one(kept, at)) {
                 return;
             }
             return self.step(index, Some(at), Action::Link(leader.want), aspects.with(Aspects::HARDLINK));
@@ -307,16 +314,16 @@ impl Compare<'_> {
             || want.kind == Kind::File && differs && !proven
             || matches!(want.kind, Kind::Fifo | Kind::Block | Kind::Char) && aspects.contains(Aspects::MODE);
         if remade {
-            self.links.lead(want, index, None);
+            self.links.lead(index, None);
             let action = if want.kind == Kind::File { Action::Fetch } else { Action::MakeNode };
             return self.step(index, Some(at), action, aspects);
         }
-        if self.links.part(want, have, self.rules, &mut aspects) {
-            self.links.lead(want, index, None);
+        if self.links.part(index, (at, have), self.rules, &mut aspects) {
+            self.links.lead(index, None);
             let action = if want.kind == Kind::File { Action::Detach } else { Action::MakeNode };
             return self.step(index, Some(at), action, aspects);
         }
-        self.links.lead(want, index, have.inode);
+        self.links.lead(index, Some(at));
         if !aspects.is_empty() {
             self.step(index, Some(at), Action::Meta, aspects);
         }

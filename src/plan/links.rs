@@ -2,115 +2,167 @@
 
 use crate::plan::{Merge, Met, Rules};
 use crate::report::Aspects;
-use crate::spec::{Entry, Index, InodeId, Spec};
-use std::collections::{HashMap, HashSet};
+use crate::spec::{Entry, Index, InodeId, Keyword, Spec};
+use std::hash::{BuildHasher, RandomState};
+
+/// Which names of one specification are one file. Those of which no other name is there have no group; each of the rest
+/// takes eight bytes.
+#[derive(Debug, Default)]
+struct Groups {
+    /// The number of each one's group, in tree order.
+    of: Vec<(Index, u32)>,
+    /// How many names each group has.
+    names: Vec<u32>,
+}
+
+/// Stands for the number of a group where there is none.
+const ALONE: u32 = u32::MAX;
+
+impl Groups {
+    fn new(spec: &Spec) -> Groups {
+        let mut groups = Groups::default();
+        if !spec.keywords().contains(Keyword::Inode) {
+            return groups;
+        }
+        // Brought together by a hash that nobody can foresee; it takes less room than which file they are.
+        let state = RandomState::new();
+        let hash = |id: InodeId| u32::try_from(state.hash_one(id) >> u32::BITS).unwrap_or_default();
+        let Groups { of, names } = &mut groups;
+        of.extend(spec.inodes().map(|(index, id)| (index, hash(id))));
+        of.sort_unstable_by_key(|(index, hash)| (*hash, *index));
+        let file = |(index, _): &(Index, u32)| {
+            spec.entry(*index).inode.map(|id| (id.device.major, id.device.minor, id.inode))
+        };
+        for alike in of.chunk_by_mut(|one, other| one.1 == other.1) {
+            alike.sort_by_cached_key(file);
+            for group in alike.chunk_by_mut(|one, other| file(one) == file(other)) {
+                let number = if group.len() == 1 { ALONE } else { count(names.len()) };
+                if number != ALONE {
+                    names.push(count(group.len()));
+                }
+                group.iter_mut().for_each(|(_, group)| *group = number);
+            }
+        }
+        of.retain(|(_, group)| *group != ALONE);
+        of.shrink_to_fit();
+        of.sort_unstable();
+        groups
+    }
+
+    /// The number of a name's group, counted from 0.
+    fn get(&self, index: Index) -> Option<usize> {
+        let at = self.of.binary_search_by_key(&index, |(index, _)| *index).ok()?;
+        self.of.get(at).map(|(_, group)| *group as usize)
+    }
+}
+
+/// No specification has so many entries that this does not hold their number.
+fn count(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(ALONE)
+}
 
 /// Where the first name of a wanted group stands.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Leader {
     pub(super) want: Index,
-    /// The file that has this name now, if it keeps its contents in place.
-    pub(super) kept: Option<InodeId>,
+    /// The name that it has now, if it keeps its contents in place.
+    pub(super) kept: Option<Index>,
 }
 
-/// Which wanted file stays in which inode that has several names, or becomes one more name of it.
-#[derive(Debug, Default)]
-pub struct Claims(HashMap<InodeId, Option<InodeId>>);
-
-impl Claims {
-    /// Those of the files that are here, whether or not they stay: at worst two that could be one are not.
-    #[must_use]
-    pub fn of(want: &Spec, have: &Spec) -> Claims {
-        let mut claims = Claims::default();
-        for Met { entries, .. } in Merge::new([want, have]) {
-            if let [Some((_, want)), Some((_, Entry { inode: Some(id), .. }))] = entries {
-                claims.claim(&want, id);
-            }
-        }
-        claims
-    }
-
-    /// Whether the wanted entry may be this file: no other wanted file has taken it.
-    pub fn claim(&mut self, want: &Entry<'_>, id: InodeId) -> bool {
-        match self.0.get(&id) {
-            None => {
-                self.0.insert(id, want.inode);
-                true
-            }
-            Some(owner) => owner.is_some() && *owner == want.inode,
-        }
-    }
-}
-
-/// Groups of names seen so far.
+/// Groups of names, and what was seen of them so far.
 #[derive(Debug, Default)]
 pub(super) struct Links {
-    leaders: HashMap<InodeId, Leader>,
-    claims: Claims,
-    /// How many names of each such inode the receiver's tree shows.
-    shown: HashMap<InodeId, u64>,
-    /// Those of which not every name shown is to be one and the same file.
-    parting: HashSet<InodeId>,
+    wanted: Groups,
+    there: Groups,
+    /// The first name of each wanted group.
+    leaders: Vec<Option<Leader>>,
+    /// Which wanted group stays in each file that is there, or [`ALONE`] for one name.
+    claimed: Vec<Option<u32>>,
+    /// Those that are there of which not every name shown is to be one and the same file.
+    parting: Vec<bool>,
 }
 
 impl Links {
     /// Counts the names of every file of the receiver that has several, and looks whether they stay together.
     pub(super) fn new(want: &Spec, have: &Spec) -> Links {
-        let mut links = Links::default();
-        for id in have.inodes() {
-            *links.shown.entry(id).or_insert(0) += 1;
-        }
-        if links.shown.is_empty() {
+        let (wanted, there) = (Groups::new(want), Groups::new(have));
+        let (leaders, files) = (vec![None; wanted.names.len()], there.names.len());
+        let mut links =
+            Links { wanted, there, leaders, claimed: vec![None; files], parting: vec![false; files] };
+        if files == 0 {
             return links;
         }
-        let mut groups: HashMap<InodeId, Option<InodeId>> = HashMap::new();
+        let mut groups: Vec<Option<usize>> = vec![None; files];
         for Met { entries: [want, have], .. } in Merge::new([want, have]) {
-            let Some((kind, id)) = have.and_then(|(_, entry)| Some((entry.kind, entry.inode?))) else {
-                continue;
-            };
+            let Some((at, have)) = have.filter(|(_, entry)| entry.inode.is_some()) else { continue };
+            let Some(file) = links.there.get(at) else { continue };
             // What is to be left alone must not become what another name does.
-            let joins = |entry: &Entry<'_>| entry.kind == kind && !entry.nochange;
-            let wanted = want.filter(|(_, entry)| joins(entry)).and_then(|(_, entry)| entry.inode);
-            if wanted.is_none() || *groups.entry(id).or_insert(wanted) != wanted {
-                links.parting.insert(id);
+            let joins = |entry: &Entry<'_>| entry.kind == have.kind && !entry.nochange;
+            let wanted = want.filter(|(_, entry)| joins(entry));
+            let wanted = wanted.and_then(|(index, _)| links.wanted.get(index));
+            let first = groups.get_mut(file).map(|group| *group.get_or_insert(wanted.unwrap_or(usize::MAX)));
+            if wanted.is_none() || first != wanted {
+                links.parting.get_mut(file).into_iter().for_each(|parting| *parting = true);
             }
         }
         links
     }
 
     /// The first name of the entry's group, if it is not itself the first.
-    pub(super) fn leader(&self, want: &Entry<'_>) -> Option<Leader> {
-        self.leaders.get(&want.inode?).copied()
+    pub(super) fn leader(&self, want: Index) -> Option<Leader> {
+        self.leaders.get(self.wanted.get(want)?).copied().flatten()
     }
 
     /// Enters the first name of a group.
-    pub(super) fn lead(&mut self, want: &Entry<'_>, index: Index, kept: Option<InodeId>) {
-        if let Some(group) = want.inode {
-            self.leaders.insert(group, Leader { want: index, kept });
-        }
+    pub(super) fn lead(&mut self, want: Index, kept: Option<Index>) {
+        let group = self.wanted.get(want).and_then(|group| self.leaders.get_mut(group));
+        group.into_iter().for_each(|leader| *leader = Some(Leader { want, kept }));
+    }
+
+    /// Whether two names of the receiver are one file.
+    pub(super) fn are_one(&self, one: Index, other: Index) -> bool {
+        self.there.get(one).is_some_and(|file| self.there.get(other) == Some(file))
     }
 
     /// Whether the wanted file, which differs in these aspects, cannot be what is at `have`, but a copy: other names must not
     /// get its metadata, or another wanted file is there already, which is one more aspect then.
     pub(super) fn part(
         &mut self,
-        want: &Entry<'_>,
-        have: &Entry<'_>,
+        want: Index,
+        (at, have): (Index, &Entry<'_>),
         rules: &Rules<'_>,
         aspects: &mut Aspects,
     ) -> bool {
-        let shared = !aspects.is_empty() && self.shared(have);
+        if have.inode.is_none() {
+            return false;
+        }
+        let file = self.there.get(at);
+        let shared = !aspects.is_empty() && self.shared(file, have);
         // Where the specification does not tell which names are one file, those that are stay so.
-        let stays = |id| self.claims.claim(want, id);
-        let foreign = rules.links && !shared && !have.inode.is_none_or(stays);
+        let foreign = rules.links && !shared && !file.is_none_or(|file| self.claim(want, file));
         aspects.note(Aspects::HARDLINK, foreign);
         shared || foreign
     }
 
+    /// Whether the file that is there may stay where it is for this wanted entry: no other wanted file has taken it.
+    fn claim(&mut self, want: Index, file: usize) -> bool {
+        let group = self.wanted.get(want).map_or(ALONE, count);
+        match self.claimed.get_mut(file) {
+            Some(Some(owner)) => *owner == group && group != ALONE,
+            Some(free) => {
+                *free = Some(group);
+                true
+            }
+            None => true,
+        }
+    }
+
     /// Whether the file has names that are not to become what this one does: outside of what the scan shows, or names of
     /// another file soon. Then its metadata are not ours to change.
-    fn shared(&self, have: &Entry<'_>) -> bool {
-        have.inode.is_some_and(|id| self.parting.contains(&id) || self.shown.get(&id) != Some(&have.names()))
+    fn shared(&self, file: Option<usize>, have: &Entry<'_>) -> bool {
+        let shown = file.and_then(|file| self.there.names.get(file)).copied().unwrap_or(1);
+        let parting = file.and_then(|file| self.parting.get(file)).copied().unwrap_or_default();
+        parting || have.names() != u64::from(shown)
     }
 }
 

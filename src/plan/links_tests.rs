@@ -2,8 +2,8 @@
 
 use crate::plan::tests::{T1, file, in_words, plan, spec, users, usual};
 use crate::plan::{Owners, Rules, compare};
+use crate::spec::Marks;
 use crate::terms::{Comparison, Quick};
-use std::collections::HashSet;
 
 #[test]
 fn hard_links() {
@@ -56,7 +56,7 @@ fn what_is_found_to_be_the_same_stays_where_all_its_names_do() {
         let usual = usual(&owners, false);
         let rules = Rules { comparison: Comparison { quick, ..usual.comparison }, ..usual };
         let mut plan = compare(&want, &have, &[], &rules);
-        let same: HashSet<_> = plan.wanted().collect();
+        let same: Marks = plan.wanted().collect();
         plan.keep_contents(&want, &have, &same, &rules);
         in_words(&plan, &want, &have)
     };

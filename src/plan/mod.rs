@@ -10,7 +10,6 @@ mod protect;
 
 pub use changes::Outcome;
 pub use compare::{Action, Because, Plan, PlanStep, Rules, compare, differences};
-pub use links::Claims;
 pub use merge::{Merge, Met};
 pub use moves::{Moves, Pair};
 pub use owners::{Lookup, Owners};

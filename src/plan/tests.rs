@@ -183,7 +183,8 @@ fn changes_are_named() {
     let outcome = Outcome {
         owners: rules.owners,
         taken_over: Marks::default(),
-        found: Default::default(),
+        linked: Marks::default(),
+        copied: Marks::default(),
         removed: plan.extras.iter().copied().collect(),
     };
     let changes: Vec<_> = plan.changes(&want, &have, &outcome).collect();

@@ -1,17 +1,17 @@
 //! Moves: a wanted file of which the contents are here under another name is not sent.
 
 use crate::digest::Content;
-use crate::install::Known;
+use crate::install::{Known, Mark};
 use crate::limits;
 use crate::plan::{Moves, Pair, Plan, PlanStep, differences};
 use crate::session::spare::Here;
 use crate::session::turns::name;
 use crate::session::{Error, delivery, worker};
-use crate::spec::{Index, Spec};
+use crate::spec::{Index, Marks, Spec};
 use crate::sys::{Buffer, clock};
 use crate::tree::{Cursor, Opener, Remembered};
 use crate::wire::{Channel, Message, WireError};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::io;
 use std::thread::Builder;
 
@@ -19,9 +19,45 @@ use std::thread::Builder;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Source {
     pub(super) have: Index,
-    pub(super) known: Known,
+    /// What tells that it is still the same.
+    mark: Mark,
     /// Whether it is all that is wanted, and goes from where it is: it can get the new name itself.
     pub(super) goes: bool,
+}
+
+impl Source {
+    /// What is to be found there, and whether it goes.
+    pub(super) const fn what(&self) -> (Mark, bool) {
+        (self.mark, self.goes)
+    }
+}
+
+/// Where the contents of wanted files are, in tree order; sixteen bytes each.
+#[derive(Debug, Default)]
+pub(super) struct Sources(Vec<(Index, Source)>);
+
+impl Sources {
+    /// Those that were found. One file can get one name in place of its own: other names are copies.
+    pub(super) fn new(mut found: Vec<(Index, Source)>) -> Sources {
+        found.sort_unstable_by_key(|(index, _)| *index);
+        let mut gone = Marks::default();
+        for (_, source) in found.iter_mut().filter(|(_, source)| source.goes) {
+            source.goes = !gone.contains(source.have);
+            gone.insert(source.have);
+        }
+        Sources(found)
+    }
+
+    /// Where those of this one are.
+    pub(super) fn get(&self, index: Index) -> Option<&Source> {
+        let at = self.0.binary_search_by_key(&index, |(index, _)| *index).ok()?;
+        self.0.get(at).map(|(_, source)| source)
+    }
+
+    /// All of them.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Index, &Source)> {
+        self.0.iter().map(|(index, source)| (*index, source))
+    }
 }
 
 /// What is digested is what is wanted if the sender's digest is the same.
@@ -51,12 +87,12 @@ impl<'o> Own<'o> {
     }
 
     /// The digest of a file, and what tells later that it is still the same.
-    fn digest(&mut self, at: Index) -> io::Result<([u8; 32], Known)> {
+    fn digest(&mut self, at: Index) -> io::Result<([u8; 32], Mark)> {
         let entry = self.have.entry(at);
         let (holder, name) = self.cursor.holder(&entry.path)?;
         let known = Known::of(&holder.stat(name)?);
         clock::wait_until_past(known.changed(), limits::TICK);
-        Ok((delivery::digest(&mut self.opener, &entry, self.remembered, &mut self.buffer)?, known))
+        Ok((delivery::digest(&mut self.opener, &entry, self.remembered, &mut self.buffer)?, known.mark()))
     }
 }
 
@@ -76,7 +112,7 @@ pub(super) struct Answered {
     /// time.
     pub(super) single: Vec<Answer>,
     /// What was found.
-    pub(super) found: HashMap<Index, Source>,
+    pub(super) found: Vec<(Index, Source)>,
 }
 
 impl Question<'_> {
@@ -126,9 +162,9 @@ impl Question<'_> {
         {
             for (pair, known) in pairs.iter().zip(known) {
                 match known {
-                    Some((digest, known)) if agree => {
+                    Some((digest, mark)) if agree => {
                         here.arrivals.note(pair.want, digest);
-                        answered.found.insert(pair.want, self.source(pair, *known));
+                        answered.found.push((pair.want, self.source(pair, *mark)));
                     }
                     Some(_) => unlike.push(*pair),
                     None => {}
@@ -158,9 +194,9 @@ impl Question<'_> {
                 for (pair, (want, digest)) in answers {
                     let read = pair.and_then(|pair| Some((pair, own.digest(pair.have).ok()?)));
                     match read.filter(|(_, (ours, _))| *ours == digest) {
-                        Some((pair, (_, known))) => {
+                        Some((pair, (_, mark))) => {
                             self.here.arrivals.note(want, &digest);
-                            found.push((want, self.source(pair, known)));
+                            found.push((want, self.source(pair, mark)));
                         }
                         None => unlike.push((want, digest)),
                     }
@@ -176,15 +212,15 @@ impl Question<'_> {
     }
 
     /// What the specifications say is the same.
-    fn certain(&self, channel: &mut Channel) -> Result<HashMap<Index, Source>, Error> {
+    fn certain(&self, channel: &mut Channel) -> Result<Vec<(Index, Source)>, Error> {
         if self.moves.certain.is_empty() {
-            return Ok(HashMap::new());
+            return Ok(Vec::new());
         }
         let known = |pair: &Pair, own: &mut Own<'_>| {
             let entry = self.here.have.entry(pair.have);
             let (holder, name) = own.cursor.holder(&entry.path).ok()?;
             let known = Known::of(&holder.stat(name).ok()?);
-            known.is_of(&entry).then(|| (pair.want, self.source(pair, known)))
+            known.is_of(&entry).then(|| (pair.want, self.source(pair, known.mark())))
         };
         Ok(channel.while_working(|| {
             let mut own = Own::new(self.here);
@@ -193,7 +229,7 @@ impl Question<'_> {
     }
 
     /// Compares what is as long as these files, and has perhaps their contents.
-    pub(super) fn compare(&self, answers: &[Answer]) -> HashMap<Index, Source> {
+    pub(super) fn compare(&self, answers: &[Answer]) -> Vec<(Index, Source)> {
         let Question { here, moves, .. } = *self;
         let mut sorted: Vec<&Answer> = answers.iter().collect();
         sorted.sort_by_cached_key(|(want, _)| (here.want.size(*want), *want));
@@ -202,15 +238,15 @@ impl Question<'_> {
             let (mut own, mut found) = (Own::new(here), Vec::new());
             for answers in as_long {
                 // Each is read once, whatever it is compared with.
-                let mut read: HashMap<Index, Option<([u8; 32], Known)>> = HashMap::new();
+                let mut read: HashMap<Index, Option<([u8; 32], Mark)>> = HashMap::new();
                 for (at, digest) in answers {
                     let same = moves.as_long(&here.want.entry(*at)).find_map(|have| {
                         let read = read.entry(have).or_insert_with(|| own.digest(have).ok());
-                        read.filter(|(ours, _)| ours == digest).map(|(_, known)| (have, known))
+                        read.filter(|(ours, _)| ours == digest).map(|(_, mark)| (have, mark))
                     });
-                    if let Some((have, known)) = same {
+                    if let Some((have, mark)) = same {
                         here.arrivals.note(*at, digest);
-                        found.push((*at, self.source(&Pair { want: *at, have }, known)));
+                        found.push((*at, self.source(&Pair { want: *at, have }, mark)));
                     }
                 }
             }
@@ -219,7 +255,7 @@ impl Question<'_> {
         found.into_iter().flatten().collect()
     }
 
-    fn source(&self, pair: &Pair, known: Known) -> Source {
+    fn source(&self, pair: &Pair, mark: Mark) -> Source {
         let Here { want, have, rules, delete, keeps, .. } = *self.here;
         let there = have.entry(pair.have);
         let goes = delete
@@ -227,15 +263,7 @@ impl Question<'_> {
             && there.inode.is_none()
             && self.plan.extras.binary_search(&pair.have).is_ok()
             && differences(&want.entry(pair.want), &there, rules).is_empty();
-        Source { have: pair.have, known, goes }
-    }
-}
-
-/// One file can get one name in place of its own: other names are copies.
-pub(super) fn once(found: &mut HashMap<Index, Source>) {
-    let mut gone = HashSet::new();
-    for source in found.values_mut().filter(|source| source.goes) {
-        source.goes = gone.insert(source.have);
+        Source { have: pair.have, mark, goes }
     }
 }
 

@@ -11,7 +11,7 @@ use crate::report::{Carried, Monitor, Problems, Report};
 use crate::session::admit::{self, Admitted};
 use crate::session::arrivals::Arrivals;
 use crate::session::bases::Bases;
-use crate::session::basis::{self, Found};
+use crate::session::basis::{self, Elsewhere};
 use crate::session::delivery::transfer;
 use crate::session::guard::Removal;
 use crate::session::intake::{self, Intake, Taken};
@@ -27,7 +27,6 @@ use crate::tree::{Remembered, Root, Scanned, is_reserved};
 use crate::vis::shown;
 use crate::wire::message::Round;
 use crate::wire::{Channel, Flags};
-use std::collections::HashMap;
 
 /// Where a receiver works.
 #[derive(Debug)]
@@ -94,7 +93,7 @@ pub fn receive(
     let rules = &Rules { tick: prepared.tick, ..rules(round, &owners, prepared.delete) };
     let keeps = round.keeping.backup.is_some() || receiver.versions > 0;
     let fresh = Fresh::of(&prepared.plan, &prepared.want);
-    let spared = {
+    let mut spared = {
         let Prepared { want, have, plan, delete, .. } = &mut prepared;
         let (root, stage, fresh, meta, delete) = (receiver.root, stage.as_ref(), &fresh, &meta, *delete);
         let (remembered, arrivals) = (receiver.remembered, &arrivals);
@@ -119,31 +118,30 @@ pub fn receive(
         let lacking = prepared.plan.wanted().filter(|index| !spared.arrived.contains(*index));
         let sides = (&prepared.want, &prepared.have);
         let elsewhere = channel.while_working(|| basis::find(receiver.links, sides, lacking, rules))?;
-        let moved = spared.moved.iter().map(|(index, source)| (*index, Found::Here(*source)));
-        moved.chain(elsewhere).collect::<HashMap<_, _>>()
+        elsewhere.and(std::mem::take(&mut spared.moved))
     };
     let mut outcome = Outcome {
         owners: &owners,
         taken_over: spared.arrived.marks().clone(),
-        found: found.iter().map(|(index, found)| (*index, found.is_linked())).collect(),
+        linked: found.linked(),
+        copied: found.copied(),
         removed: if prepared.delete { prepared.plan.removable() } else { Marks::default() },
     };
     let changes = |outcome| Changes { round, root: receiver.root, prepared: &prepared, meta: &meta, outcome };
     let Some(stage) = stage else {
-        forecast(&prepared, &found, &outcome.removed, keeps, &mut report);
+        forecast(&prepared, &outcome, keeps, &mut report);
         return finish(channel, report, &changes(outcome), &Problems::default(), monitor);
     };
     let Spared { arrived, partial, .. } = &spared;
     let there = |index| {
         let whole = arrived.contains(index).then_some(u64::MAX);
-        let linked = || found.get(&index).filter(|found| found.needs_no_room()).map(|_| u64::MAX);
+        let linked = || found.needs_no_room(index).then_some(u64::MAX);
         whole.or_else(|| Some(partial.get(&index)?.offset())).or_else(linked)
     };
     room::check(receiver.root, &prepared, there, holes)?;
     let bases = {
         let Prepared { want, have, plan, .. } = &prepared;
-        let lacks =
-            |index| !arrived.contains(index) && !partial.contains_key(&index) && !found.contains_key(&index);
+        let lacks = |index| !arrived.contains(index) && !partial.contains_key(&index) && !found.has(index);
         let read = || Bases::read(receiver.root, (want, have), plan, lacks);
         let none = || Bases::none(receiver.root, have);
         if round.flags.has(Flags::DELTA) { channel.while_working(read)? } else { none() }
@@ -299,7 +297,7 @@ fn open_stage(receiver: &Receiver<'_>) -> Result<Stage, Error> {
 struct Tree<'t> {
     root: &'t Root,
     links: &'t [Root],
-    found: &'t HashMap<Index, Found>,
+    found: &'t Elsewhere,
     keep: &'t Keep<'t>,
 }
 
@@ -331,7 +329,7 @@ fn run(
     let trees = (tree.links, tree.root);
     let found =
         channel.while_working(|| basis::adopt(trees, (want, have), tree.found, staging, report))??;
-    let here = |index: &Index| arrived.contains(*index) || found.contains_key(index);
+    let here = |index: &Index| arrived.contains(*index) || found.contains(*index);
     let wanted: Marks = plan.wanted().filter(|index| !here(index)).collect();
     let mut done = Done::default();
     if !wanted.is_empty() {

@@ -6,13 +6,13 @@ use crate::limits;
 use crate::plan::{Action, Moves, Plan, PlanStep, Rules};
 use crate::report::Aspects;
 use crate::session::arrivals::Arrivals;
-use crate::session::moves::{Answered, Question, Source};
-use crate::session::{Error, delivery, moves, worker};
-use crate::spec::{Entry, Index, Spec};
+use crate::session::moves::{Answered, Question, Sources};
+use crate::session::{Error, delivery, worker};
+use crate::spec::{Entry, Index, Marks, Spec};
 use crate::sys::Buffer;
 use crate::tree::{Opener, Remembered, Root};
 use crate::wire::Channel;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::io;
 
 /// Where wanted contents may be already.
@@ -51,7 +51,7 @@ pub(super) struct Spared {
     /// Files of which the beginning is in the stage.
     pub(super) partial: HashMap<Index, Partial>,
     /// Files that are in the tree under other names.
-    pub(super) moved: HashMap<Index, Source>,
+    pub(super) moved: Sources,
 }
 
 /// Asks for the digests of what may be here. Gives back the files of the stage that can be taken over, or gone on with, and
@@ -72,14 +72,14 @@ pub(super) fn spare(channel: &mut Channel, here: &Here<'_>, plan: &mut Plan) -> 
     let question = Question { here, plan, moves: &moves, asked: &asked };
     let Answered { single, found: mut moved } = question.ask(channel)?;
     let (arrived, same) = channel.while_working(|| here.compare(&asked, &single, &left))?;
-    let open = |index: &Index| !arrived.contains(*index) && !same.contains(index);
+    let open = |index: &Index| !arrived.contains(*index) && !same.contains(*index);
     let open: Vec<_> = single.into_iter().filter(|(index, _)| open(index)).collect();
     if !open.is_empty() {
         moved.extend(channel.while_working(|| question.compare(&open))?);
     }
-    moves::once(&mut moved);
+    let moved = Sources::new(moved);
     channel.while_working(|| plan.keep_contents(here.want, here.have, &same, here.rules))?;
-    let here_now = |index: &Index| same.contains(index) || moved.contains_key(index);
+    let here_now = |index: &Index| same.contains(*index) || moved.get(*index).is_some();
     let lacking: Vec<Index> = left.begun.into_iter().filter(|index| !here_now(index)).collect();
     let partial = channel.while_working(|| here.partial(&lacking))?;
     Ok(Spared { arrived, partial, moved })
@@ -123,12 +123,7 @@ impl Here<'_> {
 
     /// Finds the contents of these digests in the stage, or in the tree at the same path. What cannot be read is sent like
     /// any other.
-    fn compare(
-        &self,
-        asked: &[PlanStep],
-        answers: &[(Index, [u8; 32])],
-        left: &Left,
-    ) -> (Staged, HashSet<Index>) {
+    fn compare(&self, asked: &[PlanStep], answers: &[(Index, [u8; 32])], left: &Left) -> (Staged, Marks) {
         let mut answers = answers.iter().peekable();
         let answered = asked.iter().filter_map(|step| {
             let (_, digest) = answers.next_if(|(want, _)| *want == step.want)?;
@@ -156,7 +151,7 @@ impl Here<'_> {
             }
             (arrived, same)
         });
-        let (mut arrived, mut same) = (Staged::default(), HashSet::new());
+        let (mut arrived, mut same) = (Staged::default(), Marks::default());
         for (some_arrived, some_same) in found {
             arrived.extend(some_arrived);
             same.extend(some_same);

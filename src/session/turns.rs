@@ -5,7 +5,6 @@ use crate::limits;
 use crate::plan::{Action, Outcome};
 use crate::report::{Fate, Monitor, Problems, Report};
 use crate::session::bases::Bases;
-use crate::session::basis::{self, Found};
 use crate::session::receive::Prepared;
 use crate::session::{Error, moving};
 use crate::spec::{Index, Kind, Marks};
@@ -65,22 +64,16 @@ pub(super) fn name<'m>(
     Ok(())
 }
 
-/// What a run would do, that removes this.
-pub(super) fn forecast(
-    prepared: &Prepared,
-    found: &HashMap<Index, Found>,
-    removed: &Marks,
-    keeps: bool,
-    report: &mut Report,
-) {
+/// What a run would do.
+pub(super) fn forecast(prepared: &Prepared, outcome: &Outcome<'_>, keeps: bool, report: &mut Report) {
+    let Outcome { linked, copied, removed, .. } = outcome;
     let is_kept = |at: Index| keeps && prepared.have.entry(at).kind != Kind::Dir;
     for step in &prepared.plan.steps {
         let replaces = !matches!(step.action, Action::Detach | Action::Meta | Action::Blocked(_));
         report.kept += u64::from(replaces && step.have.is_some_and(is_kept));
         match step.action {
-            Action::Fetch if found.contains_key(&step.want) => {
-                basis::count(report, found.get(&step.want).is_some_and(Found::is_linked));
-            }
+            Action::Fetch if linked.contains(step.want) => report.linked += 1,
+            Action::Fetch if copied.contains(step.want) => report.copied += 1,
             Action::Fetch => {
                 report.files += 1;
                 let size = prepared.want.size(step.want).unwrap_or_default();

@@ -27,6 +27,15 @@ impl Marks {
         }
     }
 
+    /// Takes an entry out of the set, if it is in it.
+    pub fn remove(&mut self, index: Index) {
+        let (at, bit) = bit(index);
+        if let Some(word) = self.words.get_mut(at) {
+            self.count -= u32::from(*word & bit != 0);
+            *word &= !bit;
+        }
+    }
+
     /// Whether an entry is in it.
     #[must_use]
     pub fn contains(&self, index: Index) -> bool {
@@ -84,5 +93,9 @@ mod tests {
         assert_eq!(marks.len(), 6);
         assert!(marks.contains(Index::of(65)) && !marks.contains(Index::of(66)));
         assert!(!marks.contains(Index::of(1 << 20)) && Marks::default().is_empty());
+        let mut fewer = marks;
+        [64, 64, 1, 1 << 20].into_iter().map(Index::of).for_each(|index| fewer.remove(index));
+        assert_eq!(fewer.iter().map(Index::get).collect::<Vec<_>>(), [0, 63, 65, 699, 700]);
+        assert_eq!(fewer.len(), 5);
     }
 }

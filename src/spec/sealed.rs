@@ -280,11 +280,11 @@ impl Spec {
         range.start
     }
 
-    /// Which file it is, of every entry of a file that has several names.
-    pub fn inodes(&self) -> impl Iterator<Item = InodeId> + '_ {
+    /// Every entry of a file that has several names, and which file it is; in tree order.
+    pub fn inodes(&self) -> impl Iterator<Item = (Index, InodeId)> + '_ {
         let shared =
             (0..self.len()).map(Index::of).filter(|index| line::carries(self.line(*index), Keyword::Inode));
-        shared.filter_map(|index| self.entry(index).inode)
+        shared.filter_map(|index| Some((index, self.entry(index).inode?)))
     }
 
     /// Every entry with its index, in tree order.

@@ -2,7 +2,7 @@
 
 use super::Run;
 use crate::install::keep::{Kept, Old};
-use crate::install::{Failure, Stage, at};
+use crate::install::{Failure, at};
 use crate::path::RelPath;
 use crate::report::Step;
 use crate::spec::Kind;
@@ -16,7 +16,7 @@ impl Run<'_> {
             return Ok(Kept::Here);
         }
         let stage = install.stage.dir().map_err(at(Step::Keep))?;
-        let temporary = Stage::numbered(install.stage.number());
+        let temporary = install.stage.free_name();
         if let Some((parent, _)) = path.split_last() {
             self.unlock(&parent);
             // They get new names: those are flushed with the others, and the time of their directory is set again.

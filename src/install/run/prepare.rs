@@ -118,14 +118,14 @@ impl Run<'_> {
 
     /// A file that did not arrive may have been found elsewhere.
     fn fetched(&mut self, target: &mut Places<'_>, index: Index, want: &Entry<'_>) -> Result<bool, Failure> {
-        let found = self.made.contains_key(&index);
+        let found = self.made.contains(index);
         if !found || !self.is_fresh(index) {
             return Ok(found);
         }
         let stage = self.install.stage.dir().map_err(at(Step::Place))?;
         let inside = target.inside(index, &want.path).map_err(at(Step::Place))?;
-        if let (Some((dir, name)), Some(number)) = (inside, self.made.remove(&index)) {
-            stage.rename(&Stage::numbered(number), dir, &name).map_err(at(Step::Place))?;
+        if let Some((dir, name)) = inside {
+            stage.rename(&Stage::made(index), dir, &name).map_err(at(Step::Place))?;
         }
         Ok(true)
     }
@@ -143,9 +143,8 @@ impl Run<'_> {
             return make(self, dir, &name);
         }
         let stage = self.install.stage;
-        let number = stage.number();
-        make(self, stage.dir().map_err(at(step))?, &Stage::numbered(number))?;
-        self.made.insert(index, number);
+        make(self, stage.dir().map_err(at(step))?, &Stage::made(index))?;
+        self.made.insert(index);
         Ok(())
     }
 
@@ -196,7 +195,7 @@ impl Run<'_> {
         if self.install.fresh.top(index) == Some(index) {
             return Some(Stage::tree(&want.path));
         }
-        let made = self.made.get(&index).map(|number| Stage::numbered(*number));
+        let made = self.made.contains(index).then(|| Stage::made(index));
         made.or_else(|| {
             let arrived = self.install.arrived.get(index, want)?;
             Some(Stage::waiting(&want.path, arrived.size, arrived.time))
