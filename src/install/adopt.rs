@@ -1,29 +1,46 @@
 //! A file that is here already, under another name: one more name of it, or a copy, in the stage.
 
 use crate::config::Durable;
-use crate::install::{Failure, Meta, Stage, at};
+use crate::install::places::Spot;
+use crate::install::{Failure, Meta, Places, Stage, at};
 use crate::limits;
+use crate::path::RelPath;
 use crate::report::Step;
 use crate::spec::{Entry, Index, Time};
 use crate::sys::{Buffer, Dir, File, Stat};
 use std::io::{self, Read, Write};
 
-impl Stage {
+impl Places<'_> {
+    /// Where a file that was found elsewhere waits: free, whatever an interrupted run left there.
+    pub(super) fn for_found<'p>(&mut self, index: Index, path: &'p RelPath<'_>) -> io::Result<Spot<'_, 'p>> {
+        let stage = self.stage;
+        let (dir, name) = match self.inside(index, path)? {
+            Some(inside) => inside,
+            None => (stage.dir()?, Stage::made(index).into()),
+        };
+        if stage.has_left() {
+            match dir.remove(&name) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                removed => removed?,
+            }
+        }
+        Ok((dir, name))
+    }
+
     /// Makes the file that has this name in `holder` what the wanted entry says: by one more name for it, if it is all
     /// that already and can have another, and otherwise by a copy. Says whether it is the same file, and no copy.
     ///
     /// # Errors
     /// It cannot be read any more, or there is no room.
     pub fn adopt(
-        &self,
+        &mut self,
         (holder, name): (&Dir, &[u8]),
         (index, want): (Index, &Entry<'_>),
         alike: bool,
         meta: &Meta<'_>,
         durable: Durable,
     ) -> Result<bool, Failure> {
-        let new = Stage::made(index);
-        let dir = self.dir().map_err(at(Step::Write))?;
+        let (dir, new) = self.for_found(index, &want.path).map_err(at(Step::Write))?;
         if alike && holder.make_hard_link(name, dir, &new).is_ok() {
             return Ok(true);
         }

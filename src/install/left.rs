@@ -114,7 +114,9 @@ impl Search<'_> {
 
     /// Whether a file that was left is of use; `timely` if it is known that all of it has the right time.
     fn keeps(&mut self, index: Index, entry: &Entry<'_>, stat: &Stat, timely: bool) -> bool {
-        let Some(size) = entry.size.filter(|_| self.fetched.contains(index)) else { return false };
+        // What has other names is found elsewhere again, if it is there.
+        let alone = stat.nlink == 1;
+        let Some(size) = entry.size.filter(|_| alone && self.fetched.contains(index)) else { return false };
         if stat.size == size && timely {
             self.left.whole.insert(index);
             return true;

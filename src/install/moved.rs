@@ -3,7 +3,7 @@
 
 use crate::config::Durable;
 use crate::install::adopt::copy_open;
-use crate::install::{Failure, Meta, Stage, at};
+use crate::install::{Failure, Meta, Places, at};
 use crate::report::Step;
 use crate::spec::{Entry, Index, Time};
 use crate::sys::{Dir, Stat};
@@ -51,22 +51,21 @@ impl Known {
     }
 }
 
-impl Stage {
+impl Places<'_> {
     /// Makes the file that has this name in `holder` what the wanted entry says: by one more name for it, if it `goes`
     /// from there later in this round, and otherwise by a copy.
     ///
     /// # Errors
     /// It is not what it was, or there is no room.
     pub fn move_in(
-        &self,
+        &mut self,
         (holder, name): (&Dir, &[u8]),
         (mark, goes): (Mark, bool),
         (index, want): (Index, &Entry<'_>),
         meta: &Meta<'_>,
         durable: Durable,
     ) -> Result<(), Failure> {
-        let new = Stage::made(index);
-        let dir = self.dir().map_err(at(Step::Write))?;
+        let (dir, new) = self.for_found(index, &want.path).map_err(at(Step::Write))?;
         let (old, stat) = holder.open_file(name).map_err(at(Step::Read))?;
         let known = Known::of(&stat);
         if known.mark() != mark {
@@ -87,9 +86,11 @@ impl Stage {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::install::{Fresh, Stage};
     use crate::path::RelPath;
     use crate::plan::Owners;
-    use crate::spec::Kind;
+    use crate::spec::{Keywords, Kind, SpecWriter};
+    use crate::sys::Spool;
     use std::fs;
 
     #[test]
@@ -105,9 +106,12 @@ mod tests {
         let path = RelPath::new(&b"g"[..]).unwrap();
         let want = Entry { mode: Some(0o600), ..Entry::new(path, Kind::File) };
         let new = Stage::made(Index::ROOT);
+        let mut spec = SpecWriter::new(Spool::create(&open("state")).unwrap(), Keywords::TRANSFER).unwrap();
+        spec.push(&Entry::new(RelPath::ROOT, Kind::Dir)).unwrap();
+        let (spec, fresh) = (spec.seal().unwrap(), Fresh::default());
         let move_in = |known: &Known, goes| {
             let (from, what, to) = ((&module, &b"f"[..]), (known.mark(), goes), (Index::ROOT, &want));
-            stage.move_in(from, what, to, &meta, Durable::None)?;
+            Places::new(&stage, &spec, &fresh).move_in(from, what, to, &meta, Durable::None)?;
             let text = fs::read(at("module/.smsync/new-0")).unwrap();
             let staged = stage.dir().unwrap().stat(&new).unwrap();
             stage.dir().unwrap().remove(&new).unwrap();

@@ -15,7 +15,7 @@ use std::io::{self, Read};
 /// opened once.
 #[derive(Debug)]
 pub struct Places<'s> {
-    stage: &'s Stage,
+    pub(super) stage: &'s Stage,
     want: &'s Spec,
     fresh: &'s Fresh,
     /// The new directory that was entered last, and how many components its path has.

@@ -4,6 +4,7 @@
 mod finish;
 mod kept;
 mod prepare;
+mod removal;
 
 use crate::config::Durable;
 use crate::install::keep::{Kept, Shelf};
@@ -252,54 +253,6 @@ impl<'i> Run<'i> {
             }
         }
         self.done.report.changed += 1;
-        Ok(())
-    }
-
-    /// Removes what is not wanted any more, last of all and only if everything else worked.
-    fn remove(&mut self) {
-        for step in self.install.plan.steps.iter().filter(|step| step.have.is_some()) {
-            let want = self.install.want.entry(step.want);
-            if !self.replaces_tree(step, &want) || self.waiting(step.want, &want).is_none() {
-                continue;
-            }
-            let placed = if self.install.delete && self.done.problems.is_empty() {
-                self.keep_below(&want.path).and_then(|()| self.place_one(step, &want))
-            } else {
-                Err((Step::Place, io::Error::from_raw_os_error(libc::ENOTEMPTY)))
-            };
-            if let Err(failure) = placed {
-                self.failed(&want.path, &failure);
-            }
-        }
-        let extras = &self.install.plan.extras;
-        if !self.install.delete || !self.done.problems.is_empty() {
-            self.done.report.extra += extras.len() as u64;
-            return;
-        }
-        self.cursor.forget();
-        // Deepest first. What went with a directory that was replaced is gone already.
-        for index in extras.iter().rev() {
-            let extra = self.install.have.entry(*index);
-            match self.remove_one(&extra) {
-                Err((_, error)) if !matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENOTDIR)) => {
-                    self.failed(&extra.path, &(Step::Remove, error));
-                }
-                _ => self.done.removed.insert(*index),
-            }
-        }
-        self.done.report.removed += u64::from(self.done.removed.len());
-    }
-
-    fn remove_one(&mut self, extra: &Entry<'_>) -> Result<(), Failure> {
-        if extra.kind != Kind::Dir && self.keep(&extra.path)? == Kept::Moved {
-            return Ok(());
-        }
-        let old = self.done.nameless.candidate(extra);
-        let (holder, name) = self.holder(&extra.path)?;
-        let old = old.and_then(|old| old.open(holder, name));
-        let removed = if extra.kind == Kind::Dir { holder.remove_dir(name) } else { holder.remove(name) };
-        removed.map_err(at(Step::Remove))?;
-        old.into_iter().for_each(|old| self.done.nameless.keep(old));
         Ok(())
     }
 }

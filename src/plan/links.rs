@@ -5,12 +5,11 @@ use crate::report::Aspects;
 use crate::spec::{Entry, Index, InodeId, Keyword, Spec};
 use std::hash::{BuildHasher, RandomState};
 
-/// Which names of one specification are one file. Those of which no other name is there have no group; each of the rest
-/// takes eight bytes.
+/// Which names of one specification are one file. Those of which no other name is there have no group.
 #[derive(Debug, Default)]
 struct Groups {
-    /// The number of each one's group, in tree order.
-    of: Vec<(Index, u32)>,
+    /// The number of the group of each entry, or [`ALONE`]; empty if there is no group.
+    of: Vec<u32>,
     /// How many names each group has.
     names: Vec<u32>,
 }
@@ -24,35 +23,35 @@ impl Groups {
         if !spec.keywords().contains(Keyword::Inode) {
             return groups;
         }
-        // Brought together by a hash that nobody can foresee; it takes less room than which file they are.
+        // Brought together by a hash that nobody can foresee: it takes less room than which file they are.
         let state = RandomState::new();
-        let hash = |id: InodeId| u32::try_from(state.hash_one(id) >> u32::BITS).unwrap_or_default();
-        let Groups { of, names } = &mut groups;
-        of.extend(spec.inodes().map(|(index, id)| (index, hash(id))));
-        of.sort_unstable_by_key(|(index, hash)| (*hash, *index));
-        let file = |(index, _): &(Index, u32)| {
-            spec.entry(*index).inode.map(|id| (id.device.major, id.device.minor, id.inode))
-        };
-        for alike in of.chunk_by_mut(|one, other| one.1 == other.1) {
-            alike.sort_by_cached_key(file);
-            for group in alike.chunk_by_mut(|one, other| file(one) == file(other)) {
-                let number = if group.len() == 1 { ALONE } else { count(names.len()) };
-                if number != ALONE {
-                    names.push(count(group.len()));
-                }
-                group.iter_mut().for_each(|(_, group)| *group = number);
-            }
+        let mut all: Vec<(u64, Index)> =
+            spec.inodes().map(|(index, file)| (state.hash_one(file), index)).collect();
+        all.sort_unstable();
+        for alike in all.chunk_by(|one, other| one.0 == other.0).filter(|alike| alike.len() > 1) {
+            groups.enter(spec, alike.iter().map(|(_, index)| (spec.inode(*index), *index)).collect());
         }
-        of.retain(|(_, group)| *group != ALONE);
-        of.shrink_to_fit();
-        of.sort_unstable();
         groups
+    }
+
+    /// Enters those that are one file; that the hashes are the same may be chance.
+    fn enter(&mut self, spec: &Spec, mut alike: Vec<(Option<InodeId>, Index)>) {
+        alike.sort_by_key(|(file, _)| file.map(|file| (file.device.major, file.device.minor, file.inode)));
+        for group in alike.chunk_by(|one, other| one.0 == other.0).filter(|group| group.len() > 1) {
+            self.of.resize(spec.len() as usize, ALONE);
+            for (_, index) in group {
+                self.of
+                    .get_mut(index.get() as usize)
+                    .into_iter()
+                    .for_each(|of| *of = count(self.names.len()));
+            }
+            self.names.push(count(group.len()));
+        }
     }
 
     /// The number of a name's group, counted from 0.
     fn get(&self, index: Index) -> Option<usize> {
-        let at = self.of.binary_search_by_key(&index, |(index, _)| *index).ok()?;
-        self.of.get(at).map(|(_, group)| *group as usize)
+        self.of.get(index.get() as usize).filter(|group| **group != ALONE).map(|group| *group as usize)
     }
 }
 

@@ -21,8 +21,9 @@ pub struct Moves {
     pub likely: Vec<Pair>,
     /// Those of which the specifications have the same digest, in the same order.
     pub certain: Vec<Pair>,
-    /// Large files that are here and as long as one that is wanted, by length.
-    large: Vec<(u64, Index)>,
+    /// Large files that are here and as long as one that is wanted, by length; those that are to stay come after the
+    /// others.
+    large: Vec<(u64, bool, Index)>,
 }
 
 /// Files from this size on are worth a question of their own when only their length agrees.
@@ -55,13 +56,15 @@ impl Moves {
         let mut there = Vec::new();
         let mut look = |at: Index| {
             let entry = have.entry(at);
+            // What has no other use goes first.
+            let stays = || plan.extras.binary_search(&at).is_err();
             if let Some(key) = key(&entry)
                 && wanted.binary_search_by_key(&key, |(key, _)| *key).is_ok()
             {
-                there.push((key, at));
+                there.push((key, stays(), at));
             }
             if let Some(length) = large(&entry).filter(|length| lengths.binary_search(length).is_ok()) {
-                moves.large.push((length, at));
+                moves.large.push((length, stays(), at));
             }
         };
         if wanted.is_empty() {
@@ -74,27 +77,25 @@ impl Moves {
             let replaced = plan.steps.iter().filter(|step| !stays(step.action));
             plan.extras.iter().copied().chain(replaced.filter_map(|step| step.have)).for_each(&mut look);
         }
-        // What has no other use goes first.
-        let order = |(key, at): &(u64, Index)| (*key, plan.extras.binary_search(at).is_err(), *at);
-        there.sort_unstable_by_key(order);
-        moves.large.sort_unstable_by_key(order);
+        there.sort_unstable();
+        moves.large.sort_unstable();
         moves.pair(want, have, &wanted, &there);
         moves
     }
 
     /// Pairs what has the same key: the first with the first, since what is moved keeps its order.
-    fn pair(&mut self, want: &Spec, have: &Spec, wanted: &[(u64, Index)], there: &[(u64, Index)]) {
+    fn pair(&mut self, want: &Spec, have: &Spec, wanted: &[(u64, Index)], there: &[(u64, bool, Index)]) {
         let mut rest = there;
         for row in wanted.chunk_by(|a, b| a.0 == b.0) {
             let Some((key, _)) = row.first() else { continue };
-            rest = rest.get(rest.partition_point(|(other, _)| other < key)..).unwrap_or_default();
-            let same = rest.partition_point(|(other, _)| other == key);
+            rest = rest.get(rest.partition_point(|(other, ..)| other < key)..).unwrap_or_default();
+            let same = rest.partition_point(|(other, ..)| other == key);
             let mut sources = rest.iter().take(same);
             let mut source = None;
             for (_, at) in row {
                 // One may have been copied several times.
                 source = sources.next().or(source);
-                let Some((_, from)) = source else { break };
+                let Some((.., from)) = source else { break };
                 let (pair, wanted, there) =
                     (Pair { want: *at, have: *from }, want.entry(*at), have.entry(*from));
                 match wanted.digests.agrees(&there.digests) {
@@ -120,9 +121,9 @@ impl Moves {
     /// What is as long as this file, which is worth a question.
     pub fn as_long<'m>(&'m self, want: &Entry<'_>) -> impl Iterator<Item = Index> + use<'m> {
         let length = large(want);
-        let from = self.large.partition_point(|(other, _)| Some(*other) < length);
-        let same = self.large.iter().skip(from).take_while(move |(other, _)| Some(*other) == length);
-        same.take(OF_ONE_LENGTH).map(|(_, at)| *at)
+        let from = self.large.partition_point(|(other, ..)| Some(*other) < length);
+        let same = self.large.iter().skip(from).take_while(move |(other, ..)| Some(*other) == length);
+        same.take(OF_ONE_LENGTH).map(|(.., at)| *at)
     }
 
     /// Whether this wanted file is one of those of which size and time, or digests, agree with one that is here.

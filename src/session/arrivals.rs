@@ -3,9 +3,8 @@
 
 use crate::limits;
 use crate::path::RelPath;
-use crate::session::worker;
 use crate::spec::{Index, Spec, Time};
-use crate::sys::{Dir, FileKind, Spool, Stat, clock, ids};
+use crate::sys::{Dir, FileKind, Spool, Stat, clock, ids, threads};
 use crate::tree::{Cursor, Remembered, Root, is_settled};
 use std::collections::VecDeque;
 use std::io::Write;
@@ -84,7 +83,7 @@ impl<'a> Arrivals<'a> {
         let look = Look { root, want, changed: begun..=placed, now: clock::now(), remembered };
         let records = map.bytes().as_chunks::<RECORD>().0;
         // Neighbours have their directories in common.
-        worker::spread(records.chunks(limits::SCAN_ALONE as usize), |parts| {
+        threads::spread(records.chunks(limits::SCAN_ALONE as usize), |parts| {
             parts.for_each(|part| look.at(part))
         });
     }

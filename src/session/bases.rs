@@ -4,9 +4,9 @@ use crate::digest::{BlockDigests, BlockSum};
 use crate::install::{Basis, Known};
 use crate::limits;
 use crate::plan::{Action, Plan};
-use crate::session::{Error, worker};
+use crate::session::Error;
 use crate::spec::{Index, Kind, Spec};
-use crate::sys::{Buffer, File};
+use crate::sys::{Buffer, File, threads};
 use crate::tree::{Cursor, Root};
 use crate::wire::{Message, Speaker};
 use std::collections::HashMap;
@@ -121,7 +121,7 @@ fn sums(file: &File, size: u64, digests: &BlockDigests) -> io::Result<Vec<BlockS
     let mut sums = vec![BlockSum::default(); count];
     let at_once = (PIECE / digests.block()).max(1);
     let pieces = (0..).step_by(at_once).zip(sums.chunks_mut(at_once));
-    let done = worker::spread(pieces, |mut pieces| {
+    let done = threads::spread(pieces, |mut pieces| {
         let mut buffer = Buffer::new(at_once * digests.block());
         let read = pieces.try_for_each(|(first, sums)| sums_from(file, digests, first, sums, &mut buffer));
         // What cannot be read is no help, and so the others need not read on.

@@ -2,14 +2,14 @@
 
 use crate::config::Durable;
 use crate::digest::{Digests, Hasher};
-use crate::install::{Failure, Meta, Stage, is_final};
+use crate::install::{Failure, Fresh, Meta, Places, Stage, is_final};
 use crate::limits;
 use crate::plan::{Rules, differences};
-use crate::report::{Aspects, Report};
+use crate::report::{Aspects, Report, Step};
 use crate::session::Error;
 use crate::session::moves::Sources;
 use crate::spec::{Entry, Index, InodeId, Kind, Marks, Spec, Time, Xattrs};
-use crate::sys::{Buffer, File, Stat, xattr};
+use crate::sys::{Buffer, File, Stat, threads, xattr};
 use crate::tree::{Cursor, Root};
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Read};
@@ -83,8 +83,8 @@ impl Elsewhere {
             let Some((hash, first)) = one.first() else { continue };
             let from = here.partition_point(|(other, _)| other < hash);
             let owner = here.get(from).filter(|(other, _)| other == hash).map_or(*first, |(_, at)| *at);
-            let group = want.entry(owner).inode;
-            let stays = |index: Index| index == owner || group.is_some() && want.entry(index).inode == group;
+            let group = want.inode(owner);
+            let stays = |index: Index| index == owner || group.is_some() && want.inode(index) == group;
             for (_, index) in one.iter().filter(|(_, index)| !stays(*index)) {
                 for there in self.there.iter_mut().filter(|there| there.alike.contains(*index)) {
                     there.alike.remove(*index);
@@ -100,44 +100,61 @@ impl Elsewhere {
 pub(super) fn find(
     trees: &[Root],
     (want, have): (&Spec, &Spec),
-    wanted: impl Iterator<Item = Index>,
+    wanted: impl Iterator<Item = Index> + Send,
     rules: &Rules<'_>,
 ) -> Elsewhere {
     let mut found = Elsewhere { there: vec![There::default(); trees.len()], ..Elsewhere::default() };
     if trees.is_empty() {
         return found;
     }
-    let mut cursors: Vec<_> = trees.iter().map(|root| Cursor::new(root, true)).collect();
     let state = RandomState::new();
     let hash = |id: InodeId| state.hash_one(id);
+    let parts = threads::spread_over(trees.len(), wanted, |wanted| {
+        let mut cursors: Vec<_> = trees.iter().map(|root| Cursor::new(root, true)).collect();
+        let (mut there, mut shared) = (vec![There::default(); trees.len()], Vec::new());
+        for index in wanted {
+            match best(&mut cursors, &mut there, &want.entry(index), rules) {
+                Some((there, Same { alike: true, shared: id })) => {
+                    there.alike.insert(index);
+                    shared.extend(id.map(|id| (hash(id), index)));
+                }
+                Some((there, _)) => there.contents.insert(index),
+                None => {}
+            }
+        }
+        (there, shared)
+    });
     let mut shared = Vec::new();
-    for index in wanted {
-        let entry = want.entry(index);
-        let mut best: Option<(&mut There, Same)> = None;
-        for (cursor, there) in cursors.iter_mut().zip(&mut found.there) {
-            // What cannot be read there is sent.
-            let Ok(Some(same)) = compare(cursor, &entry, rules) else { continue };
-            let alike = same.alike;
-            if alike || best.is_none() {
-                best = Some((there, same));
-            }
-            if alike {
-                break;
-            }
+    for (there, some) in parts {
+        for (all, part) in found.there.iter_mut().zip(there) {
+            all.alike.extend(part.alike.iter());
+            all.contents.extend(part.contents.iter());
         }
-        match best {
-            Some((there, Same { alike: true, shared: id })) => {
-                there.alike.insert(index);
-                shared.extend(id.map(|id| (hash(id), index)));
-            }
-            Some((there, _)) => there.contents.insert(index),
-            None => {}
-        }
+        shared.extend(some);
     }
     if rules.links {
         found.part((want, have), shared, hash);
     }
     found
+}
+
+/// The first of the trees in which the file is all alike, or else has the wanted contents; what cannot be read there is
+/// sent.
+fn best<'t>(
+    cursors: &mut [Cursor<'_>],
+    trees: &'t mut [There],
+    want: &Entry<'_>,
+    rules: &Rules<'_>,
+) -> Option<(&'t mut There, Same)> {
+    let mut best = None;
+    for (cursor, there) in cursors.iter_mut().zip(trees) {
+        match compare(cursor, want, rules) {
+            Ok(Some(same)) if same.alike => return Some((there, same)),
+            Ok(Some(same)) if best.is_none() => best = Some((there, same)),
+            _ => {}
+        }
+    }
+    best
 }
 
 /// A file that has the wanted contents.
@@ -190,43 +207,77 @@ fn digests(file: &mut File, want: &Entry<'_>) -> io::Result<Digests<'static>> {
     }
 }
 
-/// Brings what was found into the stage, and counts it. What is not there any more is left out: it is sent.
-pub(super) fn adopt(
-    (trees, root): (&[Root], &Root),
-    (want, have): (&Spec, &Spec),
-    found: &Elsewhere,
-    (stage, meta, durable): (&Stage, &Meta<'_>, Durable),
-    report: &mut Report,
-) -> Result<Marks, Error> {
-    let mut cursors: Vec<_> = trees.iter().map(|root| Cursor::new(root, true)).collect();
-    let mut own = Cursor::new(root, true);
-    let mut adopted = Marks::default();
-    let mut take = |index: Index, done: Result<bool, Failure>| match done {
-        Ok(linked) => {
-            adopted.insert(index);
-            *(if linked { &mut report.linked } else { &mut report.copied }) += 1;
-            Ok(())
+/// What was found, and how it comes into the stage.
+pub(super) struct Adoption<'a> {
+    pub(super) trees: &'a [Root],
+    pub(super) root: &'a Root,
+    pub(super) found: &'a Elsewhere,
+    pub(super) have: &'a Spec,
+    pub(super) want: &'a Spec,
+    pub(super) stage: &'a Stage,
+    pub(super) fresh: &'a Fresh,
+    pub(super) meta: &'a Meta<'a>,
+    pub(super) durable: Durable,
+}
+
+impl Adoption<'_> {
+    /// Brings what was found into the stage, and counts it. What is not there any more is left out: it is sent.
+    pub(super) fn run(&self, report: &mut Report) -> Result<Marks, Error> {
+        let Adoption { have, meta, durable, .. } = *self;
+        let (mut linked, mut copied) = (Marks::default(), Marks::default());
+        // A new name for a file changes it: copies of it come before.
+        for without_room in [false, true] {
+            let mut count = |parts: Vec<Result<(Marks, Marks), Error>>| {
+                for part in parts {
+                    let (some_linked, some_copied) = part?;
+                    linked.extend(some_linked.iter());
+                    copied.extend(some_copied.iter());
+                }
+                Ok::<_, Error>(())
+            };
+            for (root, there) in self.trees.iter().zip(&self.found.there) {
+                let those = if without_room { &there.alike } else { &there.contents };
+                count(self.each(root, those.iter().map(|index| (index, ())), |from, to, want, ()| {
+                    let from = from.holder(&want.1.path).map_err(|error| (Step::Read, error))?;
+                    to.adopt(from, want, without_room, meta, durable)
+                }))?;
+            }
+            let moved = self.found.moved.iter().filter(|(_, source)| source.goes == without_room);
+            count(self.each(self.root, moved, |from, to, want, source| {
+                let there = have.path(source.have);
+                let from = from.holder(&there).map_err(|error| (Step::Read, error))?;
+                to.move_in(from, source.what(), want, meta, durable).map(|()| false)
+            }))?;
         }
-        Err(failure) if is_final(&failure) => Err(Error::Disk("write into the stage", failure.1)),
-        Err(_) => Ok(()),
-    };
-    // A new name for a file changes it: copies of it come before. In tree order each directory is opened once.
-    for without_room in [false, true] {
-        for (cursor, there) in cursors.iter_mut().zip(&found.there) {
-            for index in if without_room { &there.alike } else { &there.contents }.iter() {
-                let entry = want.entry(index);
-                if let Ok(from) = cursor.holder(&entry.path) {
-                    take(index, stage.adopt(from, (index, &entry), without_room, meta, durable))?;
+        report.linked += u64::from(linked.len());
+        report.copied += u64::from(copied.len());
+        linked.extend(copied.iter());
+        Ok(linked)
+    }
+
+    /// Takes each from the tree with this root, and says which are links and which are copies now.
+    fn each<T>(
+        &self,
+        root: &Root,
+        todo: impl Iterator<Item = (Index, T)> + Send,
+        take: impl Fn(&mut Cursor<'_>, &mut Places<'_>, (Index, &Entry<'_>), T) -> Result<bool, Failure> + Sync,
+    ) -> Vec<Result<(Marks, Marks), Error>> {
+        threads::spread(todo, |todo| {
+            let (mut from, mut to) =
+                (Cursor::new(root, true), Places::new(self.stage, self.want, self.fresh));
+            let (mut linked, mut copied) = (Marks::default(), Marks::default());
+            for (index, what) in todo {
+                match take(&mut from, &mut to, (index, &self.want.entry(index)), what) {
+                    Ok(true) => linked.insert(index),
+                    Ok(false) => copied.insert(index),
+                    Err(failure) if is_final(&failure) => {
+                        todo.end();
+                        return Err(Error::Disk("write into the stage", failure.1));
+                    }
+                    Err(_) => {}
                 }
             }
-        }
-        for (index, source) in found.moved.iter().filter(|(_, source)| source.goes == without_room) {
-            let there = have.path(source.have);
-            if let Ok(from) = own.holder(&there) {
-                let moved = stage.move_in(from, source.what(), (index, &want.entry(index)), meta, durable);
-                take(index, moved.map(|()| false))?;
-            }
-        }
+            Ok((linked, copied))
+        })
     }
-    Ok(adopted)
 }

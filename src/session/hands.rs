@@ -9,6 +9,7 @@ use crate::session::admit;
 use crate::session::intake::{Intake, full};
 use crate::session::worker;
 use crate::spec::Index;
+use crate::sys::threads;
 use crate::wire::{Record, Whole, WireError};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
@@ -58,7 +59,7 @@ impl<'h> Hands<'h> {
         done: &Sender<(Record, Progress)>,
     ) -> Result<(), Error> {
         // Large files are written by another thread, which may stand deep in the stage, and in the tree for what it keeps.
-        for number in 0..worker::threads(limits::HANDS, limits::DEPTH, 2 * limits::DEPTH) {
+        for number in 0..threads::at_once(limits::HANDS, limits::DEPTH, 2 * limits::DEPTH) {
             let done = done.clone();
             // It ends with this thread: by that the connection knows that nothing more comes back.
             let hand = worker::start(scope, move || self.work(&done));

@@ -1,18 +1,19 @@
 //! Moves: a wanted file of which the contents are here under another name is not sent.
 
 use crate::digest::Content;
-use crate::install::{Known, Mark};
+use crate::install::{Known, Left, Mark, Staged};
 use crate::limits;
 use crate::plan::{Moves, Pair, Plan, PlanStep, differences};
 use crate::session::spare::Here;
 use crate::session::turns::name;
-use crate::session::{Error, delivery, worker};
+use crate::session::{Error, delivery};
 use crate::spec::{Index, Marks, Spec};
-use crate::sys::{Buffer, clock};
+use crate::sys::{Buffer, clock, threads};
 use crate::tree::{Cursor, Opener, Remembered};
 use crate::wire::{Channel, Message, WireError};
 use std::collections::HashMap;
 use std::io;
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::Builder;
 
 /// Where the contents of a wanted file are.
@@ -101,6 +102,8 @@ pub(super) struct Question<'q> {
     pub(super) here: &'q Here<'q>,
     pub(super) plan: &'q Plan,
     pub(super) moves: &'q Moves,
+    /// What an interrupted run left.
+    pub(super) left: &'q Left,
     /// Whose digests are asked for one by one.
     pub(super) asked: &'q [PlanStep],
 }
@@ -108,107 +111,212 @@ pub(super) struct Question<'q> {
 /// What came of it.
 #[derive(Default)]
 pub(super) struct Answered {
-    /// Digests of what was not found: those that were asked for one by one, and then, in any order, those of the second
-    /// time.
-    pub(super) single: Vec<Answer>,
-    /// What was found.
+    /// Files in the stage that are taken over.
+    pub(super) arrived: Staged,
+    /// Files that are in the tree, under the same names.
+    pub(super) same: Marks,
+    /// Files that are in the tree under other names.
     pub(super) found: Vec<(Index, Source)>,
+    /// Digests of what was not found, and is as long as something else here.
+    pub(super) open: Vec<Answer>,
 }
+
+/// What the sender said.
+enum Heard {
+    /// Digests of some of the files that were asked about one by one.
+    Single(Vec<Answer>),
+    /// The digest of the next that were asked about together.
+    Together([u8; 32]),
+}
+
+/// So many answers are compared at once, so that a million of them do not wait in memory.
+const BATCH: usize = 1024 * limits::TOGETHER;
 
 impl Question<'_> {
     /// Asks; while the sender reads its files, we read ours. Where some that were asked about together differ, asks once
     /// more, for each of them.
     pub(super) fn ask(&self, channel: &mut Channel) -> Result<Answered, Error> {
-        let Question { here, moves, .. } = *self;
-        let likely = &moves.likely;
+        let likely = &self.moves.likely;
         let mut answered = Answered { found: self.certain(channel)?, ..Answered::default() };
         if self.asked.is_empty() && likely.is_empty() {
             return Ok(answered);
         }
-        let single: Vec<Index> = self.asked.iter().map(|step| step.want).collect();
-        let likely_wants: Vec<Index> = likely.iter().map(|pair| pair.want).collect();
         let mut speaker = channel.speak();
-        name(&mut speaker, &single, |first, count| Message::Ask { first, count })?;
-        name(&mut speaker, &likely_wants, |first, count| Message::AskTogether { first, count })?;
+        let asked = self.asked.iter().map(|step| step.want);
+        name(&mut speaker, asked, |first, count| Message::Ask { first, count })?;
+        let together = likely.iter().map(|pair| pair.want);
+        name(&mut speaker, together, |first, count| Message::AskTogether { first, count })?;
         speaker.say(&Message::AskEnd)?;
         speaker.end()?;
-        let (heard, own) = std::thread::scope(|scope| {
-            let (done, worker) = std::sync::mpsc::sync_channel(1);
-            let work = move || {
-                let mut read = vec![None; likely.len()];
-                worker::spread(likely.iter().zip(&mut read), |pairs| {
-                    let mut own = Own::new(here);
-                    pairs.for_each(|(pair, read)| *read = own.digest(pair.have).ok());
-                });
-                let digest = |read: &Option<([u8; 32], _)>| read.map_or([0; 32], |(digest, _)| digest);
-                let sums = read.chunks(limits::TOGETHER).map(|row| together(row.iter().map(digest)));
-                let sums: Vec<_> = sums.collect();
-                // Nobody waits for it any more when the connection broke.
-                let _ = done.send((sums, read));
-            };
+        let unlike = std::thread::scope(|scope| {
+            let ((tell, heard), (ready, is_ready)) = (mpsc::channel(), mpsc::channel());
+            let (done, worker) = mpsc::sync_channel(1);
+            let answered = &mut answered;
+            // Nobody waits for it any more when the connection broke.
+            let work = move || drop(done.send(self.compare(answered, &heard, &ready)));
             // Where no thread is to be had, these files are sent.
             let _ = Builder::new().spawn_scoped(scope, work);
-            let heard = answers(channel, &single, likely.len().div_ceil(limits::TOGETHER))?;
-            Ok::<_, Error>((heard, channel.await_worker(&worker)?))
+            self.hear(channel, &tell, &is_ready)?;
+            drop(tell);
+            channel.await_worker(&worker).map_err(Error::from)
         })?;
-        let (single, sums) = heard;
-        answered.single = single;
-        let (own_sums, known) = own.unwrap_or_default();
-        let mut unlike: Vec<Pair> = Vec::new();
-        for ((pairs, known), agree) in likely
-            .chunks(limits::TOGETHER)
-            .zip(known.chunks(limits::TOGETHER))
-            .zip(sums.iter().zip(&own_sums).map(|(theirs, ours)| theirs == ours))
-        {
-            for (pair, known) in pairs.iter().zip(known) {
-                match known {
-                    Some((digest, mark)) if agree => {
-                        here.arrivals.note(pair.want, digest);
-                        answered.found.push((pair.want, self.source(pair, *mark)));
-                    }
-                    Some(_) => unlike.push(*pair),
-                    None => {}
-                }
-            }
-        }
+        let unlike = unlike.unwrap_or_default();
         if !unlike.is_empty() {
             self.ask_again(channel, &unlike, &mut answered)?;
         }
         Ok(answered)
     }
 
-    /// Asks for each digest of these.
-    fn ask_again(&self, channel: &mut Channel, pairs: &[Pair], answered: &mut Answered) -> Result<(), Error> {
-        let wants: Vec<Index> = pairs.iter().map(|pair| pair.want).collect();
-        let mut speaker = channel.speak();
-        name(&mut speaker, &wants, |first, count| Message::Ask { first, count })?;
-        speaker.say(&Message::AskEnd)?;
-        speaker.end()?;
-        let (theirs, _) = answers(channel, &wants, 0)?;
-        let mut pairs = pairs.iter();
-        let answers = theirs.into_iter().map(|answer| (pairs.find(|pair| pair.want == answer.0), answer));
-        let compared = channel.while_working(|| {
-            worker::spread(answers, |answers| {
+    /// Hears the answers: for some of what was asked, in the same order, and for all that was asked together.
+    fn hear(
+        &self,
+        channel: &mut Channel,
+        tell: &Sender<Heard>,
+        is_ready: &Receiver<()>,
+    ) -> Result<(), Error> {
+        let rows = self.moves.likely.len().div_ceil(limits::TOGETHER);
+        let (mut expected, mut batch, mut sums) = (self.asked.iter(), Vec::new(), 0);
+        let mut listener = channel.listen();
+        loop {
+            let (single, sum) = match listener.message()? {
+                Message::Digest { index, digest } => {
+                    let step = expected.find(|step| step.want.get() == index).filter(|_| sums == 0);
+                    let step = step.ok_or(WireError::Violation("a digest that was not asked for"))?;
+                    (Some((step.want, digest)), None)
+                }
+                Message::Together { digest } if sums < rows => (None, Some(digest)),
+                Message::DigestsEnd if sums == rows => (None, None),
+                _ => return Err(WireError::Violation("something else than a digest").into()),
+            };
+            batch.extend(single);
+            if batch.len() == BATCH || single.is_none() && !batch.is_empty() {
+                // What comes faster than it is compared waits at the sender.
+                listener.await_worker(is_ready)?;
+                let _ = tell.send(Heard::Single(std::mem::take(&mut batch)));
+            }
+            match (single, sum) {
+                (None, None) => return Ok(()),
+                (_, Some(digest)) => {
+                    sums += 1;
+                    let _ = tell.send(Heard::Together(digest));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Compares what is here with what is heard, as it comes. Gives back those pairs of which the digests differ together.
+    fn compare(&self, answered: &mut Answered, heard: &Receiver<Heard>, ready: &Sender<()>) -> Vec<Pair> {
+        let mut asked = self.asked.iter();
+        let mut first = None;
+        while !self.asked.is_empty() {
+            let _ = ready.send(());
+            match heard.recv() {
+                Ok(Heard::Single(answers)) => self.compare_single(answered, &mut asked, answers),
+                Ok(Heard::Together(digest)) => {
+                    first = Some(digest);
+                    break;
+                }
+                Err(_) => return Vec::new(),
+            }
+        }
+        let mut theirs = first.into_iter().chain(heard.iter().filter_map(|heard| match heard {
+            Heard::Together(digest) => Some(digest),
+            Heard::Single(_) => None,
+        }));
+        let mut unlike = Vec::new();
+        for batch in self.moves.likely.chunks(BATCH) {
+            let mut read = vec![None; batch.len()];
+            threads::spread(batch.iter().zip(&mut read), |pairs| {
                 let mut own = Own::new(self.here);
-                let (mut found, mut unlike) = (Vec::new(), Vec::new());
-                for (pair, (want, digest)) in answers {
-                    let read = pair.and_then(|pair| Some((pair, own.digest(pair.have).ok()?)));
-                    match read.filter(|(_, (ours, _))| *ours == digest) {
-                        Some((pair, (_, mark))) => {
-                            self.here.arrivals.note(want, &digest);
-                            found.push((want, self.source(pair, mark)));
+                pairs.for_each(|(pair, read)| *read = own.digest(pair.have).ok());
+            });
+            for (pairs, read) in batch.chunks(limits::TOGETHER).zip(read.chunks(limits::TOGETHER)) {
+                let digest = |read: &Option<([u8; 32], _)>| read.map_or([0; 32], |(digest, _)| digest);
+                let Some(theirs) = theirs.next() else { return Vec::new() };
+                let agree = theirs == together(read.iter().map(digest));
+                for (pair, read) in pairs.iter().zip(read) {
+                    match read {
+                        Some((digest, mark)) if agree => {
+                            self.here.arrivals.note(pair.want, digest);
+                            answered.found.push((pair.want, self.source(pair, *mark)));
                         }
-                        None => unlike.push((want, digest)),
+                        Some(_) => unlike.push(*pair),
+                        None => {}
                     }
                 }
-                (found, unlike)
-            })
-        })?;
-        for (found, unlike) in compared {
-            answered.found.extend(found);
-            answered.single.extend(unlike);
+            }
         }
-        Ok(())
+        unlike
+    }
+
+    /// Compares files that were asked about one by one; `asked` are those that were not answered yet.
+    fn compare_single<'a>(
+        &self,
+        answered: &mut Answered,
+        asked: &mut impl Iterator<Item = &'a PlanStep>,
+        answers: Vec<Answer>,
+    ) {
+        let steps = answers.iter().filter_map(|(want, _)| asked.find(|step| step.want == *want)).collect();
+        let steps: Vec<&PlanStep> = steps;
+        let pairs = steps.iter().copied().zip(answers.iter().map(|(_, digest)| digest));
+        let (arrived, same) = self.here.compare(pairs, self.left);
+        let is_open =
+            |(want, _): &Answer| !arrived.contains(*want) && !same.contains(*want) && self.has_as_long(*want);
+        answered.open.extend(answers.into_iter().filter(is_open));
+        answered.arrived.extend(arrived);
+        answered.same.extend(same.iter());
+    }
+
+    fn has_as_long(&self, want: Index) -> bool {
+        self.moves.knows_lengths() && self.moves.as_long(&self.here.want.entry(want)).next().is_some()
+    }
+
+    /// Asks for each digest of these.
+    fn ask_again(&self, channel: &mut Channel, pairs: &[Pair], answered: &mut Answered) -> Result<(), Error> {
+        let mut speaker = channel.speak();
+        let wants = pairs.iter().map(|pair| pair.want);
+        name(&mut speaker, wants, |first, count| Message::Ask { first, count })?;
+        speaker.say(&Message::AskEnd)?;
+        speaker.end()?;
+        let mut pairs = pairs.iter();
+        loop {
+            let (mut answers, mut is_last) = (Vec::new(), false);
+            while answers.len() < BATCH && !is_last {
+                match channel.listen().message()? {
+                    Message::Digest { index, digest } => {
+                        let pair = pairs.find(|pair| pair.want.get() == index);
+                        let pair = pair.ok_or(WireError::Violation("a digest that was not asked for"))?;
+                        answers.push((*pair, digest));
+                    }
+                    Message::DigestsEnd => is_last = true,
+                    _ => return Err(WireError::Violation("something else than a digest").into()),
+                }
+            }
+            let compared = channel.while_working(|| {
+                threads::spread(answers.into_iter(), |answers| {
+                    let mut own = Own::new(self.here);
+                    let (mut found, mut unlike) = (Vec::new(), Vec::new());
+                    for (pair, digest) in answers {
+                        match own.digest(pair.have) {
+                            Ok((ours, mark)) if ours == digest => {
+                                self.here.arrivals.note(pair.want, &digest);
+                                found.push((pair.want, self.source(&pair, mark)));
+                            }
+                            _ => unlike.push((pair.want, digest)),
+                        }
+                    }
+                    (found, unlike)
+                })
+            })?;
+            for (found, unlike) in compared {
+                answered.found.extend(found);
+                answered.open.extend(unlike.into_iter().filter(|(want, _)| self.has_as_long(*want)));
+            }
+            if is_last {
+                return Ok(());
+            }
+        }
     }
 
     /// What the specifications say is the same.
@@ -229,12 +337,12 @@ impl Question<'_> {
     }
 
     /// Compares what is as long as these files, and has perhaps their contents.
-    pub(super) fn compare(&self, answers: &[Answer]) -> Vec<(Index, Source)> {
+    pub(super) fn compare_as_long(&self, answers: &[Answer]) -> Vec<(Index, Source)> {
         let Question { here, moves, .. } = *self;
         let mut sorted: Vec<&Answer> = answers.iter().collect();
         sorted.sort_by_cached_key(|(want, _)| (here.want.size(*want), *want));
         let as_long = sorted.chunk_by(|one, other| here.want.size(one.0) == here.want.size(other.0));
-        let found = worker::spread(as_long, |as_long| {
+        let found = threads::spread(as_long, |as_long| {
             let (mut own, mut found) = (Own::new(here), Vec::new());
             for answers in as_long {
                 // Each is read once, whatever it is compared with.
@@ -264,26 +372,5 @@ impl Question<'_> {
             && self.plan.extras.binary_search(&pair.have).is_ok()
             && differences(&want.entry(pair.want), &there, rules).is_empty();
         Source { have: pair.have, mark, goes }
-    }
-}
-
-/// What the sender answers: for some of what was asked, in the same order, and for all that was asked together.
-fn answers(
-    channel: &mut Channel,
-    asked: &[Index],
-    rows: usize,
-) -> Result<(Vec<Answer>, Vec<[u8; 32]>), Error> {
-    let (mut answers, mut sums, mut expected) = (Vec::new(), Vec::new(), asked.iter());
-    loop {
-        match channel.listen().message()? {
-            Message::Digest { index, digest } => {
-                let want = expected.find(|want| want.get() == index).filter(|_| sums.is_empty());
-                let want = want.ok_or(WireError::Violation("a digest that was not asked for"))?;
-                answers.push((*want, digest));
-            }
-            Message::Together { digest } if sums.len() < rows => sums.push(digest),
-            Message::DigestsEnd if sums.len() == rows => return Ok((answers, sums)),
-            _ => return Err(WireError::Violation("something else than a digest").into()),
-        }
     }
 }

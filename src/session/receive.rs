@@ -11,7 +11,7 @@ use crate::report::{Carried, Monitor, Problems, Report};
 use crate::session::admit::{self, Admitted};
 use crate::session::arrivals::Arrivals;
 use crate::session::bases::Bases;
-use crate::session::basis::{self, Elsewhere};
+use crate::session::basis::{self, Adoption, Elsewhere};
 use crate::session::delivery::transfer;
 use crate::session::guard::Removal;
 use crate::session::intake::{self, Intake, Taken};
@@ -325,10 +325,9 @@ fn run(
     let Prepared { want, have, plan, .. } = prepared;
     let Intake { stage, fresh, meta, durable, .. } = intake;
     report.resumed = arrived.marks().len().into();
-    let staging = (stage, meta, durable);
-    let trees = (tree.links, tree.root);
-    let found =
-        channel.while_working(|| basis::adopt(trees, (want, have), tree.found, staging, report))??;
+    let Tree { root, links: trees, found, .. } = *tree;
+    let adoption = Adoption { trees, root, found, have, want, stage, fresh, meta, durable };
+    let found = channel.while_working(|| adoption.run(report))??;
     let here = |index: &Index| arrived.contains(*index) || found.contains(*index);
     let wanted: Marks = plan.wanted().filter(|index| !here(index)).collect();
     let mut done = Done::default();

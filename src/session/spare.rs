@@ -7,9 +7,9 @@ use crate::plan::{Action, Moves, Plan, PlanStep, Rules};
 use crate::report::Aspects;
 use crate::session::arrivals::Arrivals;
 use crate::session::moves::{Answered, Question, Sources};
-use crate::session::{Error, delivery, worker};
+use crate::session::{Error, delivery};
 use crate::spec::{Entry, Index, Marks, Spec};
-use crate::sys::Buffer;
+use crate::sys::{Buffer, threads};
 use crate::tree::{Opener, Remembered, Root};
 use crate::wire::Channel;
 use std::collections::HashMap;
@@ -69,13 +69,10 @@ pub(super) fn spare(channel: &mut Channel, here: &Here<'_>, plan: &mut Plan) -> 
         !moves.holds(step.want) && moves.as_long(&here.want.entry(step.want)).any(other)
     };
     let asked: Vec<PlanStep> = fetched().filter(|step| is_here(step) || maybe(step)).copied().collect();
-    let question = Question { here, plan, moves: &moves, asked: &asked };
-    let Answered { single, found: mut moved } = question.ask(channel)?;
-    let (arrived, same) = channel.while_working(|| here.compare(&asked, &single, &left))?;
-    let open = |index: &Index| !arrived.contains(*index) && !same.contains(*index);
-    let open: Vec<_> = single.into_iter().filter(|(index, _)| open(index)).collect();
+    let question = Question { here, plan, moves: &moves, left: &left, asked: &asked };
+    let Answered { arrived, same, found: mut moved, open } = question.ask(channel)?;
     if !open.is_empty() {
-        moved.extend(channel.while_working(|| question.compare(&open))?);
+        moved.extend(channel.while_working(|| question.compare_as_long(&open))?);
     }
     let moved = Sources::new(moved);
     channel.while_working(|| plan.keep_contents(here.want, here.have, &same, here.rules))?;
@@ -110,7 +107,7 @@ impl Here<'_> {
     /// The beginnings of these files. What cannot be read is sent from its own beginning.
     fn partial(&self, begun: &[Index]) -> HashMap<Index, Partial> {
         let Some(stage) = self.stage else { return HashMap::new() };
-        let partial = worker::spread(begun.iter(), |begun| {
+        let partial = threads::spread(begun.iter(), |begun| {
             let mut places = Places::new(stage, self.want, self.fresh);
             let partial = |index: &Index| {
                 let partial = places.partial(*index, &self.want.entry(*index)).ok().flatten()?;
@@ -123,13 +120,12 @@ impl Here<'_> {
 
     /// Finds the contents of these digests in the stage, or in the tree at the same path. What cannot be read is sent like
     /// any other.
-    fn compare(&self, asked: &[PlanStep], answers: &[(Index, [u8; 32])], left: &Left) -> (Staged, Marks) {
-        let mut answers = answers.iter().peekable();
-        let answered = asked.iter().filter_map(|step| {
-            let (_, digest) = answers.next_if(|(want, _)| *want == step.want)?;
-            Some((step, digest))
-        });
-        let found = worker::spread(answered, |answered| {
+    pub(super) fn compare<'a>(
+        &self,
+        answered: impl Iterator<Item = (&'a PlanStep, &'a [u8; 32])> + Send,
+        left: &Left,
+    ) -> (Staged, Marks) {
+        let found = threads::spread(answered, |answered| {
             let mut places = self.stage.map(|stage| Places::new(stage, self.want, self.fresh));
             let (mut opener, mut buffer) = (Opener::new(self.root, true), Buffer::new(limits::RECORD));
             let (mut arrived, mut same) = (Staged::default(), Vec::new());

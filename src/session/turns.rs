@@ -53,13 +53,23 @@ pub(super) fn want_files(
 /// Names indices, those in a row together.
 pub(super) fn name<'m>(
     speaker: &mut Speaker<'_>,
-    indices: &[Index],
+    indices: impl Iterator<Item = Index>,
     message: impl Fn(u32, u32) -> Message<'m>,
 ) -> Result<(), Error> {
-    for row in indices.chunk_by(|a, b| a.get() + 1 == b.get()) {
-        if let Some(first) = row.first() {
-            speaker.say(&message(first.get(), u32::try_from(row.len()).unwrap_or(u32::MAX)))?;
+    let mut row = (0, 0);
+    for index in indices.map(Index::get) {
+        let (first, count) = row;
+        if count > 0 && first + count == index {
+            row = (first, count + 1);
+            continue;
         }
+        if count > 0 {
+            speaker.say(&message(first, count))?;
+        }
+        row = (index, 1);
+    }
+    if row.1 > 0 {
+        speaker.say(&message(row.0, row.1))?;
     }
     Ok(())
 }

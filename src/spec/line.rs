@@ -122,6 +122,15 @@ pub(crate) fn size(line: &[u8]) -> Option<u64> {
     line.rsplit(|&byte| byte == b' ').find_map(|word| word.strip_prefix(b"size=")).and_then(number)
 }
 
+/// Which file a canonical line says it is, if it has several names.
+pub(crate) fn file(line: &[u8]) -> Option<InodeId> {
+    let mut words = line.rsplit(|&byte| byte == b' ');
+    let device = words.find_map(|word| word.strip_prefix(b"resdevice=")).and_then(device)?;
+    // The one stands right before the other.
+    let inode = words.next()?.strip_prefix(b"inode=").and_then(number)?;
+    Some(InodeId { device, inode })
+}
+
 /// Whether a canonical line carries this keyword. Those at its end are found soonest.
 pub(crate) fn carries(line: &[u8], wanted: Keyword) -> bool {
     let keywords = line.rsplit(|&byte| byte == b' ').map(|word| {

@@ -282,9 +282,13 @@ impl Spec {
 
     /// Every entry of a file that has several names, and which file it is; in tree order.
     pub fn inodes(&self) -> impl Iterator<Item = (Index, InodeId)> + '_ {
-        let shared =
-            (0..self.len()).map(Index::of).filter(|index| line::carries(self.line(*index), Keyword::Inode));
-        shared.filter_map(|index| Some((index, self.entry(index).inode?)))
+        (0..self.len()).map(Index::of).filter_map(|index| Some((index, self.inode(index)?)))
+    }
+
+    /// Which file an entry is, if it has several names.
+    #[must_use]
+    pub fn inode(&self, index: Index) -> Option<InodeId> {
+        line::file(self.line(index))
     }
 
     /// Every entry with its index, in tree order.

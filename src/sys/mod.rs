@@ -32,6 +32,7 @@ mod state;
 pub mod stdio;
 mod stream;
 pub mod syslog;
+pub mod threads;
 pub mod tick;
 pub mod usable;
 pub mod xattr;

@@ -52,11 +52,11 @@ impl Run<'_> {
         step: &PlanStep,
         want: &Entry<'_>,
     ) -> Result<bool, Failure> {
-        let index = step.want;
+        let (install, index) = (self.install, step.want);
         let to = (index, want);
         match step.action {
             Action::Meta | Action::Blocked(_) => return Ok(false),
-            Action::Fetch => return self.fetched(target, index, want),
+            Action::Fetch => return Ok(install.found.contains(index)),
             Action::Link(first) => {
                 let linked =
                     self.make(target, to, Step::HardLink, |run, dir, name| run.link(first, dir, name));
@@ -114,20 +114,6 @@ impl Run<'_> {
             }
             _ => {}
         }
-    }
-
-    /// A file that did not arrive may have been found elsewhere.
-    fn fetched(&mut self, target: &mut Places<'_>, index: Index, want: &Entry<'_>) -> Result<bool, Failure> {
-        let found = self.made.contains(index);
-        if !found || !self.is_fresh(index) {
-            return Ok(found);
-        }
-        let stage = self.install.stage.dir().map_err(at(Step::Place))?;
-        let inside = target.inside(index, &want.path).map_err(at(Step::Place))?;
-        if let Some((dir, name)) = inside {
-            stage.rename(&Stage::made(index), dir, &name).map_err(at(Step::Place))?;
-        }
-        Ok(true)
     }
 
     /// Makes something in a directory that is new as a whole, or else under a new name of the stage.

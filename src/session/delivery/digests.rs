@@ -7,7 +7,7 @@ use crate::session::ranges::Questions;
 use crate::session::worker::{self, Turn};
 use crate::session::{Error, moves};
 use crate::spec::{Entry, Index, Spec};
-use crate::sys::{Buffer, clock};
+use crate::sys::{Buffer, clock, threads};
 use crate::tree::{Opener, Remembered, Root};
 use crate::wire::{Channel, Message, Speaker, WireError};
 use std::io::{self, Read};
@@ -47,7 +47,7 @@ pub(in crate::session) fn digests(
             let single = single.indices().map(|index| Asked { index, together: false });
             let together = together.indices().map(|index| Asked { index, together: true });
             let todo = batches(spec, single.chain(together)).take(most).enumerate();
-            worker::spread(todo, |batches| {
+            threads::spread(todo, |batches| {
                 let (mut opener, mut buffer) = (Opener::new(root, false), Buffer::new(limits::RECORD));
                 let mut answer = |asked: Asked| {
                     let digest = digest(&mut opener, &spec.entry(asked.index), remembered, &mut buffer);
