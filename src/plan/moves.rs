@@ -84,7 +84,7 @@ impl Moves {
     }
 
     /// Pairs what has the same key: the first with the first, since what is moved keeps its order.
-    fn pair(&mut self, want: &Spec, have: &Spec, wanted: &[(u64, Index)], there: &[(u64, bool, Index)]) {
+    fn pair(&mut self, want: &Spec, have: &Spec, wanted: &[(Key, Index)], there: &[(Key, bool, Index)]) {
         let mut rest = there;
         for row in wanted.chunk_by(|a, b| a.0 == b.0) {
             let Some((key, _)) = row.first() else { continue };
@@ -134,9 +134,11 @@ impl Moves {
     }
 }
 
-/// What two files have in common that are probably the same: their digest, or else their size and time. There is nothing
-/// to gain from empty ones.
-fn key(entry: &Entry<'_>) -> Option<u64> {
+/// What two files have in common that are probably the same, in no more bytes than tell a million apart.
+type Key = [u8; 5];
+
+/// Of their digest, or else of their size and time. There is nothing to gain from empty ones.
+fn key(entry: &Entry<'_>) -> Option<Key> {
     if entry.kind != Kind::File || entry.size.is_none_or(|size| size == 0) {
         return None;
     }
@@ -147,7 +149,7 @@ fn key(entry: &Entry<'_>) -> Option<u64> {
         // Of the others some can be the same by chance, and some by intent.
         entry.digests.get(Algorithm::Blake3)?.hash(&mut hasher);
     }
-    Some(hasher.finish())
+    hasher.finish().to_be_bytes().first_chunk().copied()
 }
 
 /// The length of a file that is worth a question when nothing else agrees.

@@ -130,7 +130,7 @@ enum Heard {
 }
 
 /// So many answers are compared at once, so that a million of them do not wait in memory.
-const BATCH: usize = 1024 * limits::TOGETHER;
+const BATCH: usize = 256 * limits::TOGETHER;
 
 impl Question<'_> {
     /// Asks; while the sender reads its files, we read ours. Where some that were asked about together differ, asks once
