@@ -3,7 +3,7 @@
 use crate::common::mounted::{Mounted, may_mount};
 use crate::common::tree::set_time;
 use crate::common::walk::{differences, walk};
-use crate::common::{Site, assert_exit, end_object, is_root, tool};
+use crate::common::{Site, assert_exit, end_object, fired as fired_call, is_root, tool};
 use crate::keeping::{push, rsync};
 use std::ffi::OsStr;
 use std::fs;
@@ -182,6 +182,42 @@ fn what_is_apart_stays_apart_whatever_is_one_file_elsewhere() {
             assert_eq!(names.map(|name| inode(&format!("{day}/{name}"))), before);
         }
     }
+}
+
+/// Wherever a snapshot was interrupted, the next run makes links of what it left, and sends nothing.
+#[test]
+fn an_interrupted_snapshot_goes_on() {
+    let site = Site::in_memory();
+    for dir in [site.src(), site.dst().join("0")] {
+        fs::create_dir_all(dir.join("d/e")).unwrap();
+        for name in ["a", "d/b", "d/c", "d/e/f"] {
+            fs::write(dir.join(name), name).unwrap();
+            set_time(&dir.join(name), 1_000_000_000, 5);
+        }
+    }
+    let sound = site.serve();
+    let mut points = 0;
+    for point in 1.. {
+        let fired = site.path("fired");
+        let _ = fs::remove_file(&fired);
+        let _ = fs::remove_dir_all(site.dst().join("1"));
+        let (fault, file) = (format!("abort:{point}"), fired.to_str().unwrap());
+        let faulty = site.serve_with(&[("SMSYNC_FAULT", &fault), ("SMSYNC_FAULT_FIRED", file)]);
+        let run = |inetd| push(&site, inetd, &["--link-dest", "../0"], "m/1");
+        let broken = run(&faulty);
+        if fired_call(&fired).is_none() {
+            assert_exit(&broken, 0);
+            break;
+        }
+        points += 1;
+        let output = run(&sound);
+        assert_exit(&output, 0);
+        assert_eq!(end_object(&output)["files"], 0, "{point}: {output:?}");
+        assert_eq!(differences(&walk(&site.src()), &walk(&site.dst().join("1"))), "", "{point}");
+        assert_eq!(sharing(&site.dst().join("0"), &site.dst().join("1")).len(), 4, "{point}");
+        assert!(!site.dst().join(".smsync").exists(), "{point}");
+    }
+    assert!(points > 10, "{points}");
 }
 
 /// A link to another file system is none, and a copy is made.

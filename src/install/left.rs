@@ -1,7 +1,7 @@
 //! What an interrupted run left in the stage: what can be used stays, and the rest is swept.
 
 use crate::install::stage::own;
-use crate::install::{Fresh, Stage, remove, unlock};
+use crate::install::{Fresh, Places, Stage, remove, unlock};
 use crate::limits;
 use crate::path::RelPath;
 use crate::spec::{Entry, Index, Kind, Marks, Spec, Time};
@@ -24,6 +24,8 @@ struct Search<'s> {
     /// The files that are wanted.
     fetched: &'s Marks,
     left: Left,
+    /// Those that are whole and had more names.
+    shared: Marks,
 }
 
 /// A directory that is looked through.
@@ -50,7 +52,7 @@ impl Stage {
     /// # Errors
     /// Something cannot be examined or removed.
     pub fn sweep(&self, want: &Spec, fresh: &Fresh, fetched: &Marks) -> io::Result<Left> {
-        let mut search = Search { want, fetched, left: Left::default() };
+        let mut search = Search { want, fetched, left: Left::default(), shared: Marks::default() };
         if !self.has_left() {
             return Ok(search.left);
         }
@@ -76,7 +78,19 @@ impl Stage {
                 _ => remove::clear(dir, name)?,
             }
         }
-        Ok(search.left)
+        let Search { mut left, shared, .. } = search;
+        let mut places = Places::new(self, want, fresh);
+        for index in shared.iter() {
+            let entry = want.entry(index);
+            let (Some(size), Some(time)) = (entry.size, entry.time) else { continue };
+            let (dir, name) = places.file(index, &entry.path, size, time)?;
+            // It is somebody's outside of the stage too, and found there again.
+            if dir.stat(&name)?.nlink > 1 {
+                dir.remove(&name)?;
+                left.whole.remove(index);
+            }
+        }
+        Ok(left)
     }
 }
 
@@ -114,11 +128,12 @@ impl Search<'_> {
 
     /// Whether a file that was left is of use; `timely` if it is known that all of it has the right time.
     fn keeps(&mut self, index: Index, entry: &Entry<'_>, stat: &Stat, timely: bool) -> bool {
-        // What has other names is found elsewhere again, if it is there.
-        let alone = stat.nlink == 1;
-        let Some(size) = entry.size.filter(|_| alone && self.fetched.contains(index)) else { return false };
+        let Some(size) = entry.size.filter(|_| self.fetched.contains(index)) else { return false };
         if stat.size == size && timely {
             self.left.whole.insert(index);
+            if stat.nlink > 1 {
+                self.shared.insert(index);
+            }
             return true;
         }
         let begun =

@@ -5,8 +5,9 @@ use crate::config::Durable;
 use crate::install::{Failure, Places, Stage, adopt, at, is_final};
 use crate::plan::{Action, PlanStep};
 use crate::report::{Aspects, Step};
-use crate::spec::{Entry, Index, Kind};
-use crate::sys::{Dir, FileKind};
+use crate::spec::{Entry, Index, Kind, Marks};
+use crate::sys::{Dir, FileKind, threads};
+use crate::tree::Cursor;
 use std::borrow::Cow;
 use std::io;
 
@@ -20,9 +21,10 @@ impl Run<'_> {
     pub(super) fn prepare(&mut self) -> Result<(), Stopped> {
         let install = self.install;
         let mut target = Places::new(install.stage, install.want, install.fresh);
+        self.detach()?;
         for step in &install.plan.steps {
             let want = match step.action {
-                Action::Meta | Action::Blocked(_) => continue,
+                Action::Meta | Action::Blocked(_) | Action::Detach => continue,
                 // It has its name, unless something else is to have it that was found.
                 Action::Fetch if install.arrived.contains(step.want) => continue,
                 Action::Link(first) if self.absent.contains(first) => {
@@ -45,6 +47,52 @@ impl Run<'_> {
         self.complete(&mut target)
     }
 
+    /// Copies files that must leave a shared inode, on all cores: others may be linked to the copies.
+    fn detach(&mut self) -> Result<(), Stopped> {
+        let install = self.install;
+        let is_one = |step: &&PlanStep| step.action == Action::Detach;
+        if !install.plan.steps.iter().any(|step| is_one(&step)) {
+            return Ok(());
+        }
+        let copy = |cursor: &mut Cursor<'_>, index: Index| {
+            let want = install.want.entry(index);
+            let from = cursor.holder(&want.path).map_err(at(Step::Read))?;
+            let to = (install.stage.dir().map_err(at(Step::Write))?, &*Stage::made(index));
+            adopt::copy(from, to, &want, install.meta, install.durable)
+        };
+        let done = threads::spread(install.plan.steps.iter().filter(is_one), |steps| {
+            let mut cursor = Cursor::new(install.root, true);
+            let (mut made, mut failed) = (Marks::default(), Vec::new());
+            for step in steps {
+                match copy(&mut cursor, step.want) {
+                    Ok(()) => made.insert(step.want),
+                    Err(failure) => {
+                        if is_final(&failure) {
+                            steps.end();
+                        }
+                        failed.push((step.want, failure));
+                    }
+                }
+            }
+            (made, failed)
+        });
+        self.prepared = true;
+        let mut failed = Vec::new();
+        for (made, some_failed) in done {
+            self.made.extend(made.iter());
+            failed.extend(some_failed);
+        }
+        failed.sort_unstable_by_key(|(index, _)| *index);
+        for (index, failure) in failed {
+            if is_final(&failure) {
+                return Err(("write into the stage", failure.1));
+            }
+            self.failed(&install.want.path(index), &failure);
+            self.absent.insert(index);
+        }
+        Ok(())
+    }
+
     /// Says whether it waits then.
     fn prepare_one(
         &mut self,
@@ -55,7 +103,7 @@ impl Run<'_> {
         let (install, index) = (self.install, step.want);
         let to = (index, want);
         match step.action {
-            Action::Meta | Action::Blocked(_) => return Ok(false),
+            Action::Meta | Action::Blocked(_) | Action::Detach => return Ok(false),
             Action::Fetch => return Ok(install.found.contains(index)),
             Action::Link(first) => {
                 let linked =
@@ -74,9 +122,6 @@ impl Run<'_> {
                     }
                     linked => linked?,
                 }
-            }
-            Action::Detach => {
-                self.make(target, to, Step::Write, |run, dir, name| run.copy(want, dir, name))?;
             }
             Action::MakeDir => {
                 self.make(target, to, Step::MakeDir, |run, dir, name| match dir.make_dir(name) {
@@ -210,12 +255,6 @@ impl Run<'_> {
             *self.linked.entry(first).or_default() += 1;
         }
         Ok(())
-    }
-
-    /// A copy of the file that is in place.
-    fn copy(&mut self, want: &Entry<'_>, stage: &Dir, name: &[u8]) -> Result<(), Failure> {
-        let from = self.cursor.holder(&want.path).map_err(at(Step::Read))?;
-        adopt::copy(from, (stage, name), want, self.install.meta, self.install.durable)
     }
 
     /// A copy of the file that has `first` already, or will have it, and can have no more names.
