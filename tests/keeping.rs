@@ -175,6 +175,69 @@ fn a_directory_stays_for_the_backups_in_it() {
     }
 }
 
+/// What cannot be kept is not removed, and told so.
+#[test]
+fn what_cannot_be_kept_stays() {
+    let site = Site::in_memory();
+    let inetd = site.serve();
+    for file in [site.src().join("k"), site.dst().join("k"), site.dst().join("x"), site.dst().join("bk")] {
+        fs::write(&file, "").unwrap();
+        set_time(&file, 1_000_000_000, 0);
+    }
+    let options = ["--delete", "--force-delete", "-b", "--backup-dir", "bk"];
+    let output = push(&site, &inetd, &options, "m");
+    assert_exit(&output, 1);
+    let sums = end_object(&output);
+    assert_eq!((&sums["removed"], &sums["problems"]), (&0.into(), &1.into()), "{sums:?}");
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains(r#""done":"kept","event":"extra","path":"x""#), "{said}");
+    assert!(site.dst().join("x").exists());
+}
+
+/// The other names of a file of which the first is in the way of a directory become one file all the same.
+#[test]
+fn a_name_that_cannot_be_leads_no_other() {
+    let site = Site::in_memory();
+    let inetd = site.serve();
+    fs::write(site.src().join("a"), "one file").unwrap();
+    for name in ["y", "z"] {
+        fs::hard_link(site.src().join("a"), site.src().join(name)).unwrap();
+    }
+    fs::create_dir(site.dst().join("a")).unwrap();
+    fs::write(site.dst().join("a/f"), "in the way").unwrap();
+    for options in [&["-n"][..], &[]] {
+        let output = push(&site, &inetd, &[&["--delete", "--force-delete", "-b"], options].concat(), "m");
+        let sums = end_object(&output);
+        let of = ["files", "linked", "problems", "removed"].map(|sum| sums[sum].as_u64().unwrap());
+        assert_eq!(of, [1, 1, 1, 0], "{options:?}: {sums:?}");
+    }
+    let inode = |name| fs::metadata(site.dst().join(name)).unwrap().ino();
+    assert_eq!(inode("y"), inode("z"));
+    assert_eq!(fs::read_to_string(site.dst().join("z")).unwrap(), "one file");
+    assert_eq!(fs::read_to_string(site.dst().join("a/f")).unwrap(), "in the way");
+}
+
+/// The directory of backups is made, and what holds it is as it was.
+#[test]
+fn a_run_with_backups_is_followed_by_one_that_has_nothing_to_do() {
+    let site = Site::in_memory();
+    let inetd = site.serve();
+    for (dir, text) in [(site.src(), "new"), (site.dst(), "older")] {
+        fs::create_dir(dir.join("d")).unwrap();
+        fs::write(dir.join("d/f"), text).unwrap();
+        for path in ["d", ""] {
+            set_time(&dir.join(path), 1_000_000_000, 0);
+        }
+    }
+    for changed in [true, false] {
+        let output = push(&site, &inetd, &["-b", "--backup-dir", "kept/here"], "m");
+        assert_exit(&output, 0);
+        let sums = end_object(&output);
+        assert_eq!((sums["files"] == 1, &sums["changed"]), (changed, &0.into()), "{sums:?}");
+    }
+    assert_eq!(fs::read_to_string(site.dst().join("kept/here/d/f")).unwrap(), "older");
+}
+
 #[test]
 fn a_name_of_the_source_is_no_place_for_a_backup() {
     let site = Site::in_memory();

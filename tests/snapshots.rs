@@ -184,6 +184,59 @@ fn what_is_apart_stays_apart_whatever_is_one_file_elsewhere() {
     }
 }
 
+/// A name that stays in a file keeps others out of it, and one that leaves it does not.
+#[test]
+fn what_stays_here_decides_who_may_join_it() {
+    let site = Site::in_memory();
+    let inetd = site.serve();
+    let (src, dst) = (site.src(), site.dst());
+    for dir in ["0", "2"] {
+        fs::create_dir(dst.join(dir)).unwrap();
+    }
+    for file in [src.join("a"), src.join("c"), dst.join("0/a")] {
+        fs::write(&file, "").unwrap();
+        set_time(&file, 1_000_000_000, 5);
+    }
+    fs::hard_link(src.join("a"), src.join("b")).unwrap();
+    for name in ["0/b", "0/c", "2/b", "2/c"] {
+        fs::hard_link(dst.join("0/a"), dst.join(name)).unwrap();
+    }
+    for round in 0..2 {
+        let output = push(&site, &inetd, &["--link-dest", "../0"], "m/2");
+        assert_exit(&output, 0);
+        assert_eq!(differences(&walk(&src), &walk(&dst.join("2"))), "", "{round}");
+        let sums = end_object(&output);
+        let changes = ["copied", "linked"].map(|sum| sums[sum].as_u64().unwrap());
+        assert_eq!(changes, if round == 0 { [1, 1] } else { [0, 0] }, "{sums:?}");
+    }
+}
+
+/// The other tree goes before what has the contents under another name here, and a file comes from one of them.
+#[test]
+fn what_is_elsewhere_twice_comes_once() {
+    for left in [false, true] {
+        let site = Site::in_memory();
+        let inetd = site.serve();
+        for file in [site.src().join("d/y"), site.dst().join("1/d/y"), site.dst().join("2/x")] {
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(&file, "the same").unwrap();
+            set_time(&file, 1_000_000_000, 5);
+        }
+        if left {
+            fs::create_dir_all(site.dst().join(".smsync/junk")).unwrap();
+            for dir in [".smsync", ".smsync/junk"] {
+                fs::set_permissions(site.dst().join(dir), fs::Permissions::from_mode(0o700)).unwrap();
+            }
+        }
+        for options in [&["-n", "--link-dest", "../1"][..], &["--link-dest", "../1"]] {
+            let sums = end_object(&push(&site, &inetd, options, "m/2"));
+            let of = ["linked", "copied", "files"].map(|sum| sums[sum].as_u64().unwrap());
+            assert_eq!(of, [1, 0, 0], "{left} {options:?}: {sums:?}");
+        }
+        assert_eq!(sharing(&site.dst().join("1"), &site.dst().join("2")).len(), 1, "{left}");
+    }
+}
+
 /// Wherever a snapshot was interrupted, the next run makes links of what it left, and sends nothing.
 #[test]
 fn an_interrupted_snapshot_goes_on() {

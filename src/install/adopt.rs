@@ -1,30 +1,33 @@
 //! A file that is here already, under another name: one more name of it, or a copy, in the stage.
 
 use crate::config::Durable;
-use crate::install::places::Spot;
 use crate::install::{Failure, Meta, Places, Stage, at};
 use crate::limits;
-use crate::path::RelPath;
 use crate::report::Step;
 use crate::spec::{Entry, Index, Time};
 use crate::sys::{Buffer, Dir, File, Stat};
 use std::io::{self, Read, Write};
 
 impl Places<'_> {
-    /// Where a file that was found elsewhere waits: free, whatever an interrupted run left there.
-    pub(super) fn for_found<'p>(&mut self, index: Index, path: &'p RelPath<'_>) -> io::Result<Spot<'_, 'p>> {
+    /// Makes a file that was found elsewhere where it is to wait. What cannot be made leaves nothing there, and nothing of
+    /// what an interrupted run left, which may be gone on with, is lost by it.
+    pub(super) fn make_found<T>(
+        &mut self,
+        (index, want): (Index, &Entry<'_>),
+        make: impl FnOnce(&Dir, &[u8]) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let make = |dir: &Dir, name: &[u8]| make(dir, name).inspect_err(|_| drop(dir.remove(name)));
         let stage = self.stage;
-        let (dir, name) = match self.inside(index, path)? {
-            Some(inside) => inside,
-            None => (stage.dir()?, Stage::made(index).into()),
-        };
-        if stage.has_left() {
-            match dir.remove(&name) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                removed => removed?,
-            }
+        let inside = self.inside(index, &want.path).map_err(at(Step::Write))?;
+        if let Some((dir, name)) = inside.as_ref().filter(|_| !stage.has_left()) {
+            return make(dir, name);
         }
-        Ok((dir, name))
+        let (dir, new) = (stage.dir().map_err(at(Step::Write))?, Stage::made(index));
+        let made = make(dir, &new)?;
+        if let Some((holder, name)) = inside {
+            dir.rename(&new, holder, &name).map_err(at(Step::Write))?;
+        }
+        Ok(made)
     }
 
     /// Makes the file that has this name in `holder` what the wanted entry says: by one more name for it, if it is all
@@ -40,12 +43,13 @@ impl Places<'_> {
         meta: &Meta<'_>,
         durable: Durable,
     ) -> Result<bool, Failure> {
-        let (dir, new) = self.for_found(index, &want.path).map_err(at(Step::Write))?;
-        if alike && holder.make_hard_link(name, dir, &new).is_ok() {
-            return Ok(true);
-        }
-        copy((holder, name), (dir, &new), want, meta, durable)?;
-        Ok(false)
+        self.make_found((index, want), |dir, new| {
+            if alike && holder.make_hard_link(name, dir, new).is_ok() {
+                return Ok(true);
+            }
+            copy((holder, name), (dir, new), want, meta, durable)?;
+            Ok(false)
+        })
     }
 }
 

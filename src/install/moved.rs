@@ -65,21 +65,22 @@ impl Places<'_> {
         meta: &Meta<'_>,
         durable: Durable,
     ) -> Result<(), Failure> {
-        let (dir, new) = self.for_found(index, &want.path).map_err(at(Step::Write))?;
         let (old, stat) = holder.open_file(name).map_err(at(Step::Read))?;
         let known = Known::of(&stat);
         if known.mark() != mark {
             return Err((Step::Read, io::Error::from_raw_os_error(libc::ESTALE)));
         }
-        if goes && stat.nlink == 1 && holder.make_hard_link(name, dir, &new).is_ok() {
-            let linked = dir.stat(&new).map_err(at(Step::Write))?;
-            // The new name changed nothing but when it was changed.
-            if (Known { changed: known.changed, ..Known::of(&linked) }) == known {
-                return Ok(());
+        self.make_found((index, want), |dir, new| {
+            if goes && stat.nlink == 1 && holder.make_hard_link(name, dir, new).is_ok() {
+                let linked = dir.stat(new).map_err(at(Step::Write))?;
+                // The new name changed nothing but when it was changed.
+                if (Known { changed: known.changed, ..Known::of(&linked) }) == known {
+                    return Ok(());
+                }
+                dir.remove(new).map_err(at(Step::Write))?;
             }
-            dir.remove(&new).map_err(at(Step::Write))?;
-        }
-        copy_open(old, &stat, (dir, &new), want, meta, durable)
+            copy_open(old, &stat, (dir, new), want, meta, durable)
+        })
     }
 }
 

@@ -85,7 +85,18 @@ fn what_is_taken_over_is_what_was_specified() {
 #[test]
 fn of_a_directory_that_was_being_built_the_finished_files_stay() {
     let place = place();
-    let want = spec(&["a/", "a/b/", "a/b/cut", "a/b/done", "a/b/early", "a/b/link", "a/f", "old/", "old/f"]);
+    let want = spec(&[
+        "a/",
+        "a/b/",
+        "a/b/cut",
+        "a/b/done",
+        "a/b/early",
+        "a/b/link",
+        "a/b/shared",
+        "a/f",
+        "old/",
+        "old/f",
+    ]);
     let top = staged(place.path(), &Stage::tree(&path("a")));
     let write = |name: &str, text: &str, time: u64| {
         let file = top.join(name);
@@ -99,6 +110,10 @@ fn of_a_directory_that_was_being_built_the_finished_files_stay() {
     write("b/extra", "hello", 7);
     write("f/x", "hello", 7);
     write("gone/x", "hello", 7);
+    // A name of a file that is somebody's outside of the stage, and one that goes with the stage.
+    write("b/shared", "hello", 7);
+    fs::hard_link(top.join("b/shared"), place.path().join("outside")).unwrap();
+    fs::hard_link(top.join("b/done"), top.join("b/more")).unwrap();
     symlink("/", top.join("b/link")).unwrap();
     fs::set_permissions(top.join("b"), fs::Permissions::from_mode(0o000)).unwrap();
     fs::write(staged(place.path(), b"new-0"), "").unwrap();
@@ -112,7 +127,7 @@ fn of_a_directory_that_was_being_built_the_finished_files_stay() {
     };
     let mut plan = Plan::default();
     plan.steps.extend([step("a", Action::MakeDir), step("a/b", Action::MakeDir)]);
-    let files = ["a/b/cut", "a/b/done", "a/b/early", "a/b/link", "a/f", "old/f"];
+    let files = ["a/b/cut", "a/b/done", "a/b/early", "a/b/link", "a/b/shared", "a/f", "old/f"];
     plan.steps.extend(files.map(|name| step(name, Action::Fetch)));
     let fresh = Fresh::of(&plan, &want);
     let tops = ["a", "a/b", "a/b/link", "a/f", "old", "old/f"].map(|name| fresh.top(index(&want, name)));
@@ -146,6 +161,17 @@ fn of_a_directory_that_was_being_built_the_finished_files_stay() {
     );
     assert_eq!(names(&top.join("b")), ["cut", "done"]);
     assert_eq!(names(&top), ["b", "f"]);
+    // What is found elsewhere takes the place of what was left when it is whole, and not before.
+    let at_done = index(&want, "a/b/done");
+    let text = || fs::read_to_string(top.join("b/done")).unwrap();
+    for (whole, expected) in [(false, "hello"), (true, "")] {
+        let made = places.make_found((at_done, &want.entry(at_done)), |dir, name| {
+            dir.make_file(name).map_err(at(Step::Write))?;
+            if whole { Ok(()) } else { Err((Step::Read, io::Error::from_raw_os_error(libc::ESTALE))) }
+        });
+        assert_eq!((made.is_ok(), text().as_str()), (whole, expected));
+        assert_eq!(names(&place.path().join("module/.smsync")).len(), 1);
+    }
 }
 
 #[test]

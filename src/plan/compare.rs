@@ -129,6 +129,13 @@ impl Plan {
         self.extras.iter().copied().filter(|_| !blocked).collect()
     }
 
+    /// Whether the file that has the name of this wanted entry now keeps it.
+    #[must_use]
+    pub fn keeps_file(&self, want: Index) -> bool {
+        let at = self.steps.binary_search_by_key(&want, |step| step.want).ok();
+        at.and_then(|at| self.steps.get(at)).is_none_or(|step| step.action == Action::Meta)
+    }
+
     /// The files to ask for, in tree order.
     pub fn wanted(&self) -> impl Iterator<Item = Index> + '_ {
         self.steps.iter().filter(|step| step.action == Action::Fetch).map(|step| step.want)

@@ -2,9 +2,10 @@
 
 use crate::path::RelPath;
 use crate::plan::{Action, Because, Plan};
-use crate::spec::{Index, Kind, Spec};
+use crate::report::Aspects;
+use crate::spec::{Index, Kind, Marks, Spec};
 use crate::terms::Backup;
-use std::collections::HashSet;
+use std::collections::BTreeMap;
 
 impl Plan {
     /// Leaves alone what is in the directory of backups; or, where they stand beside what they are of, everything extra
@@ -18,7 +19,7 @@ impl Plan {
         self.steps.retain(|step| !in_dir(&want.path(step.want)));
         let mut top: Option<RelPath<'_>> = None;
         let mut kept: Vec<RelPath<'_>> = Vec::new();
-        let mut spared: HashSet<Index> = HashSet::new();
+        let mut spared = Marks::default();
         for extra in &self.extras {
             let path = have.path(*extra);
             let below = top.as_ref().is_some_and(|top| path.is_within(top));
@@ -41,13 +42,36 @@ impl Plan {
             let next = kept.get(kept.partition_point(|kept| kept < path));
             next.is_some_and(|next| next.is_within(path))
         };
-        let stays = |extra: Index| spared.contains(&extra) || is_dir(extra) && holds(&have.path(extra));
+        let stays = |extra: Index| spared.contains(extra) || is_dir(extra) && holds(&have.path(extra));
         self.extras.retain(|extra| !stays(*extra));
+        let mut blocked = Marks::default();
         for step in &mut self.steps {
             let path = want.path(step.want);
             if want.entry(step.want).kind != Kind::Dir && step.have.is_some_and(is_dir) && holds(&path) {
                 step.action = Action::Blocked(Because::NotEmpty);
+                blocked.insert(step.want);
             }
         }
+        self.lead_anew(want, |first| blocked.contains(first) || in_dir(&want.path(first)));
+    }
+
+    /// Lets the next name of a file lead, where the first one will not be there.
+    fn lead_anew(&mut self, want: &Spec, is_away: impl Fn(Index) -> bool) {
+        let mut leaders: BTreeMap<Index, Index> = BTreeMap::new();
+        self.steps.retain_mut(|step| {
+            let Action::Link(first) = step.action else { return true };
+            if !is_away(first) {
+                return true;
+            }
+            let leader = *leaders.entry(first).or_insert(step.want);
+            if leader != step.want {
+                step.action = Action::Link(leader);
+                return true;
+            }
+            step.action =
+                if want.entry(step.want).kind == Kind::File { Action::Fetch } else { Action::MakeNode };
+            // It is there already, if it was only to become one with the first.
+            step.have.is_none() || step.aspects != Aspects::HARDLINK
+        });
     }
 }

@@ -4,7 +4,7 @@ use crate::config::Durable;
 use crate::digest::{Digests, Hasher};
 use crate::install::{Failure, Fresh, Meta, Places, Stage, is_final};
 use crate::limits;
-use crate::plan::{Rules, differences};
+use crate::plan::{Plan, Rules, differences};
 use crate::report::{Aspects, Report, Step};
 use crate::session::Error;
 use crate::session::moves::Sources;
@@ -33,9 +33,10 @@ struct There {
 }
 
 impl Elsewhere {
-    /// These, and those that are in the tree itself.
-    pub(super) fn and(self, moved: Sources) -> Elsewhere {
-        Elsewhere { moved, ..self }
+    /// These, and those that are in the tree itself and nowhere else.
+    pub(super) fn and(mut self, moved: Sources) -> Elsewhere {
+        self.moved = moved.without(|index| self.has(index));
+        self
     }
 
     /// Whether this one is.
@@ -62,24 +63,23 @@ impl Elsewhere {
     }
 
     /// Of names that are one file there, lets only those be one that are one at the source; and none become one with
-    /// another that is here already. `shared` has every file that gets one more name and has others, by a hash of which
-    /// it is.
+    /// another that is here already and stays. `alike` has every file that gets one more name, by a hash of which it is.
     fn part(
         &mut self,
-        (want, have): (&Spec, &Spec),
-        mut shared: Vec<(u64, Index)>,
+        (want, have, plan): (&Spec, &Spec, &Plan),
+        mut alike: Vec<(u64, Index)>,
         hash: impl Fn(InodeId) -> u64,
     ) {
-        shared.sort_unstable();
+        alike.sort_unstable();
         let of = |hash: u64| {
-            let from = shared.partition_point(|(other, _)| *other < hash);
-            shared.get(from).is_some_and(|(other, _)| *other == hash)
+            let from = alike.partition_point(|(other, _)| *other < hash);
+            alike.get(from).is_some_and(|(other, _)| *other == hash)
         };
         let here = have.inodes().map(|(at, id)| (at, hash(id))).filter(|(_, hash)| of(*hash));
-        let mut here: Vec<(u64, Index)> =
-            here.filter_map(|(at, hash)| Some((hash, want.find_index(&have.path(at))?))).collect();
+        let here = here.filter_map(|(at, hash)| Some((hash, want.find_index(&have.path(at))?)));
+        let mut here: Vec<(u64, Index)> = here.filter(|(_, index)| plan.keeps_file(*index)).collect();
         here.sort_unstable();
-        for one in shared.chunk_by(|one, other| one.0 == other.0) {
+        for one in alike.chunk_by(|one, other| one.0 == other.0) {
             let Some((hash, first)) = one.first() else { continue };
             let from = here.partition_point(|(other, _)| other < hash);
             let owner = here.get(from).filter(|(other, _)| other == hash).map_or(*first, |(_, at)| *at);
@@ -99,7 +99,7 @@ impl Elsewhere {
 /// those that have its contents only.
 pub(super) fn find(
     trees: &[Root],
-    (want, have): (&Spec, &Spec),
+    sides: (&Spec, &Spec, &Plan),
     wanted: impl Iterator<Item = Index> + Send,
     rules: &Rules<'_>,
 ) -> Elsewhere {
@@ -111,29 +111,29 @@ pub(super) fn find(
     let hash = |id: InodeId| state.hash_one(id);
     let parts = threads::spread_over(trees.len(), wanted, |wanted| {
         let mut cursors: Vec<_> = trees.iter().map(|root| Cursor::new(root, true)).collect();
-        let (mut there, mut shared) = (vec![There::default(); trees.len()], Vec::new());
+        let (mut there, mut alike) = (vec![There::default(); trees.len()], Vec::new());
         for index in wanted {
-            match best(&mut cursors, &mut there, &want.entry(index), rules) {
-                Some((there, Same { alike: true, shared: id })) => {
+            match best(&mut cursors, &mut there, &sides.0.entry(index), rules) {
+                Some((there, Same { alike: true, file })) => {
                     there.alike.insert(index);
-                    shared.extend(id.map(|id| (hash(id), index)));
+                    alike.push((hash(file), index));
                 }
                 Some((there, _)) => there.contents.insert(index),
                 None => {}
             }
         }
-        (there, shared)
+        (there, alike)
     });
-    let mut shared = Vec::new();
+    let mut alike = Vec::new();
     for (there, some) in parts {
         for (all, part) in found.there.iter_mut().zip(there) {
             all.alike.extend(part.alike.iter());
             all.contents.extend(part.contents.iter());
         }
-        shared.extend(some);
+        alike.extend(some);
     }
     if rules.links {
-        found.part((want, have), shared, hash);
+        found.part(sides, alike, hash);
     }
     found
 }
@@ -161,8 +161,8 @@ fn best<'t>(
 struct Same {
     /// Whether it is all alike.
     alike: bool,
-    /// Which it is, if it has several names.
-    shared: Option<InodeId>,
+    /// Which it is.
+    file: InodeId,
 }
 
 /// Looks whether the file there has the wanted contents.
@@ -192,7 +192,7 @@ fn compare(cursor: &mut Cursor<'_>, want: &Entry<'_>, rules: &Rules<'_>) -> io::
     let proven = want.digests.agrees(&there.digests) == Some(true);
     let other = aspects.intersects(Aspects::SIZE.with(Aspects::DIGEST));
     let same = !other && (proven || !aspects.contains(Aspects::TIME));
-    Ok(same.then(|| Same { alike: aspects.is_empty(), shared: InodeId::of_several_names(&stat) }))
+    Ok(same.then(|| Same { alike: aspects.is_empty(), file: InodeId::of(&stat) }))
 }
 
 fn digests(file: &mut File, want: &Entry<'_>) -> io::Result<Digests<'static>> {

@@ -49,6 +49,12 @@ impl Sources {
         Sources(found)
     }
 
+    /// All but these.
+    pub(super) fn without(mut self, those: impl Fn(Index) -> bool) -> Sources {
+        self.0.retain(|(index, _)| !those(*index));
+        self
+    }
+
     /// Where those of this one are.
     pub(super) fn get(&self, index: Index) -> Option<&Source> {
         let at = self.0.binary_search_by_key(&index, |(index, _)| *index).ok()?;

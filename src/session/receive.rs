@@ -116,7 +116,7 @@ pub fn receive(
     };
     let found = {
         let lacking = prepared.plan.wanted().filter(|index| !spared.arrived.contains(*index));
-        let sides = (&prepared.want, &prepared.have);
+        let sides = (&prepared.want, &prepared.have, &prepared.plan);
         let elsewhere = channel.while_working(|| basis::find(receiver.links, sides, lacking, rules))?;
         elsewhere.and(std::mem::take(&mut spared.moved))
     };

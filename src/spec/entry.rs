@@ -100,12 +100,11 @@ pub struct InodeId {
 }
 
 impl InodeId {
-    /// Which file has the name that stat(2) was asked about, if it has others.
+    /// Which file stat(2) was asked about.
     #[must_use]
-    pub fn of_several_names(stat: &Stat) -> Option<InodeId> {
+    pub const fn of(stat: &Stat) -> InodeId {
         let (major, minor) = stat.dev;
-        let shared = stat.kind != Some(FileKind::Dir) && stat.nlink > 1;
-        shared.then_some(InodeId { device: Device { major, minor }, inode: stat.ino })
+        InodeId { device: Device { major, minor }, inode: stat.ino }
     }
 }
 

@@ -10,7 +10,7 @@ use crate::tree::Cursor;
 use std::io;
 
 /// Whether it is gone, by whomever; what went with a directory that was replaced is.
-fn is_gone(error: &io::Error) -> bool {
+pub(super) fn is_gone(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENOTDIR))
 }
 
@@ -28,8 +28,9 @@ impl Run<'_> {
         for index in extras.iter().rev().filter(|index| !tried.contains(**index)) {
             let extra = self.install.have.entry(*index);
             match self.remove_one(&extra) {
-                Err((step, error)) if !is_gone(&error) => self.failed(&extra.path, &(step, error)),
-                _ => self.done.removed.insert(*index),
+                Err((Step::Remove, error)) if is_gone(&error) => self.done.removed.insert(*index),
+                Err(failure) => self.failed(&extra.path, &failure),
+                Ok(()) => self.done.removed.insert(*index),
             }
         }
         self.done.report.removed += u64::from(self.done.removed.len());
@@ -43,7 +44,7 @@ impl Run<'_> {
                 continue;
             }
             let placed = if self.install.delete && self.done.problems.is_empty() {
-                self.keep_below(&want.path).and_then(|()| self.place_one(step, &want))
+                self.keep_below(step).and_then(|()| self.place_one(step, &want))
             } else {
                 Err((Step::Place, io::Error::from_raw_os_error(libc::ENOTEMPTY)))
             };

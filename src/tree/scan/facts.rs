@@ -44,7 +44,7 @@ impl<W: Write> Walk<'_, W> {
         };
         let file = kind == Kind::File;
         let device = |(major, minor)| Device { major, minor };
-        let inode = InodeId::of_several_names(stat);
+        let inode = (kind != Kind::Dir && stat.nlink > 1).then(|| InodeId::of(stat));
         Entry {
             uid: Some(stat.uid).filter(|id| *id != u32::MAX),
             gid: Some(stat.gid).filter(|id| *id != u32::MAX),
