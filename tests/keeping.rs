@@ -6,7 +6,7 @@ use crate::common::{Inetd, Site, assert_exit, end_object, scenario, tool};
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Output;
 
 pub fn push(site: &Site, inetd: &Inetd, options: &[&str], dest: &str) -> Output {
@@ -215,6 +215,65 @@ fn a_name_that_cannot_be_leads_no_other() {
     assert_eq!(inode("y"), inode("z"));
     assert_eq!(fs::read_to_string(site.dst().join("z")).unwrap(), "one file");
     assert_eq!(fs::read_to_string(site.dst().join("a/f")).unwrap(), "in the way");
+}
+
+/// Files of these names, of which those in one row are one file.
+fn groups(at: &Path, rows: &[(&[&str], &str)]) {
+    for (names, text) in rows {
+        let first = at.join(names[0]);
+        for name in *names {
+            fs::create_dir_all(at.join(name).parent().unwrap()).unwrap();
+            if *name == names[0] {
+                fs::write(&first, text).unwrap();
+            } else {
+                fs::hard_link(&first, at.join(name)).unwrap();
+            }
+        }
+        set_time(&first, 1_000_000_000, 0);
+    }
+}
+
+/// Names that the source has among the backups are left alone, and the other names of such a file are one file: what was
+/// kept of them stays.
+#[test]
+fn names_of_the_source_among_the_backups() {
+    for (src, dst, options, kept) in [
+        (
+            &[(&["BK/a", "y", "z"][..], "new")][..],
+            &[(&["y"][..], "old one"), (&["z"], "older")][..],
+            &[][..],
+            2,
+        ),
+        (&[(&["BK/a", "y"], "new")], &[(&["y"], "old")], &["-I"], 1),
+        (&[(&["BK/c", "b", "c"], "new")], &[(&["BK/c", "c"], "new"), (&["b"], "new")], &[], 1),
+        (&[(&["BK/a", "z"], "new"), (&["w"], "new")], &[(&["w", "z"], "new")], &[], 0),
+        (&[(&["a", "y", "z"], "new")], &[(&["a/f"], ""), (&["y"], "old one"), (&["z"], "older")], &[], 2),
+    ] {
+        let site = Site::in_memory();
+        let inetd = site.serve();
+        groups(&site.src(), src);
+        groups(&site.dst(), dst);
+        let blocked = dst[0].0[0] == "a/f";
+        let mut before = None;
+        for round in 0..3 {
+            let options =
+                [&["-b", "--backup-dir", "BK"][..], if round == 0 { options } else { &[] }].concat();
+            let output = push(&site, &inetd, &options, "m");
+            assert_exit(&output, i32::from(blocked));
+            let sums = end_object(&output);
+            assert_eq!(sums["kept"], if round == 0 { kept } else { 0 }, "{round} {src:?}: {sums:?}");
+            let backups = ["y", "z"].map(|name| fs::read_to_string(site.dst().join("BK").join(name)).ok());
+            assert_eq!(*before.get_or_insert(backups.clone()), backups, "{src:?}");
+            let inode = |path: PathBuf| fs::metadata(path).unwrap().ino();
+            for one in ["b", "c", "w", "y", "z"].iter().filter(|one| site.src().join(one).exists()) {
+                assert_eq!(fs::read_to_string(site.dst().join(one)).unwrap(), "new", "{round} {src:?}");
+                for other in ["b", "c", "w", "y", "z"].iter().filter(|one| site.src().join(one).exists()) {
+                    let are_one = |at: PathBuf| inode(at.join(one)) == inode(at.join(other));
+                    assert_eq!(are_one(site.src()), are_one(site.dst()), "{round} {one} {other} {src:?}");
+                }
+            }
+        }
+    }
 }
 
 /// The directory of backups is made, and what holds it is as it was.

@@ -75,6 +75,15 @@ pub struct Rules<'r> {
     pub comparison: Comparison,
     /// How fine the times are that the receiver's file system keeps.
     pub tick: Tick,
+    /// Wanted names that stay what they are, whatever is planned for them: no other name becomes one file with them.
+    pub away: Option<&'r Marks>,
+}
+
+impl Rules<'_> {
+    /// Whether this name stays what it is.
+    pub(super) fn is_away(&self, want: Index) -> bool {
+        self.away.is_some_and(|away| away.contains(want))
+    }
 }
 
 impl Plan {
@@ -97,7 +106,7 @@ impl Plan {
         let is_linked = |at: Index| have.entry(at).inode.is_some();
         let linked =
             self.steps.iter().any(|step| same.contains(step.want) && step.have.is_some_and(is_linked));
-        let mut links = if linked { Links::new(want, have) } else { Links::default() };
+        let mut links = if linked { Links::new(want, have, rules) } else { Links::default() };
         let mut staying: Vec<(Index, Option<Index>)> = Vec::new();
         for step in self.steps.iter_mut().filter(|step| same.contains(step.want)) {
             let there = step.have.filter(|_| linked).map(|at| (at, have.entry(at)));
@@ -148,7 +157,7 @@ pub fn compare(want: &Spec, have: &Spec, hidden: &[RelPath<'_>], rules: &Rules<'
     let mut compare = Compare {
         rules,
         hidden,
-        links: Links::new(want, have),
+        links: Links::new(want, have, rules),
         plan: Plan::default(),
         ignored: None,
         unseen: None,
@@ -265,6 +274,12 @@ impl Compare<'_> {
         update && files && have.time > want.time && self.other_time(want, have)
     }
 
+    fn lead(&mut self, want: Index, kept: Option<Index>) {
+        if !self.rules.is_away(want) {
+            self.links.lead(want, kept);
+        }
+    }
+
     fn step(&mut self, want: Index, have: Option<Index>, action: Action, aspects: Aspects) {
         self.plan.steps.push(PlanStep { want, have, action, aspects });
     }
@@ -280,7 +295,7 @@ impl Compare<'_> {
         if let Some(leader) = self.links.leader(index) {
             return Action::Link(leader.want);
         }
-        self.links.lead(index, None);
+        self.lead(index, None);
         match want.kind {
             Kind::Dir => Action::MakeDir,
             Kind::File => Action::Fetch,
@@ -321,16 +336,16 @@ impl Compare<'_> {
             || want.kind == Kind::File && differs && !proven
             || matches!(want.kind, Kind::Fifo | Kind::Block | Kind::Char) && aspects.contains(Aspects::MODE);
         if remade {
-            self.links.lead(index, None);
+            self.lead(index, None);
             let action = if want.kind == Kind::File { Action::Fetch } else { Action::MakeNode };
             return self.step(index, Some(at), action, aspects);
         }
         if self.links.part(index, (at, have), self.rules, &mut aspects) {
-            self.links.lead(index, None);
+            self.lead(index, None);
             let action = if want.kind == Kind::File { Action::Detach } else { Action::MakeNode };
             return self.step(index, Some(at), action, aspects);
         }
-        self.links.lead(index, Some(at));
+        self.lead(index, Some(at));
         if !aspects.is_empty() {
             self.step(index, Some(at), Action::Meta, aspects);
         }

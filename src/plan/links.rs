@@ -83,7 +83,7 @@ pub(super) struct Links {
 
 impl Links {
     /// Counts the names of every file of the receiver that has several, and looks whether they stay together.
-    pub(super) fn new(want: &Spec, have: &Spec) -> Links {
+    pub(super) fn new(want: &Spec, have: &Spec, rules: &Rules<'_>) -> Links {
         let (wanted, there) = (Groups::new(want), Groups::new(have));
         let (leaders, files) = (vec![None; wanted.names.len()], there.names.len());
         let mut links =
@@ -96,8 +96,9 @@ impl Links {
             let Some((at, have)) = have.filter(|(_, entry)| entry.inode.is_some()) else { continue };
             let Some(file) = links.there.get(at) else { continue };
             // What is to be left alone must not become what another name does.
-            let joins = |entry: &Entry<'_>| entry.kind == have.kind && !entry.nochange;
-            let wanted = want.filter(|(_, entry)| joins(entry));
+            let wanted = want.filter(|(index, entry)| {
+                entry.kind == have.kind && !entry.nochange && !rules.is_away(*index)
+            });
             let wanted = wanted.and_then(|(index, _)| links.wanted.get(index));
             let first = groups.get_mut(file).map(|group| *group.get_or_insert(wanted.unwrap_or(usize::MAX)));
             if wanted.is_none() || first != wanted {
@@ -138,7 +139,8 @@ impl Links {
         let file = self.there.get(at);
         let shared = !aspects.is_empty() && self.shared(file, have);
         // Where the specification does not tell which names are one file, those that are stay so.
-        let foreign = rules.links && !shared && !file.is_none_or(|file| self.claim(want, file));
+        let claims = rules.links && !shared && !rules.is_away(want);
+        let foreign = claims && !file.is_none_or(|file| self.claim(want, file));
         aspects.note(Aspects::HARDLINK, foreign);
         shared || foreign
     }

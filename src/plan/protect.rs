@@ -2,15 +2,14 @@
 
 use crate::path::RelPath;
 use crate::plan::{Action, Because, Plan};
-use crate::report::Aspects;
 use crate::spec::{Index, Kind, Marks, Spec};
 use crate::terms::Backup;
-use std::collections::BTreeMap;
 
 impl Plan {
     /// Leaves alone what is in the directory of backups; or, where they stand beside what they are of, everything extra
     /// of which the name ends like theirs, and what will hold the backup of something extra if that is to be removed.
-    pub fn protect(&mut self, want: &Spec, have: &Spec, backup: &Backup, delete: bool) {
+    /// Gives back the names that cannot be what is wanted, for what is there.
+    pub fn protect(&mut self, want: &Spec, have: &Spec, backup: &Backup, delete: bool) -> Marks {
         let apart = !backup.dir().is_root();
         let in_dir = |path: &RelPath<'_>| apart && path.is_within(backup.dir());
         let is_backup =
@@ -52,26 +51,6 @@ impl Plan {
                 blocked.insert(step.want);
             }
         }
-        self.lead_anew(want, |first| blocked.contains(first) || in_dir(&want.path(first)));
-    }
-
-    /// Lets the next name of a file lead, where the first one will not be there.
-    fn lead_anew(&mut self, want: &Spec, is_away: impl Fn(Index) -> bool) {
-        let mut leaders: BTreeMap<Index, Index> = BTreeMap::new();
-        self.steps.retain_mut(|step| {
-            let Action::Link(first) = step.action else { return true };
-            if !is_away(first) {
-                return true;
-            }
-            let leader = *leaders.entry(first).or_insert(step.want);
-            if leader != step.want {
-                step.action = Action::Link(leader);
-                return true;
-            }
-            step.action =
-                if want.entry(step.want).kind == Kind::File { Action::Fetch } else { Action::MakeNode };
-            // It is there already, if it was only to become one with the first.
-            step.have.is_none() || step.aspects != Aspects::HARDLINK
-        });
+        blocked
     }
 }

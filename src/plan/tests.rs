@@ -26,7 +26,7 @@ pub(super) fn users(name: &[u8]) -> Option<u32> {
 /// What decides where nothing else is asked for.
 pub(super) fn usual(owners: &Owners, delete: bool) -> Rules<'_> {
     let (comparison, tick) = (Comparison::default(), Tick::FINE);
-    Rules { owners, delete, links: true, xattrs: true, comparison, tick }
+    Rules { owners, delete, links: true, xattrs: true, comparison, tick, away: None }
 }
 
 /// The plan in words, a step a line, sorted as the plan is.

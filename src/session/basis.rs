@@ -63,7 +63,7 @@ impl Elsewhere {
     }
 
     /// Of names that are one file there, lets only those be one that are one at the source; and none become one with
-    /// another that is here already and stays. `alike` has every file that gets one more name, by a hash of which it is.
+    /// another that is here already and stays. `alike` has every file that gets one more name and may have others, by a hash of which it is.
     fn part(
         &mut self,
         (want, have, plan): (&Spec, &Spec, &Plan),
@@ -114,9 +114,12 @@ pub(super) fn find(
         let (mut there, mut alike) = (vec![There::default(); trees.len()], Vec::new());
         for index in wanted {
             match best(&mut cursors, &mut there, &sides.0.entry(index), rules) {
-                Some((there, Same { alike: true, file })) => {
+                Some((there, Same { alike: true, file, names })) => {
                     there.alike.insert(index);
-                    alike.push((hash(file), index));
+                    // One tree may be in another.
+                    if names > 1 || trees.len() > 1 {
+                        alike.push((hash(file), index));
+                    }
                 }
                 Some((there, _)) => there.contents.insert(index),
                 None => {}
@@ -163,6 +166,8 @@ struct Same {
     alike: bool,
     /// Which it is.
     file: InodeId,
+    /// How many names it has.
+    names: u64,
 }
 
 /// Looks whether the file there has the wanted contents.
@@ -192,7 +197,7 @@ fn compare(cursor: &mut Cursor<'_>, want: &Entry<'_>, rules: &Rules<'_>) -> io::
     let proven = want.digests.agrees(&there.digests) == Some(true);
     let other = aspects.intersects(Aspects::SIZE.with(Aspects::DIGEST));
     let same = !other && (proven || !aspects.contains(Aspects::TIME));
-    Ok(same.then(|| Same { alike: aspects.is_empty(), file: InodeId::of(&stat) }))
+    Ok(same.then(|| Same { alike: aspects.is_empty(), file: InodeId::of(&stat), names: stat.nlink }))
 }
 
 fn digests(file: &mut File, want: &Entry<'_>) -> io::Result<Digests<'static>> {

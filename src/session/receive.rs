@@ -23,6 +23,7 @@ use crate::session::{Baselines, Error};
 use crate::spec::{Index, Keyword, Marks, Spec};
 use crate::sys::tick::{self, Tick};
 use crate::sys::{self, Dir, LockFile};
+use crate::terms::Backup;
 use crate::tree::{Remembered, Root, Scanned, is_reserved};
 use crate::vis::shown;
 use crate::wire::message::Round;
@@ -90,7 +91,8 @@ pub fn receive(
     let meta = Meta::new(&owners, round.keywords.contains(Keyword::Xattr));
     // By all that has to get into the stage: what an interrupted run left there may not be on the disk either.
     let durable = for_files(receiver.durable, prepared.plan.wanted().count());
-    let rules = &Rules { tick: prepared.tick, ..rules(round, &owners, prepared.delete) };
+    let away = std::mem::take(&mut prepared.away);
+    let rules = &Rules { tick: prepared.tick, away: Some(&away), ..rules(round, &owners, prepared.delete) };
     let keeps = round.keeping.backup.is_some() || receiver.versions > 0;
     let fresh = Fresh::of(&prepared.plan, &prepared.want);
     let mut spared = {
@@ -135,8 +137,11 @@ pub fn receive(
     let Spared { arrived, partial, .. } = &spared;
     let there = |index| {
         let whole = arrived.contains(index).then_some(u64::MAX);
-        let linked = || found.needs_no_room(index).then_some(u64::MAX);
-        whole.or_else(|| Some(partial.get(&index)?.offset())).or_else(linked)
+        if found.has(index) {
+            // A copy stands beside what was begun.
+            return found.needs_no_room(index).then_some(u64::MAX);
+        }
+        whole.or_else(|| Some(partial.get(&index)?.offset()))
     };
     room::check(receiver.root, &prepared, there, holes)?;
     let bases = {
@@ -226,6 +231,8 @@ pub(super) struct Prepared {
     pub(super) delete: bool,
     /// How fine the times are that the receiver's file system keeps.
     tick: Tick,
+    /// Wanted names that stay what they are for the sake of backups.
+    away: Marks,
 }
 
 /// Refuses what cannot be done whatever the sender has, and locks the module unless it is a dry run.
@@ -261,25 +268,39 @@ fn prepare(
         Some(survey) => survey,
         None => survey::survey(receiver, round, want.keywords(), Some((&want, &locals)), None)?,
     };
+    let backup = round.keeping.backup.as_ref();
+    let mut away = backup.map(|backup| kept_apart(&want, backup)).unwrap_or_default();
     let rules = rules(round, owners, delete);
-    let mut plan = compare(&want, &have, &scanned.hidden, &rules);
+    let mut plan = compare(&want, &have, &scanned.hidden, &Rules { away: Some(&away), ..rules });
     // Asked only then: most file systems keep what they are given.
     let tick =
         if plan.looks_coarse(&want, &have) { tick::of_directory(receiver.root.dir()) } else { Tick::FINE };
     if tick != Tick::FINE {
-        plan = compare(&want, &have, &scanned.hidden, &Rules { tick, ..rules });
+        plan = compare(&want, &have, &scanned.hidden, &Rules { tick, away: Some(&away), ..rules });
     }
-    if let Some(backup) = &round.keeping.backup {
-        plan.protect(&want, &have, backup, delete);
+    if let Some(backup) = backup {
+        let blocked = plan.protect(&want, &have, backup, delete);
+        // Of a file of which the first name is in the way of something, the next one leads.
+        if blocked.iter().any(|index| want.inode(index).is_some()) {
+            away.extend(blocked.iter());
+            plan = compare(&want, &have, &scanned.hidden, &Rules { tick, away: Some(&away), ..rules });
+            plan.protect(&want, &have, backup, delete);
+        }
     }
-    Ok(Prepared { want, said, refused, have, scanned, plan, delete, tick })
+    Ok(Prepared { want, said, refused, have, scanned, plan, delete, tick, away })
+}
+
+/// The wanted names that are in the directory of backups.
+fn kept_apart(want: &Spec, backup: &Backup) -> Marks {
+    let top = Some(backup.dir()).filter(|dir| !dir.is_root()).and_then(|dir| want.find_index(dir));
+    top.into_iter().flat_map(|top| (top.get()..want.end_of(top)).filter_map(|at| want.index(at))).collect()
 }
 
 /// What decides of the comparison.
 fn rules<'r>(round: &Round, owners: &'r Owners, delete: bool) -> Rules<'r> {
     let carries = |keyword| round.keywords.contains(keyword);
     let (links, xattrs) = (carries(Keyword::Inode), carries(Keyword::Xattr));
-    Rules { owners, delete, links, xattrs, comparison: round.comparison, tick: Tick::FINE }
+    Rules { owners, delete, links, xattrs, comparison: round.comparison, tick: Tick::FINE, away: None }
 }
 
 /// Locks the module. What waits at its root cannot be renamed into another file system.
