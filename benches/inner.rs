@@ -110,8 +110,15 @@ fn plan(bencher: Bencher<'_, '_>) {
     let (want, have) = (sealed(), sealed());
     let owners = Owners::any(|_| Some(0), |_| Some(0));
     let comparison = Comparison::default();
-    let rules =
-        Rules { owners: &owners, delete: true, links: true, xattrs: true, comparison, tick: Tick::FINE };
+    let rules = Rules {
+        owners: &owners,
+        delete: true,
+        links: true,
+        xattrs: true,
+        comparison,
+        tick: Tick::FINE,
+        away: None,
+    };
     bencher.counter(ItemsCount::new(want.len())).bench_local(|| compare(&want, &have, &[], &rules));
 }
 
