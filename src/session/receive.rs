@@ -137,11 +137,8 @@ pub fn receive(
     let Spared { arrived, partial, .. } = &spared;
     let there = |index| {
         let whole = arrived.contains(index).then_some(u64::MAX);
-        if found.has(index) {
-            // A copy stands beside what was begun.
-            return found.needs_no_room(index).then_some(u64::MAX);
-        }
-        whole.or_else(|| Some(partial.get(&index)?.offset()))
+        let linked = || found.needs_no_room(index).then_some(u64::MAX);
+        whole.or_else(linked).or_else(|| Some(partial.get(&index)?.offset()))
     };
     room::check(receiver.root, &prepared, there, holes)?;
     let bases = {
