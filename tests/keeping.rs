@@ -1,4 +1,4 @@
-//! What is replaced or removed is kept where it is to be, and what is elsewhere already is not sent: as with rsync.
+//! What is replaced or removed is kept where it is to be, as with rsync; and a file that can have no more names.
 
 use crate::common::tree::set_time;
 use crate::common::walk::{Tree, differences, walk};

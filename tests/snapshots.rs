@@ -3,12 +3,12 @@
 use crate::common::mounted::{Mounted, may_mount};
 use crate::common::tree::set_time;
 use crate::common::walk::{differences, walk};
-use crate::common::{Site, assert_exit, end_object, fired as fired_call, is_root, tool};
+use crate::common::{Inetd, Site, assert_exit, end_object, fired as fired_call, is_root, tool};
 use crate::keeping::{push, rsync};
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Which names are one file, in two trees together.
 fn sharing(a: &Path, b: &Path) -> Vec<String> {
@@ -22,13 +22,50 @@ fn sharing(a: &Path, b: &Path) -> Vec<String> {
     shared
 }
 
+/// A source, and days of it, pushed or pulled.
+struct Days {
+    inetd: Inetd,
+    pull: bool,
+    /// Behind those who use it: it goes last.
+    site: Site,
+}
+
+impl Days {
+    fn new(pull: bool) -> Days {
+        let site = Site::in_memory();
+        let inetd = site.serve();
+        Days { inetd, pull, site }
+    }
+
+    fn source(&self) -> PathBuf {
+        if self.pull { self.site.dst() } else { self.site.src() }
+    }
+
+    fn here(&self) -> PathBuf {
+        if self.pull { self.site.path("snapshots") } else { self.site.dst() }
+    }
+
+    /// Makes one, and gives back the sums.
+    #[track_caller]
+    fn run(&self, day: &str, options: &[&str]) -> serde_json::Map<String, serde_json::Value> {
+        let mut command = self.site.smsync();
+        command.args(["--json", if self.pull { "pull" } else { "push" }]).args(options);
+        match self.pull {
+            true => command.arg(self.inetd.remote("m")).arg(self.here().join(day)),
+            false => command.arg(self.source()).arg(self.inetd.remote(&format!("m/{day}"))),
+        };
+        let output = command.output().unwrap();
+        self.inetd.ended();
+        assert_exit(&output, 0);
+        end_object(&output)
+    }
+}
+
 #[test]
 fn snapshots_share_what_rsyncs_share() {
     for pull in [false, true] {
-        let site = Site::in_memory();
-        let inetd = site.serve();
-        let (source, here) =
-            if pull { (site.dst(), site.path("snapshots")) } else { (site.src(), site.dst()) };
+        let days = Days::new(pull);
+        let (site, source, here) = (&days.site, days.source(), days.here());
         let oracle = site.path("oracle");
         for dir in [&oracle, &site.path("snapshots")] {
             fs::create_dir(dir).unwrap();
@@ -39,23 +76,7 @@ fn snapshots_share_what_rsyncs_share() {
         }
         fs::write(source.join("pair"), "two names").unwrap();
         fs::hard_link(source.join("pair"), source.join("d/pair")).unwrap();
-        let run = |day: &str, options: &[&str]| {
-            let mut command = site.smsync();
-            match pull {
-                true => {
-                    command.args(["--json", "pull"]).args(options).arg(inetd.remote("m"));
-                    command.arg(here.join(day))
-                }
-                false => {
-                    command.args(["--json", "push"]).args(options).arg(&source);
-                    command.arg(inetd.remote(&format!("m/{day}")))
-                }
-            };
-            let output = command.output().unwrap();
-            inetd.ended();
-            assert_exit(&output, 0);
-            end_object(&output)
-        };
+        let run = |day: &str, options: &[&str]| days.run(day, options);
         // The first day there is no day before.
         let first = run("1", &["--link-dest", "../0"]);
         assert_eq!(first["linked"], 1, "{first:?}");
@@ -121,10 +142,8 @@ fn links_come_from_nowhere_outside_of_the_module() {
 #[test]
 fn what_is_apart_stays_apart_whatever_is_one_file_elsewhere() {
     for pull in [false, true] {
-        let site = Site::in_memory();
-        let inetd = site.serve();
-        let (source, here) =
-            if pull { (site.dst(), site.path("snapshots")) } else { (site.src(), site.dst()) };
+        let days = Days::new(pull);
+        let (source, here) = (days.source(), days.here());
         for dir in ["0", "2"] {
             fs::create_dir_all(here.join(dir)).unwrap();
         }
@@ -152,18 +171,7 @@ fn what_is_apart_stays_apart_whatever_is_one_file_elsewhere() {
         fs::hard_link(here.join("0/b"), here.join("2/b")).unwrap();
         let inode = |at: &str| fs::metadata(here.join(at)).unwrap().ino();
         for (day, copied, linked) in [("1", 3, 5), ("2", 3, 4)] {
-            let run = |options: &[&str]| {
-                let mut command = site.smsync();
-                command.args(["--json", if pull { "pull" } else { "push" }, "--link-dest", "../0"]);
-                match pull {
-                    true => command.args(options).arg(inetd.remote("m")).arg(here.join(day)),
-                    false => command.args(options).arg(&source).arg(inetd.remote(&format!("m/{day}"))),
-                };
-                let output = command.output().unwrap();
-                inetd.ended();
-                assert_exit(&output, 0);
-                end_object(&output)
-            };
+            let run = |options: &[&str]| days.run(day, &[&["--link-dest", "../0"], options].concat());
             let said = run(&["-n"]);
             let done = run(&[]);
             for sum in ["files", "copied", "linked", "made", "changed"] {

@@ -63,7 +63,8 @@ impl Elsewhere {
     }
 
     /// Of names that are one file there, lets only those be one that are one at the source; and none become one with
-    /// another that is here already and stays. `alike` has every file that gets one more name and may have others, by a hash of which it is.
+    /// another that is here already and stays. `alike` has every file that gets one more name and may have others, by a
+    /// hash of which it is.
     fn part(
         &mut self,
         (want, have, plan): (&Spec, &Spec, &Plan),
